@@ -1,0 +1,84 @@
+"""Work beside the main line: a thread in real runs, a plain call in replay and virtual time.
+
+Journal writes and heartbeats go through a `Background` that is handed in, so that the same program can run without a
+single thread when its time is virtual. Threads are started in this file alone.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+Job = Callable[[], None]
+
+
+class Background(Protocol):
+    """Runs jobs in the order they were handed in."""
+
+    def run(self, job: Job) -> None:
+        """Do `job`, soon; never blocks the caller for long."""
+        ...
+
+    def flush(self) -> None:
+        """Return when every job handed in so far is done; raises what a job raised."""
+        ...
+
+    def close(self) -> None:
+        """Flush and stop."""
+        ...
+
+
+class InlineBackground:
+    """Does each job at once, in the caller: replay and virtual time."""
+
+    def run(self, job: Job) -> None:
+        """Do `job` now."""
+        job()
+
+    def flush(self) -> None:
+        """Nothing is ever left over."""
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class ThreadBackground:
+    """One worker thread, jobs in order. A job that raises is not swallowed: the error surfaces at the next call."""
+
+    def __init__(self, name: str = "hbkit-background") -> None:
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, job: Job) -> None:
+        """Queue `job`; raises what an earlier job raised."""
+        self._raise()
+        self._jobs.put(job)
+
+    def flush(self) -> None:
+        """Wait until the queue is empty; raises what a job raised."""
+        done = threading.Event()
+        self._jobs.put(done.set)
+        done.wait()
+        self._raise()
+
+    def close(self) -> None:
+        """Finish the queue and end the thread; raises what a job raised."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._raise()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 - kept and raised in the owner's thread
+                self._error = error
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error

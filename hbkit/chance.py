@@ -1,0 +1,38 @@
+"""Randomness and ids, all from one seed: the only place that touches `random` and `uuid`.
+
+A part that needs chance is handed a `Chance`; `fork(name)` gives a part its own stream, so that one part drawing more
+numbers never changes what another part sees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+import uuid
+
+
+class Chance(random.Random):
+    """A seeded generator that can also fork by name and make ids."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed_value = seed
+        super().__init__(seed)
+
+    def fork(self, name: str) -> Chance:
+        """An independent generator for the part `name`; the same seed and name give the same stream."""
+        digest = hashlib.blake2b(f"{self.seed_value}/{name}".encode(), digest_size=8).digest()
+        return Chance(int.from_bytes(digest, "big"))
+
+    def guid(self) -> str:
+        """A version 4 guid drawn from this stream."""
+        return str(uuid.UUID(int=self.getrandbits(128), version=4))
+
+    def short_id(self, length: int = 6) -> str:
+        """`length` characters of lower-case letters and digits."""
+        return "".join(self.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=length))
+
+
+def fresh_seed() -> int:
+    """A seed for a run that names none; it is written down with the run, so the run can be had again."""
+    return secrets.randbits(31)
