@@ -51,8 +51,7 @@ class ManualClock:
 
     def set(self, ts: int) -> None:
         """Move to `ts`; time never runs backwards."""
-        if ts > self.ts:
-            self.ts = ts
+        self.ts = max(self.ts, ts)
 
 
 def monotonic() -> float:

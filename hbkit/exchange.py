@@ -1,0 +1,185 @@
+"""THE connector contract: what an exchange plugin fills in, and what it calls back.
+
+An exchange is a small class. Its acting methods (`submit`, `amend`, `cancel`) are plain calls that return at once; what
+became of them comes back through the `Listener`, called directly and synchronously from the frame handler, in the
+order in which things happened. What an exchange does not declare in its `Capabilities` is refused before it reaches
+the wire.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from hbkit.model.balance import Wallet
+from hbkit.model.book import OrderBook
+from hbkit.model.enums import PositionMode, PositionSide
+from hbkit.model.instrument import Instrument
+from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
+from hbkit.model.order import Execution, OrderReport, OrderRequest
+from hbkit.model.position import PositionModeChange
+
+
+class Channel(StrEnum):
+    """The market data that can be subscribed to, one instrument at a time."""
+
+    TRADE = "trade"
+    QUOTE = "quote"
+    BOOK = "book"
+    CANDLE = "candle"
+    MARK = "mark"
+    FUNDING = "funding"
+
+
+class Listener(Protocol):
+    """Who is told. Every method is called synchronously and must not block."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """A public trade."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """The best bid or ask changed."""
+
+    def on_book(self, book: OrderBook) -> None:
+        """The book changed; it is the exchange's own object, valid until the next change, never crossed."""
+
+    def on_candle(self, candle: Candle) -> None:
+        """An interval closed."""
+
+    def on_mark(self, mark: Mark) -> None:
+        """The mark price or the index changed."""
+
+    def on_funding(self, funding: Funding) -> None:
+        """A funding took place; `amount` is 0 here, the account's payment comes as an execution before it."""
+
+    def on_order(self, report: OrderReport) -> None:
+        """News of an order of ours."""
+
+    def on_fill(self, execution: Execution) -> None:
+        """An execution of ours; may be repeated, its id tells."""
+
+    def on_balance(self, wallet: Wallet) -> None:
+        """One currency of the account changed."""
+
+    def on_position_mode(self, change: PositionModeChange) -> None:
+        """The account's position mode changed, or a change was refused."""
+
+    def on_connected(self, exchange: str) -> None:
+        """The exchange is ready, for the first time or again."""
+
+    def on_disconnected(self, exchange: str) -> None:
+        """The exchange is out of reach; nothing said before is certain any more."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an exchange can do; the trader refuses the rest with a clear error before it reaches the wire."""
+
+    channels: frozenset[Channel] = frozenset()
+    candle_intervals: tuple[str, ...] = ()
+    """Native intervals; others are put together from these."""
+    post_only: bool = False
+    reduce_only: bool = False
+    time_in_force: frozenset[str] = frozenset({"gtc"})
+    amend: bool = False
+    triggers: bool = False
+    display_qty: bool = False
+    hedge_mode: bool = False
+    leverage: bool = False
+
+
+class Exchange(ABC):
+    """One account at one exchange."""
+
+    name: str
+    """The key of its block in the config."""
+    account: str = ""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this exchange can do."""
+
+    @abstractmethod
+    def connect(self, listener: Listener) -> None:
+        """Begin to tell `listener`; after `listener.on_connected` the exchange takes orders."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; nothing is told afterwards."""
+
+    @abstractmethod
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Every instrument by its native symbol."""
+
+    @abstractmethod
+    def wallets(self) -> Sequence[Wallet]:
+        """The account's money as the exchange books it, one entry a currency."""
+
+    @property
+    @abstractmethod
+    def position_mode(self) -> PositionMode:
+        """The mode in force."""
+
+    @abstractmethod
+    def reference_price(self, instrument: Instrument) -> float | None:
+        """The price positions are valued at now: the mark, else the last trade, else the middle of the book."""
+
+    @abstractmethod
+    def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
+        """Ask for a channel; `interval` (`1m`) goes with candles."""
+
+    @abstractmethod
+    def submit(self, request: OrderRequest) -> None:
+        """Place an order; answered through `on_order` and `on_fill`."""
+
+    @abstractmethod
+    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+        """Change price or total quantity of an open order; answered through `on_order`."""
+
+    @abstractmethod
+    def cancel(self, order_id: str) -> None:
+        """Take an open order away; answered through `on_order`."""
+
+    def set_position_mode(self, mode: PositionMode) -> None:
+        """Ask for another position mode; answered through `on_position_mode`."""
+        raise NotImplementedError(f"{self.name} cannot switch to {mode}")
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        """Ask for a leverage; 0 means cross margin."""
+        raise NotImplementedError(f"{self.name} cannot set a leverage of {leverage} for {instrument} {side}")
+
+
+@dataclass(frozen=True)
+class ExchangeSpec:
+    """What a plugin says of an exchange before any of its code that does I/O is loaded.
+
+    The texts `module:attribute` are imported only when the thing is needed, so listing exchanges loads no aiohttp.
+    """
+
+    name: str
+    title: str
+    instruments: str
+    """`module:function` taking the era (None for the newest) and returning a list of Instrument."""
+    default_data: str = ""
+    """Name of the data source that replay uses when the config names none."""
+    modes: tuple[str, ...] = ("replay",)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """Of the venue itself; replay and paper offer what the matching engine does."""
+    starting_balances: Mapping[str, str] = field(default_factory=dict)
+    """Decimal text per currency code, where the config gives no `balances`."""
+    serves: Callable[[Instrument], bool] | None = None
+    """Which instruments belong to this name (spot here, perpetuals there); None for all."""
+    elsewhere: str = ""
+    """The plugin name that serves the other ones."""
+    closed_on: str = ""
+    """Date on which the venue closed, and after it the advice to give."""
+    advice: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Rows for `hbkit exchanges NAME`."""
+
+
+Factory = Callable[..., Any]

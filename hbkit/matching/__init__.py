@@ -1,0 +1,1 @@
+"""The one matching engine: pure, synchronous, time comes in as an argument."""

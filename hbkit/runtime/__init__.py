@@ -1,0 +1,1 @@
+"""Running: events to book-keeping to callbacks, in replay and live."""

@@ -1,0 +1,1 @@
+"""What a strategy touches: its base class, its markets, the trader behind them."""
