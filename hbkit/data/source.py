@@ -29,6 +29,8 @@ class Rows(StrEnum):
     """side (+1 bid, -1 ask), price, qty: the level's new size, 0 when it is gone; rows of one ts are one change"""
     CANDLE = "candle"
     """open_ts, open, high, low, close, volume, trades (-1 unknown); ts is the close time"""
+    OPEN = "open"
+    """price: the open of a candle, at its open time; made by the timeline so that orders can meet it"""
     MARK = "mark"
     """price, index (`nan` where there is none)"""
     FUNDING = "funding"
@@ -40,6 +42,7 @@ COLUMNS: dict[Rows, tuple[str, ...]] = {
     Rows.QUOTE: ("bid", "ask", "bid_qty", "ask_qty"),
     Rows.LEVEL: ("side", "price", "qty"),
     Rows.CANDLE: ("open_ts", "open", "high", "low", "close", "volume", "trades"),
+    Rows.OPEN: ("price",),
     Rows.MARK: ("price", "index"),
     Rows.FUNDING: ("rate", "next_ts"),
 }
