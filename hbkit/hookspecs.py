@@ -7,14 +7,15 @@ implementation costs 12 to 19 times a direct call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from hbkit.data.source import Source
-from hbkit.exchange import ExchangeSpec
-from hbkit.model.order import OrderRequest
-from hbkit.model.position import PositionModeChange
+if TYPE_CHECKING:
+    from hbkit.data.source import Source
+    from hbkit.exchange import ExchangeSpec
+    from hbkit.model.order import OrderRequest
+    from hbkit.model.position import PositionModeChange
 
 hookspec = pluggy.HookspecMarker("hbkit")
 hookimpl = pluggy.HookimplMarker("hbkit")
