@@ -53,7 +53,7 @@ class Listener(Protocol):
         """The mark price or the index changed."""
 
     def on_funding(self, funding: Funding) -> None:
-        """A funding took place; `amount` is 0 here, the account's payment comes as an execution before it."""
+        """A funding took place; the executions behind `amount` came before it."""
 
     def on_order(self, report: OrderReport) -> None:
         """News of an order of ours."""

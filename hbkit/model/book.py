@@ -48,10 +48,20 @@ class OrderBook:
         """Set the size of one level; 0 takes it away."""
         (self._bids if side is Side.BUY else self._asks).set(ticks, units)
 
-    def clear(self) -> None:
-        """Forget everything, as before a snapshot."""
-        self._bids.clear()
-        self._asks.clear()
+    def clear(self, side: Side | None = None) -> None:
+        """Forget everything, or one side, as before a snapshot."""
+        if side is not Side.SELL:
+            self._bids.clear()
+        if side is not Side.BUY:
+            self._asks.clear()
+
+    def size(self, side: Side, ticks: int) -> int:
+        """Units at one price, 0 where there is no level."""
+        return (self._bids if side is Side.BUY else self._asks).sizes.get(ticks, 0)
+
+    def prices(self, side: Side) -> list[int]:
+        """The prices of one side in ticks, ascending; the book's own list, not to be changed."""
+        return (self._bids if side is Side.BUY else self._asks).prices
 
     @property
     def best_bid_ticks(self) -> int | None:
@@ -97,8 +107,7 @@ class OrderBook:
 
     def qty_at(self, side: Side, price: float) -> float:
         """Quantity at one price, 0 where there is no level."""
-        levels = self._bids if side is Side.BUY else self._asks
-        return self.instrument.qty(levels.sizes.get(self.instrument.ticks(price), 0))
+        return self.instrument.qty(self.size(side, self.instrument.ticks(price)))
 
     def _top(self, levels: _Levels, prices: list[int]) -> list[tuple[float, float]]:
         instrument = self.instrument

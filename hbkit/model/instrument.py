@@ -114,7 +114,7 @@ class Instrument:
         """Units in a lot."""
         return int(self.lot_size / self.unit_size)
 
-    # -- the grid ------------------------------------------------------------------------------------------------
+    # -- the grid
 
     @cached_property
     def _tick(self) -> tuple[int, int]:
@@ -170,7 +170,7 @@ class Instrument:
         steps = _steps(price, self._tick, "price")
         return abs(steps - round(steps)) <= ON_GRID
 
-    # -- the payoff ----------------------------------------------------------------------------------------------
+    # -- the payoff
 
     @cached_property
     def _unit_value(self) -> tuple[int, int]:

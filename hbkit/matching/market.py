@@ -1,0 +1,360 @@
+"""One instrument in the engine: outside liquidity as a size per level, account orders in the queue between.
+
+The market is exogenous: what was recorded happens, whatever the accounts do. Account orders meet it and each other by
+price, then by place in the queue. What they take from a recorded level is a dent that lasts until that level's next
+recorded change. Two sorts of feed are told apart, because nothing may be invented:
+
+* with a book (levels or quotes): an order that takes liquidity walks the recorded sizes at once;
+* prints only (trades or candles): it waits for the next print and trades there, whole.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterator
+
+from hbkit.matching.fills import FillModel
+from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
+from hbkit.model import Instrument, Liquidity, OrderBook, Side
+
+OnFill = Callable[[EngineOrder, int, int, Liquidity], None]
+"""Called for each fill with order, units, ticks, liquidity; may cancel or cut other orders before it returns."""
+OnMissed = Callable[[EngineOrder], None]
+"""Called with an order that waited for a print and was not reached by it; it waits no longer."""
+
+_LOWEST = -UNKNOWN_SIZE
+_HIGHEST = UNKNOWN_SIZE
+
+
+def _buy_key(order: EngineOrder) -> tuple[int, int]:
+    return (-(order.ticks or 0), order.sequence)
+
+
+def _sell_key(order: EngineOrder) -> tuple[int, int]:
+    return (order.ticks or 0, order.sequence)
+
+
+class Market:
+    """The state and the matching of one instrument. Events come in, fills go out through `on_fill`."""
+
+    def __init__(
+        self, instrument: Instrument, model: FillModel, on_fill: OnFill, on_missed: OnMissed, *, has_book: bool
+    ) -> None:
+        self.instrument = instrument
+        self.model = model
+        self.has_book = has_book
+        self.book = OrderBook(instrument)
+        self.last: int | None = None
+        self.mark: float | None = None
+        self.buys: list[EngineOrder] = []
+        self.sells: list[EngineOrder] = []
+        self.waiting: list[EngineOrder] = []
+        self.top_buy = _LOWEST
+        """Highest resting buy: a print above it and below `top_sell` can change nothing."""
+        self.top_sell = _HIGHEST
+        self._dents: dict[tuple[Side, int], int] = {}
+        self._on_fill = on_fill
+        self._on_missed = on_missed
+        self._sequence = 0
+
+    # -- what is known
+
+    @property
+    def reference(self) -> float | None:
+        """The price positions are valued at: the mark, else the last trade, else the middle of the book."""
+        if self.mark is not None:
+            return self.mark
+        if self.last is not None:
+            return self.instrument.price(self.last)
+        return self.book.mid
+
+    def available(self, side: Side, ticks: int) -> int:
+        """Outside units at a level, less what accounts took since its last recorded change."""
+        size = self.book.size(side, ticks)
+        return max(0, size - self._dents.get((side, ticks), 0)) if self._dents else size
+
+    def best(self, side: Side) -> int | None:
+        """Best outside price of a side that has something left, or best account order there if that is better."""
+        prices = self.book.prices(side)
+        ordered = reversed(prices) if side is Side.BUY else iter(prices)
+        outside = next((ticks for ticks in ordered if self.available(side, ticks) > 0), None)
+        orders = self.buys if side is Side.BUY else self.sells
+        inside = orders[0].ticks if orders else None
+        if outside is None or inside is None:
+            return inside if outside is None else outside
+        return max(outside, inside) if side is Side.BUY else min(outside, inside)
+
+    def orders(self) -> Iterator[EngineOrder]:
+        """Every open order."""
+        yield from self.buys
+        yield from self.sells
+        yield from self.waiting
+
+    # -- market events
+
+    def level(self, side: Side, ticks: int, units: int) -> None:
+        """A level's size was recorded; 0 takes it away."""
+        self._record(side, ticks, units)
+        if not units:
+            return
+        self._clear_ahead(side)
+        if ticks <= self.top_buy if side is Side.SELL else ticks >= self.top_sell:
+            self._crossed(side, ticks)
+
+    def quote(self, bid: int | None, bid_units: int, ask: int | None, ask_units: int) -> None:
+        """The top of the book was recorded, nothing is known of what lies behind it."""
+        self._top(Side.BUY, bid, bid_units)
+        self._top(Side.SELL, ask, ask_units)
+        if ask is not None and ask <= self.top_buy:
+            self._crossed(Side.SELL, ask)
+        if bid is not None and bid >= self.top_sell:
+            self._crossed(Side.BUY, bid)
+
+    def print(self, ticks: int, units: int, taker: int) -> None:
+        """A trade was recorded: `taker` is +1 for a buy, -1 for a sell, 0 where that is not known."""
+        self.last = ticks
+        if self.waiting:
+            self._serve_waiting(ticks, units)
+        if ticks <= self.top_buy:
+            self._hit(self.buys, ticks, units, at_price=taker <= 0)
+        if ticks >= self.top_sell:
+            self._hit(self.sells, ticks, units, at_price=taker >= 0)
+
+    def candle(self, open_ts: int, low: int, high: int, close: int) -> None:
+        """A candle closed. Its range counts only for orders that stood when it opened, its close for all.
+
+        Which of high and low came first is not recorded: buys are served first, each at its own price.
+        """
+        self.last = close
+        if self.waiting:
+            self._serve_waiting(close, UNKNOWN_SIZE)
+        for orders, extreme in ((self.buys, low), (self.sells, high)):
+            for order in [order for order in orders if order.arrived <= open_ts]:
+                self._meet(order, extreme)
+            for order in [order for order in orders if order.arrived > open_ts]:
+                self._meet(order, close)
+
+    # -- account orders
+
+    def would_take(self, order: EngineOrder) -> bool:
+        """True when the order would trade on arrival instead of resting."""
+        if self.has_book:
+            best = self.best(order.request.side.opposite)
+            return best is not None and order.reaches(best)
+        if self.last is None or order.ticks is None:
+            return False
+        return (order.ticks - self.last) * order.side > 0
+
+    def fillable_now(self, order: EngineOrder) -> int:
+        """Units the order could take at once, for fill-or-kill."""
+        return sum(units for _, units in self.walk(order))
+
+    def walk(self, order: EngineOrder) -> Iterator[tuple[int, int]]:
+        """The (ticks, units) an order would take from the other side, best first, up to its price and quantity."""
+        left = order.leaves
+        for ticks in self._opposite_prices(order):
+            if left <= 0 or not order.reaches(ticks):
+                return
+            units = min(left, self._offered(order.request.side.opposite, ticks))
+            left -= units
+            if units:
+                yield ticks, units
+
+    def take(self, order: EngineOrder) -> None:
+        """Let an arriving order trade against the other side as far as its price and the sizes reach."""
+        side = order.request.side.opposite
+        for ticks in self._opposite_prices(order):
+            if not order.leaves or not order.reaches(ticks):
+                return
+            self._take_level(order, side, ticks)
+
+    def wait(self, order: EngineOrder) -> None:
+        """Keep an order for the next print (feeds without a book)."""
+        self.waiting.append(order)
+
+    def rest(self, order: EngineOrder) -> None:
+        """Put an order at the end of its level's queue."""
+        assert order.ticks is not None
+        self._sequence += 1
+        order.sequence = self._sequence
+        order.ahead = self._ahead(order.request.side, order.ticks)
+        orders, key = (self.buys, _buy_key) if order.side > 0 else (self.sells, _sell_key)
+        insort(orders, order, key=key)
+        self._refresh_tops()
+
+    def remove(self, order: EngineOrder) -> None:
+        """Take an order out, wherever it stands."""
+        for orders in (self.buys, self.sells, self.waiting):
+            if order in orders:
+                orders.remove(order)
+        self._refresh_tops()
+
+    # -- recorded sizes
+
+    def _record(self, side: Side, ticks: int, units: int) -> None:
+        self.book.set(side, ticks, units)
+        if self._dents:
+            self._dents.pop((side, ticks), None)
+        if ticks <= self.top_buy if side is Side.BUY else ticks >= self.top_sell:
+            for order in self.buys if side is Side.BUY else self.sells:
+                if order.ticks == ticks:
+                    # Cancellations are taken to happen behind us: never better than what was recorded.
+                    order.ahead = min(order.ahead, units)
+
+    def _top(self, side: Side, ticks: int | None, units: int) -> None:
+        old = self.book.best_bid_ticks if side is Side.BUY else self.book.best_ask_ticks
+        if ticks == old and (ticks is None or self.book.size(side, ticks) == units):
+            return
+        if ticks != old:
+            self.book.clear(side)
+            self._dents = {key: dent for key, dent in self._dents.items() if key[0] is not side}
+        if ticks is None:
+            return
+        self._record(side, ticks, units)
+        self._clear_ahead(side)
+
+    def _clear_ahead(self, side: Side) -> None:
+        """Where the market's best lies behind an order, nobody outside stands at its price any more."""
+        best = self.book.best_bid_ticks if side is Side.BUY else self.book.best_ask_ticks
+        for order in self.buys if side is Side.BUY else self.sells:
+            if best is None or order.ticks is None or (order.ticks - best) * order.side <= 0:
+                return
+            order.ahead = 0
+
+    def _ahead(self, side: Side, ticks: int) -> int:
+        """Outside units that stand before an order that arrives now."""
+        prices = self.book.prices(side)
+        if not self.has_book or not prices:
+            return UNKNOWN_SIZE
+        best, deepest = (prices[-1], prices[0]) if side is Side.BUY else (prices[0], prices[-1])
+        sign = side.sign
+        if (ticks - best) * sign > 0:
+            return 0
+        if (ticks - deepest) * sign < 0:
+            return UNKNOWN_SIZE  # deeper than anything recorded
+        return self.available(side, ticks)
+
+    # -- the market meets resting orders
+
+    def _hit(self, orders: list[EngineOrder], ticks: int, units: int, *, at_price: bool) -> None:
+        """A print at `ticks` meets the resting orders of one side, best price first, then by place."""
+        queue = self.model.uses_queue
+        passed = 0
+        level: list[EngineOrder] = []
+        for order in list(orders):
+            assert order.ticks is not None
+            distance = (order.ticks - ticks) * order.side
+            if distance < 0 or (queue and units <= 0):
+                break
+            if distance == 0:
+                if queue and not at_price:
+                    break
+                level.append(order)
+            offered = units
+            if queue and distance == 0:
+                outside = min(max(0, order.ahead - passed), units)
+                passed += outside
+                units -= outside
+                offered = units if order.ahead <= passed else 0
+            units -= self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
+        for order in level:
+            order.ahead = max(0, order.ahead - passed)
+
+    def _meet(self, order: EngineOrder, extreme: int) -> None:
+        assert order.ticks is not None
+        distance = (order.ticks - extreme) * order.side
+        if distance >= 0:
+            offered = UNKNOWN_SIZE if distance > 0 or not self.model.uses_queue else 0
+            self._fill_resting(order, distance > 0, offered)
+
+    def _crossed(self, side: Side, ticks: int) -> None:
+        """A recorded level of `side` lies at or beyond resting orders of the other: it trades with them."""
+        orders = self.sells if side is Side.BUY else self.buys
+        for order in list(orders):
+            assert order.ticks is not None
+            distance = (order.ticks - ticks) * order.side
+            if distance < 0:
+                break
+            order.ahead = 0
+            offered = self.available(side, ticks) if self.model.uses_queue else UNKNOWN_SIZE
+            filled = self._fill_resting(order, distance > 0, offered)
+            if filled and self.model.uses_queue:
+                self._dent(side, ticks, filled)
+
+    def _fill_resting(self, order: EngineOrder, beyond: bool, offered: int) -> int:
+        leaves = order.leaves
+        if not leaves:
+            return 0
+        units = self._whole(self.model.fillable(beyond, leaves, offered), leaves)
+        if units > 0:
+            assert order.ticks is not None
+            self._fill(order, units, order.ticks, Liquidity.MAKER)
+        return units
+
+    def _serve_waiting(self, ticks: int, units: int) -> None:
+        """The print that waiting orders waited for: those that reach it trade there, the others rest or end."""
+        queue = self.model.uses_queue
+        for order in list(self.waiting):
+            if not order.leaves:
+                continue
+            if not order.reaches(ticks):
+                self.waiting.remove(order)
+                self._on_missed(order)
+                continue
+            take = self._whole(min(order.leaves, units), order.leaves) if queue else order.leaves
+            if take > 0:
+                units -= take if queue else 0
+                self._fill(order, take, ticks, Liquidity.TAKER)
+
+    # -- account orders take
+
+    def _opposite_prices(self, order: EngineOrder) -> list[int]:
+        side = order.request.side.opposite
+        orders = self.buys if side is Side.BUY else self.sells
+        prices = {*self.book.prices(side), *(other.ticks for other in orders if other.ticks is not None)}
+        return sorted(prices, reverse=side is Side.BUY)
+
+    def _offered(self, side: Side, ticks: int) -> int:
+        orders = self.buys if side is Side.BUY else self.sells
+        return self.available(side, ticks) + sum(other.leaves for other in orders if other.ticks == ticks)
+
+    def _take_level(self, taker: EngineOrder, side: Side, ticks: int) -> None:
+        """One level: outside size and account orders in the order of the queue."""
+        outside = self.available(side, ticks)
+        taken = 0
+        orders = [order for order in (self.buys if side is Side.BUY else self.sells) if order.ticks == ticks]
+        for maker in orders:
+            ahead = min(max(0, maker.ahead - taken), outside - taken)
+            taken += self._take_outside(taker, ticks, ahead)
+            units = self._whole(min(taker.leaves, maker.leaves), min(taker.leaves, maker.leaves))
+            if units > 0:
+                self._fill(taker, units, ticks, Liquidity.TAKER)
+                self._fill(maker, units, ticks, Liquidity.MAKER)
+        taken += self._take_outside(taker, ticks, outside - taken)
+        if taken:
+            self._dent(side, ticks, taken)
+            for maker in orders:
+                maker.ahead = max(0, maker.ahead - taken)
+
+    def _take_outside(self, taker: EngineOrder, ticks: int, offered: int) -> int:
+        units = self._whole(min(taker.leaves, offered), taker.leaves)
+        if units > 0:
+            self._fill(taker, units, ticks, Liquidity.TAKER)
+            return units
+        return 0
+
+    def _fill(self, order: EngineOrder, units: int, ticks: int, liquidity: Liquidity) -> None:
+        self._on_fill(order, units, ticks, liquidity)
+        if not order.leaves:
+            self.remove(order)
+
+    def _dent(self, side: Side, ticks: int, units: int) -> None:
+        self._dents[side, ticks] = self._dents.get((side, ticks), 0) + units
+
+    def _whole(self, units: int, leaves: int) -> int:
+        """Whole lots only, unless it is all that the order still wants."""
+        return units if units >= leaves else units - units % self.instrument.lot_units
+
+    def _refresh_tops(self) -> None:
+        self.top_buy = self.buys[0].ticks if self.buys and self.buys[0].ticks is not None else _LOWEST
+        self.top_sell = self.sells[0].ticks if self.sells and self.sells[0].ticks is not None else _HIGHEST

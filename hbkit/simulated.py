@@ -1,0 +1,446 @@
+"""An exchange that is not there: the matching engine behind the connector contract, fed with recorded or live rows.
+
+Replay and paper use it; to everything above it looks like any connector. Rows are handed in through `handler(batch)`,
+resting orders meet each row before anybody is told of it, requests reach the engine after the latency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hbkit.agenda import Scheduler, Turn
+from hbkit.clock import Clock, parse_duration
+from hbkit.data.candles import CandleBuilder, Resampler
+from hbkit.data.source import Batch, Rows, SourceInfo
+from hbkit.exchange import Capabilities, Channel, Exchange, Listener
+from hbkit.matching import UNKNOWN_SIZE, Account, Engine, FillModel, Market
+from hbkit.model import (
+    Candle,
+    Execution,
+    Funding,
+    Instrument,
+    Mark,
+    OrderReport,
+    OrderRequest,
+    PositionMode,
+    PositionModeChange,
+    PositionSide,
+    Quote,
+    Side,
+    Trade,
+    Wallet,
+)
+
+RowHandler = Callable[[int], None]
+_SIDES = {1: Side.BUY, -1: Side.SELL, 0: Side.BUY}
+OFF_GRID = 1e-3
+"""A recorded price further than this part of a tick from the grid is counted as off it."""
+
+
+class SimulatedExchange(Exchange):
+    """One account at a simulated venue."""
+
+    def __init__(
+        self,
+        name: str,
+        instruments: Mapping[str, Instrument],
+        info: SourceInfo,
+        model: FillModel,
+        account: Account,
+        engine: Engine,
+        *,
+        clock: Clock,
+        scheduler: Scheduler,
+        latency: int = 0,
+    ) -> None:
+        self.name = name
+        self.account = account.name
+        self.off_grid: dict[str, int] = {}
+        """Recorded prices that had to be moved to the tick, per symbol; said in the report."""
+        self._instruments = dict(instruments)
+        self._info = info
+        self._engine = engine
+        self._account = account
+        self._clock = clock
+        self._scheduler = scheduler
+        self._latency = latency
+        self._listener: Listener | None = None
+        self._subscribed: set[tuple[Instrument, Channel]] = set()
+        self._native_candles: set[tuple[Instrument, str]] = set()
+        self._resamplers: dict[tuple[Instrument, str], list[Resampler]] = {}
+        self._builders: dict[Instrument, list[CandleBuilder]] = {}
+        self._markets: dict[Instrument, Market] = {}
+        for symbol, kinds in info.kinds.items():
+            if symbol in self._instruments:
+                book = bool(kinds & {Rows.LEVEL, Rows.QUOTE})
+                instrument = self._instruments[symbol]
+                self._markets[instrument] = engine.add_market(instrument, model, has_book=book)
+
+    # -- the contract
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine and the data can do."""
+        return Capabilities(
+            channels=frozenset(self._channels()),
+            post_only=True,
+            reduce_only=True,
+            time_in_force=frozenset({"gtc", "ioc", "fok"}),
+            amend=True,
+            hedge_mode=any(instrument.hedge for instrument in self._markets),
+            leverage=True,
+        )
+
+    def connect(self, listener: Listener) -> None:
+        """Begin to tell `listener`."""
+        self._listener = listener
+        listener.on_connected(self.name)
+
+    def close(self) -> None:
+        """Stop telling."""
+        self._listener = None
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Every instrument, also those without data here."""
+        return self._instruments
+
+    def wallets(self) -> list[Wallet]:
+        """The account's money."""
+        return self._account.wallets()
+
+    @property
+    def position_mode(self) -> PositionMode:
+        """The mode in force."""
+        return self._account.mode
+
+    def reference_price(self, instrument: Instrument) -> float | None:
+        """Mark, else last trade, else middle."""
+        return self._engine.reference_price(instrument)
+
+    def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
+        """Ask for a channel; candles come from the data, from smaller ones, or are built from trades."""
+        if channel is Channel.CANDLE:
+            self._subscribe_candles(instrument, interval)
+        self._subscribed.add((instrument, channel))
+
+    def submit(self, request: OrderRequest) -> None:
+        """Reaches the engine after the latency."""
+        self._send(partial(self._engine.submit, self._account, request))
+
+    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+        """Reaches the engine after the latency."""
+        self._send(partial(self._amend, order_id, ticks, units))
+
+    def cancel(self, order_id: str) -> None:
+        """Reaches the engine after the latency."""
+        self._send(partial(self._engine.cancel, self._account, order_id))
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        """The leverage that order margin is reckoned with; 0 for the instrument's own rate."""
+        del side
+        self._account.set_leverage(instrument, leverage)
+
+    def set_position_mode(self, mode: PositionMode) -> None:
+        """Reaches the engine after the latency; refused while orders are open."""
+        self._scheduler.at(self._clock.now() + self._latency, partial(self._switch, mode), Turn.REQUEST)
+
+    # -- rows come in
+
+    def handler(self, batch: Batch) -> RowHandler | None:
+        """A function that plays row i of `batch`; None when nobody needs its rows."""
+        instrument = self._instruments.get(batch.symbol)
+        if instrument is None or instrument not in self._markets:
+            return None
+        return self._MAKERS[batch.kind](self, batch, instrument)
+
+    def settle(self) -> None:
+        """Tell of whatever the engine did outside a row."""
+        self._drain()
+
+    def _trades(self, batch: Batch, instrument: Instrument) -> RowHandler:
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
+        side_column, price_column, qty_column = batch.columns
+        ticks = self._to_ticks(batch.symbol, instrument, price_column)
+        units = self._to_units(instrument, qty_column)
+        ts, sides = batch.ts.tolist(), side_column.tolist()
+        prices, quantities = price_column.tolist(), qty_column.tolist()
+        tell = (instrument, Channel.TRADE) in self._subscribed and listener is not None
+        builders = self._builders.get(instrument, ())
+        on_trade = listener.on_trade if listener is not None else None
+
+        def play(row: int) -> None:
+            price_ticks = ticks[row]
+            # Strictly between the touches a print changes nothing: this test is what most rows cost.
+            if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
+                engine.at(ts[row])
+                market.print(price_ticks, units[row], sides[row])
+                if engine.out:
+                    self._drain()
+            else:
+                market.last = price_ticks
+            for builder in builders:
+                builder.add(ts[row], prices[row], quantities[row])
+            if tell and on_trade is not None:
+                on_trade(Trade(ts[row], instrument, _SIDES[sides[row]], prices[row], quantities[row]))
+
+        return play
+
+    def _quotes(self, batch: Batch, instrument: Instrument) -> RowHandler | None:
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
+        feeds_engine = Rows.LEVEL not in self._info.kinds[batch.symbol]
+        tell = (instrument, Channel.QUOTE) in self._subscribed and listener is not None
+        if not (feeds_engine or tell):
+            return None
+        bids, asks, bid_sizes, ask_sizes = (column.tolist() for column in batch.columns)
+        bid_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
+        ask_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
+        bid_units = self._to_units(instrument, batch.columns[2])
+        ask_units = self._to_units(instrument, batch.columns[3])
+        ts = batch.ts.tolist()
+        on_quote = listener.on_quote if listener is not None else None
+
+        def play(row: int) -> None:
+            if feeds_engine:
+                engine.at(ts[row])
+                bid = bid_ticks[row] if bids[row] == bids[row] else None
+                ask = ask_ticks[row] if asks[row] == asks[row] else None
+                market.quote(bid, bid_units[row], ask, ask_units[row])
+                if engine.out:
+                    self._drain()
+            if tell and on_quote is not None:
+                on_quote(Quote(ts[row], instrument, bids[row], asks[row], bid_sizes[row], ask_sizes[row]))
+
+        return play
+
+    def _levels(self, batch: Batch, instrument: Instrument) -> RowHandler:
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
+        sides = batch.columns[0].tolist()
+        ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
+        units = self._to_units(instrument, batch.columns[2])
+        ts = batch.ts.tolist()
+        last_of_group = np.append(batch.ts[1:] != batch.ts[:-1], True).tolist() if len(batch) else []
+        tell = (instrument, Channel.BOOK) in self._subscribed and listener is not None
+        on_book = listener.on_book if listener is not None else None
+
+        def play(row: int) -> None:
+            engine.at(ts[row])
+            market.level(_SIDES[sides[row]], ticks[row], units[row])
+            if engine.out:
+                self._drain()
+            if tell and last_of_group[row] and on_book is not None:
+                market.book.ts = ts[row]
+                on_book(market.book)
+
+        return play
+
+    def _opens(self, batch: Batch, instrument: Instrument) -> RowHandler | None:
+        market, engine = self._markets[instrument], self._engine
+        if not self._candles_feed_engine(batch.symbol):
+            return None
+        ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
+        ts = batch.ts.tolist()
+
+        def play(row: int) -> None:
+            price_ticks = ticks[row]
+            if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
+                engine.at(ts[row])
+                market.print(price_ticks, UNKNOWN_SIZE, 0)
+                if engine.out:
+                    self._drain()
+            else:
+                market.last = price_ticks
+
+        return play
+
+    def _candles(self, batch: Batch, instrument: Instrument) -> RowHandler:
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
+        feeds_engine = self._candles_feed_engine(batch.symbol) and batch.interval == self._smallest(batch.symbol)
+        tell = (instrument, batch.interval) in self._native_candles and listener is not None
+        resamplers = self._resamplers.get((instrument, batch.interval), ())
+        open_ts, opens, highs, lows, closes, volumes, counts = (column.tolist() for column in batch.columns)
+        ts, interval = batch.ts.tolist(), batch.interval
+        low_ticks, high_ticks, close_ticks = (
+            self._to_ticks(batch.symbol, instrument, batch.columns[column]) for column in (3, 2, 4)
+        )
+
+        def play(row: int) -> None:
+            if feeds_engine:
+                if low_ticks[row] <= market.top_buy or high_ticks[row] >= market.top_sell or market.waiting:
+                    engine.at(ts[row])
+                    market.candle(open_ts[row], low_ticks[row], high_ticks[row], close_ticks[row])
+                    if engine.out:
+                        self._drain()
+                else:
+                    market.last = close_ticks[row]
+            if not (tell or resamplers) or listener is None:
+                return
+            candle = Candle(
+                ts[row], open_ts[row], ts[row], instrument, interval,
+                opens[row], highs[row], lows[row], closes[row], volumes[row], counts[row],
+            )  # fmt: skip
+            if tell:
+                listener.on_candle(candle)
+            for resampler in resamplers:
+                for larger in resampler.add(candle):
+                    listener.on_candle(larger)
+
+        return play
+
+    def _marks(self, batch: Batch, instrument: Instrument) -> RowHandler:
+        market, listener = self._markets[instrument], self._listener
+        prices, indices = (column.tolist() for column in batch.columns)
+        ts = batch.ts.tolist()
+        tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
+
+        def play(row: int) -> None:
+            market.mark = prices[row]
+            if tell and listener is not None:
+                listener.on_mark(Mark(ts[row], instrument, prices[row], indices[row]))
+
+        return play
+
+    def _fundings(self, batch: Batch, instrument: Instrument) -> RowHandler:
+        engine, listener = self._engine, self._listener
+        rates, next_ts = (column.tolist() for column in batch.columns)
+        ts = batch.ts.tolist()
+
+        def play(row: int) -> None:
+            engine.at(ts[row])
+            engine.fund((self._account,), instrument, rates[row], ts[row])
+            paid = sum(event.fee for event in engine.out if isinstance(event, Execution))
+            self._drain()
+            if listener is not None and (instrument, Channel.FUNDING) in self._subscribed:
+                amount, code = instrument.settle.amount(-paid), instrument.settle.code
+                listener.on_funding(Funding(ts[row], instrument, rates[row], next_ts[row], amount, code))
+
+        return play
+
+    _MAKERS: dict[Rows, Callable[..., RowHandler | None]] = {  # noqa: RUF012 - filled once, never changed
+        Rows.TRADE: _trades,
+        Rows.QUOTE: _quotes,
+        Rows.LEVEL: _levels,
+        Rows.OPEN: _opens,
+        Rows.CANDLE: _candles,
+        Rows.MARK: _marks,
+        Rows.FUNDING: _fundings,
+    }
+
+    # -- how it works inside
+
+    def _send(self, act: Callable[[int], None]) -> None:
+        def arrive() -> None:
+            act(self._clock.now())
+            self._drain()
+
+        self._scheduler.at(self._clock.now() + self._latency, arrive, Turn.REQUEST)
+
+    def _amend(self, order_id: str, ticks: int | None, units: int | None, ts: int) -> None:
+        self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
+
+    def _switch(self, mode: PositionMode) -> None:
+        previous = self._account.mode
+        reason = self._account.switch_mode(mode)
+        if self._listener is not None:
+            change = PositionModeChange(
+                exchange=self.name,
+                account=self.account,
+                mode=self._account.mode,
+                previous=previous,
+                requested=mode,
+                origin="strategy",
+                reason=reason,
+                ts=self._clock.now(),
+            )
+            self._listener.on_position_mode(change)
+
+    def _drain(self) -> None:
+        """Hand on what the engine did, in its order, then what the account is worth if money moved."""
+        events, self._engine.out = self._engine.out, []
+        listener = self._listener
+        if listener is None:
+            return
+        moved: dict[str, None] = {}
+        for event in events:
+            if isinstance(event, OrderReport):
+                listener.on_order(event)
+            else:
+                moved[event.instrument.settle.code] = None
+                if event.instrument.is_spot:
+                    moved[event.instrument.base] = None
+                listener.on_fill(event)
+        for code in moved:
+            listener.on_balance(self._account.wallet(code))
+
+    def _channels(self) -> Iterable[Channel]:
+        kinds = frozenset().union(*self._info.kinds.values())
+        pairs = {
+            Channel.TRADE: Rows.TRADE,
+            Channel.QUOTE: Rows.QUOTE,
+            Channel.BOOK: Rows.LEVEL,
+            Channel.MARK: Rows.MARK,
+            Channel.FUNDING: Rows.FUNDING,
+        }
+        yield from (channel for channel, rows in pairs.items() if rows in kinds)
+        if kinds & {Rows.TRADE, Rows.CANDLE}:
+            yield Channel.CANDLE
+
+    def _subscribe_candles(self, instrument: Instrument, interval: str) -> None:
+        symbol = instrument.symbol
+        native = self._info.intervals.get(symbol, ())
+        wanted = parse_duration(interval)
+        divisors = [known for known in native if wanted % parse_duration(known) == 0]
+        if interval in native:
+            self._native_candles.add((instrument, interval))
+        elif divisors:
+            source = max(divisors, key=parse_duration)
+            resampler = Resampler(instrument, source, interval)
+            self._resamplers.setdefault((instrument, source), []).append(resampler)
+        elif Rows.TRADE in self._info.kinds.get(symbol, frozenset()):
+            previous_close = self._info.open_is_previous_close
+            builder = CandleBuilder(instrument, interval, open_is_previous_close=previous_close)
+            self._builders.setdefault(instrument, []).append(builder)
+            self._close_at_boundary(builder, wanted)
+
+    def _close_at_boundary(self, builder: CandleBuilder, interval: int) -> None:
+        """Close candles at their time, trades or not."""
+
+        def close() -> None:
+            now = self._clock.now()
+            for candle in builder.close_until(now):
+                if self._listener is not None:
+                    self._listener.on_candle(candle)
+            self._scheduler.at(now - now % interval + interval, close, Turn.CANDLE)
+
+        now = self._clock.now()
+        self._scheduler.at(now - now % interval + interval, close, Turn.CANDLE)
+
+    def _candles_feed_engine(self, symbol: str) -> bool:
+        """Candles stand in for the market only where nothing finer was recorded."""
+        return not self._info.kinds[symbol] & {Rows.TRADE, Rows.QUOTE, Rows.LEVEL}
+
+    def _smallest(self, symbol: str) -> str:
+        return min(self._info.intervals[symbol], key=parse_duration)
+
+    def _to_ticks(self, symbol: str, instrument: Instrument, prices: Any) -> list[int]:
+        numerator, denominator = instrument.tick_size.as_integer_ratio()
+        steps = np.nan_to_num(prices * denominator / numerator)
+        near = np.rint(steps)
+        wrong = int(np.count_nonzero(np.abs(steps - near) > OFF_GRID))
+        if wrong:
+            self.off_grid[symbol] = self.off_grid.get(symbol, 0) + wrong
+        ticks: list[int] = near.astype(np.int64).tolist()
+        return ticks
+
+    @staticmethod
+    def _to_units(instrument: Instrument, quantities: Any) -> list[int]:
+        """Whole units; what is not known counts as endless."""
+        size = float(instrument.unit_size)
+        steps = np.rint(quantities / size)
+        steps = np.where(np.isfinite(steps), np.clip(steps, 0, UNKNOWN_SIZE), UNKNOWN_SIZE)
+        units: list[int] = steps.astype(np.int64).tolist()
+        return units
+
