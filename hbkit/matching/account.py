@@ -80,7 +80,8 @@ class Account:
         if self.orders:
             return f"{len(self.orders)} open orders"
         self.mode = mode
-        for instrument in {instrument for instrument, _ in self._legs if instrument.hedge and not instrument.is_spot}:
+        hedgeable = [instrument for instrument, _ in self._legs if instrument.hedge and not instrument.is_spot]
+        for instrument in dict.fromkeys(hedgeable):
             if mode is PositionMode.HEDGE:
                 leg = self._legs.pop((instrument, PositionSide.NET), None)
                 if leg is not None and leg.units:
@@ -148,7 +149,7 @@ class Account:
     def locked(self, code: str) -> int:
         """Maintenance margin of positions plus what resting orders need, in one currency."""
         total = sum(self._maintenance(leg) for leg in self._legs.values() if leg.instrument.settle.code == code)
-        rows = {(order.request.instrument, order.request.position_side) for order in self.orders.values()}
+        rows = dict.fromkeys((order.request.instrument, order.request.position_side) for order in self.orders.values())
         for instrument, side in rows:
             if instrument.is_spot:
                 total += self._spot_reserve(instrument, code)
