@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from hbkit.matching.order import EngineOrder
-from hbkit.model import Currency, Instrument, Leg, PositionMode, PositionSide, Side, Wallet
+from hbkit.model import Currency, Instrument, Leg, Legs, PositionMode, PositionSide, Side, Wallet
 
 Reference = Callable[[Instrument], float | None]
 Walk = Callable[[EngineOrder], Iterable[tuple[int, int]]]
@@ -41,22 +41,19 @@ class Account:
         self.funding: dict[str, int] = defaultdict(int)
         self.realized: dict[str, int] = defaultdict(int)
         self.orders: dict[str, EngineOrder] = {}
-        self._legs: dict[tuple[Instrument, PositionSide], Leg] = {}
+        self._legs = Legs()
         self._reference = reference
 
     # -- positions
 
     def leg(self, instrument: Instrument, side: PositionSide) -> Leg:
         """The position of one leg, made when first asked for."""
-        leg = self._legs.get((instrument, side))
-        if leg is None:
-            leg = self._legs[instrument, side] = Leg(instrument)
-            self.currencies.setdefault(instrument.settle.code, instrument.settle)
-        return leg
+        self.currencies.setdefault(instrument.settle.code, instrument.settle)
+        return self._legs.get(instrument, side)
 
     def legs(self) -> Iterable[tuple[PositionSide, Leg]]:
         """Every leg that was ever touched, in the order of first touch."""
-        return ((side, leg) for (_, side), leg in self._legs.items())
+        return self._legs
 
     def hedged(self, instrument: Instrument) -> bool:
         """True where orders must name a leg."""
@@ -70,34 +67,16 @@ class Account:
             self._leverages.pop(instrument, None)
 
     def switch_mode(self, mode: PositionMode) -> str:
-        """Go to another position mode; returns the reason when it is refused, else the empty text.
-
-        To hedge, a position becomes the leg of its sign. Back, the legs net: the smaller one closes against the larger
-        at the two entry prices, without a fee.
-        """
+        """Go to another position mode; returns the reason when it is refused, else the empty text."""
         if mode is self.mode:
             return ""
         if self.orders:
             return f"{len(self.orders)} open orders"
         self.mode = mode
-        hedgeable = [instrument for instrument, _ in self._legs if instrument.hedge and not instrument.is_spot]
-        for instrument in dict.fromkeys(hedgeable):
-            if mode is PositionMode.HEDGE:
-                leg = self._legs.pop((instrument, PositionSide.NET), None)
-                if leg is not None and leg.units:
-                    side = PositionSide.LONG if leg.units > 0 else PositionSide.SHORT
-                    self._legs[instrument, side] = leg
-            else:
-                self._net(instrument)
+        for instrument, realized in self._legs.rekey(mode).items():
+            self.realized[instrument.settle.code] += realized
+            self._move(instrument.settle, realized)
         return ""
-
-    def _net(self, instrument: Instrument) -> None:
-        long = self._legs.pop((instrument, PositionSide.LONG), None) or Leg(instrument)
-        short = self._legs.pop((instrument, PositionSide.SHORT), None) or Leg(instrument)
-        realized = long.apply(short.units, short.cost) if short.units else 0
-        self._legs[instrument, PositionSide.NET] = long
-        self.realized[instrument.settle.code] += realized
-        self._move(instrument.settle, realized)
 
     # -- money moves
 
@@ -128,7 +107,7 @@ class Account:
     def unrealized(self, code: str) -> int:
         """Open profit of the derivatives that settle in `code`."""
         total = 0
-        for leg in self._legs.values():
+        for _, leg in self._legs:
             if leg.units and leg.instrument.settle.code == code and not leg.instrument.is_spot:
                 price = self._reference(leg.instrument)
                 total += leg.unrealized(price) if price is not None else 0
@@ -148,7 +127,7 @@ class Account:
 
     def locked(self, code: str) -> int:
         """Maintenance margin of positions plus what resting orders need, in one currency."""
-        total = sum(self._maintenance(leg) for leg in self._legs.values() if leg.instrument.settle.code == code)
+        total = sum(self._maintenance(leg) for _, leg in self._legs if leg.instrument.settle.code == code)
         rows = dict.fromkeys((order.request.instrument, order.request.position_side) for order in self.orders.values())
         for instrument, side in rows:
             if instrument.is_spot:

@@ -22,7 +22,7 @@ from hbkit.model.enums import (
 from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, Fill, Order, OrderReport, OrderRequest
-from hbkit.model.position import Leg, Position, PositionModeChange
+from hbkit.model.position import Leg, Legs, Position, PositionModeChange
 
 __all__ = [
     "Balance",
@@ -35,6 +35,7 @@ __all__ = [
     "Instrument",
     "InstrumentKind",
     "Leg",
+    "Legs",
     "Liquidity",
     "MarginMode",
     "Mark",

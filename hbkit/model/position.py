@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from hbkit.model.enums import PositionMode, PositionSide
@@ -51,6 +53,46 @@ class Leg:
     def entry_price(self) -> float:
         """Mean entry price; `nan` when flat."""
         return self.instrument.entry_price(self.units, self.cost)
+
+
+class Legs:
+    """The positions of an account or a strategy: one leg per instrument, or two in hedge mode."""
+
+    def __init__(self) -> None:
+        self._legs: dict[tuple[Instrument, PositionSide], Leg] = {}
+
+    def get(self, instrument: Instrument, side: PositionSide = PositionSide.NET) -> Leg:
+        """One leg, made when first asked for."""
+        leg = self._legs.get((instrument, side))
+        if leg is None:
+            leg = self._legs[instrument, side] = Leg(instrument)
+        return leg
+
+    def __iter__(self) -> Iterator[tuple[PositionSide, Leg]]:
+        """Every leg with its side, flat ones too, in order of first touch."""
+        return iter([(side, leg) for (_, side), leg in self._legs.items()])
+
+    def rekey(self, mode: PositionMode) -> dict[Instrument, int]:
+        """Follow a switch of the position mode; returns the profit it realized.
+
+        To hedge, a position becomes the leg of its sign. Back, the legs net: the smaller one closes against the larger
+        at the two entry prices, without a fee (BitMEX protocol notes, hedge mode).
+        """
+        realized: dict[Instrument, int] = {}
+        for instrument in dict.fromkeys(instrument for instrument, _ in self._legs):
+            if not instrument.hedge or instrument.is_spot:
+                continue
+            if mode is PositionMode.HEDGE:
+                leg = self._legs.pop((instrument, PositionSide.NET), None)
+                if leg is not None and leg.units:
+                    side = PositionSide.LONG if leg.units > 0 else PositionSide.SHORT
+                    self._legs[instrument, side] = leg
+                continue
+            long = self._legs.pop((instrument, PositionSide.LONG), None) or Leg(instrument)
+            short = self._legs.pop((instrument, PositionSide.SHORT), None)
+            realized[instrument] = long.apply(short.units, short.cost) if short is not None and short.units else 0
+            self._legs[instrument, PositionSide.NET] = long
+        return realized
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -1,0 +1,169 @@
+"""The state file of a bot: one SQLite database of intents, orders, executions, positions and kept state, over all runs.
+
+Every row is hashed as it is written, without wall times, run id and paths, so that two runs that did the same have the
+same `hash`. A run whose time is counted keeps its rows in memory and writes them once; a live run commits each intent
+before the request leaves, the rest goes through the background.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from hbkit.background import Background
+from hbkit.errors import StateError
+
+SCHEMA: Final = 1
+_TABLES: Final = {
+    "intents": "seq, run_id, ts, strategy, kind, order_id, exchange, instrument, side, position_side, type, "
+    "time_in_force, qty, price, flags, tag",
+    "orders": "seq, run_id, ts, order_id, exchange_id, status, qty, filled, price, reason, refused",
+    "executions": "seq, run_id, ts, id, order_id, strategy, kind, exchange, instrument, side, position_side, price, "
+    "qty, cost, fee, currency, liquidity",
+    "positions": "seq, run_id, ts, exchange, instrument, side, qty, cost",
+}
+_RUNS: Final = (
+    "run_id TEXT PRIMARY KEY, name TEXT, mode TEXT, seed INTEGER, started TEXT, stopped TEXT, stop_reason TEXT, "
+    "journal_hash TEXT"
+)
+_STATE: Final = "strategy TEXT, key TEXT, value TEXT, PRIMARY KEY (strategy, key)"
+_SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
+
+
+class Journal:
+    """Rows in, a hash out. `buffered` keeps all rows until `close`; otherwise each is committed as described above."""
+
+    def __init__(
+        self, path: Path, run_id: str, background: Background, *, durability: str = "process", buffered: bool = False
+    ) -> None:
+        self.path = path
+        self.run_id = run_id
+        self._background = background
+        self._buffered = buffered
+        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
+        self._digest = hashlib.sha256()
+        self._seq = 0
+        self._db = _open(path, _SYNCHRONOUS[durability])
+        self._seq_base = self._last_seq()
+
+    @property
+    def hash(self) -> str:
+        """Of all rows so far: sha256, hexadecimal."""
+        return self._digest.hexdigest()
+
+    def intent(self, *row: Any) -> None:
+        """What is about to be asked of an exchange; committed before this returns (unless buffered)."""
+        self._write("intents", row, at_once=True)
+
+    def order(self, *row: Any) -> None:
+        """News of an order."""
+        self._write("orders", row)
+
+    def execution(self, *row: Any) -> None:
+        """A movement of position or money."""
+        self._write("executions", row)
+
+    def position(self, *row: Any) -> None:
+        """A position at the end of a run."""
+        self._write("positions", row)
+
+    def keep(self, strategy: str, key: str, value: Any) -> None:
+        """Keep one entry of a strategy's state; None takes it away."""
+        self._db.execute("DELETE FROM state WHERE strategy = ? AND key = ?", (strategy, key))
+        if value is not None:
+            self._db.execute("INSERT INTO state VALUES (?, ?, ?)", (strategy, key, json.dumps(value)))
+        if not self._buffered:
+            self._db.commit()
+
+    def kept(self, strategy: str) -> dict[str, Any]:
+        """Everything kept for a strategy."""
+        rows = self._db.execute("SELECT key, value FROM state WHERE strategy = ?", (strategy,))
+        return {key: json.loads(value) for key, value in rows}
+
+    def begin(self, name: str, mode: str, seed: int, started: str) -> None:
+        """Write the row of this run."""
+        self._db.execute(
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, NULL, NULL, NULL)", (self.run_id, name, mode, seed, started)
+        )
+        self._db.commit()
+
+    def close(self, stopped: str, stop_reason: str) -> None:
+        """Write what is left and the end of the run; the file is complete afterwards."""
+        self._background.flush()
+        for table, rows in self._rows.items():
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        self._db.execute(
+            "UPDATE runs SET stopped = ?, stop_reason = ?, journal_hash = ? WHERE run_id = ?",
+            (stopped, stop_reason, self.hash, self.run_id),
+        )
+        self._db.commit()
+        self._db.close()
+
+    def _write(self, table: str, row: tuple[Any, ...], *, at_once: bool = False) -> None:
+        self._seq += 1
+        self._digest.update(repr((table, *row)).encode())
+        full = (self._seq_base + self._seq, self.run_id, *row)
+        if self._buffered:
+            self._rows[table].append(full)
+            return
+        marks = ", ".join("?" * len(full))
+        statement = f"INSERT INTO {table} VALUES ({marks})"
+        if at_once:
+            self._insert(statement, full)
+        else:
+            self._background.run(lambda: self._insert(statement, full))
+
+    def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
+        self._db.execute(statement, row)
+        self._db.commit()
+
+    def _last_seq(self) -> int:
+        tables = " UNION ALL ".join(f"SELECT MAX(seq) AS last FROM {table}" for table in _TABLES)
+        return int(self._db.execute(f"SELECT MAX(last) FROM ({tables})").fetchone()[0] or 0)
+
+
+def last_run_id(path: Path) -> str | None:
+    """The run that wrote to a state file last; None for a file without runs. Raises StateError for no state file."""
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            row = db.execute("SELECT run_id FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
+    return str(row[0]) if row else None
+
+
+def read_rows(path: Path, table: str, run_id: str) -> Iterable[tuple[Any, ...]]:
+    """The rows of one run in their order, for reports and tests."""
+    if table not in _TABLES:
+        raise ValueError(f"no table {table}; there are {', '.join(_TABLES)}")
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        return db.execute(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY seq", (run_id,)).fetchall()
+
+
+def _open(path: Path, synchronous: str) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA:
+            raise StateError(f"{path} was written by a newer hbkit (schema {version}, this knows {SCHEMA}); upgrade")
+        for table, columns in _TABLES.items():
+            keyed = columns.replace("seq", "seq INTEGER PRIMARY KEY", 1)
+            db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({keyed})")
+        db.execute(f"CREATE TABLE IF NOT EXISTS runs ({_RUNS})")
+        db.execute(f"CREATE TABLE IF NOT EXISTS state ({_STATE})")
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+        db.commit()
+    except OSError as error:
+        raise StateError(f"cannot write state in {path.parent} ({error.strerror}); set state: {{dir: ...}}") from None
+    except sqlite3.DatabaseError as error:
+        raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
+    return db
