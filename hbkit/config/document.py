@@ -112,8 +112,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    mark = event.start_mark
-                    self._stop('a config is one document; remove this "---"', mark.line + 1, mark.column + 1)
+                    self._stop_at('a config is one document; remove this "---"', self._of(event))
             yield event
 
     def _take(self, event: yaml.Event) -> None:
@@ -180,10 +179,11 @@ class _Reader:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         place = self._of(event)
-        target = self._anchors.get(event.anchor)
+        anchor = str(event.anchor)
+        target = self._anchors.get(anchor)
         path = self._path()
         if target is None:
-            name = "this name" if is_secret(path) else f"&{shown(event.anchor)}"
+            name = "this name" if is_secret(path) else f"&{shown(anchor)}"
             mend = "put the value in quotes if it is a text"
             self._fault("HB100", f"no finished value with the anchor {name} stands above; {mend}", place)
             target = Node("", place, faulty=True)
@@ -267,7 +267,9 @@ class _Reader:
             self._stop_at(f"more than {MAX_VALUES:,} values; a config is smaller", place)
 
     def _of(self, event: yaml.Event) -> Place:
-        return self._at(event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        assert mark is not None
+        return self._at(mark.line + 1, mark.column + 1)
 
     def _at(self, line: int, column: int) -> Place:
         return Place(self._file, line, column) if self._placed else Place(self._file, None, None)

@@ -12,9 +12,9 @@ from decimal import Decimal
 from hbkit.config.node import Scalar, shown
 
 _CONSTANTS: dict[str, Scalar] = {"": None, "~": None}
-_CONSTANTS |= {form: None for form in ("null", "Null", "NULL")}
-_CONSTANTS |= {form: True for form in ("true", "True", "TRUE")}
-_CONSTANTS |= {form: False for form in ("false", "False", "FALSE")}
+_CONSTANTS |= dict.fromkeys(("null", "Null", "NULL"))
+_CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True)
+_CONSTANTS |= dict.fromkeys(("false", "False", "FALSE"), False)
 _OLD_BOOLS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")

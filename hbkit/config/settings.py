@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from hbkit.config import shapes
 from hbkit.config.node import Scalar
-from hbkit.config.shapes import amount, choice, duration, whole
+from hbkit.config.shapes import choice
 
 Mode = Literal["simulator", "replay", "paper", "testnet", "live"]
 MODES: tuple[Mode, ...] = ("simulator", "replay", "paper", "testnet", "live")
@@ -23,10 +23,30 @@ Text = Annotated[str, BeforeValidator(shapes.text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(shapes.texts)]
 Name = Annotated[str, BeforeValidator(shapes.name)]
 Identifier = Annotated[str, BeforeValidator(shapes.identifier)]
-Above = Annotated[Decimal, BeforeValidator(amount(zero=False))]
-AtLeastZero = Annotated[Decimal, BeforeValidator(amount(zero=True))]
+Above = Annotated[Decimal, BeforeValidator(shapes.amount(zero=False))]
+AtLeastZero = Annotated[Decimal, BeforeValidator(shapes.amount(zero=True))]
 Moment = Annotated[int, BeforeValidator(shapes.moment)]
+Duration = Annotated[int, BeforeValidator(shapes.duration(zero=False))]
+Delay = Annotated[int, BeforeValidator(shapes.duration(zero=True))]
+Seed = Annotated[int, BeforeValidator(shapes.whole(0))]
+Count = Annotated[int, BeforeValidator(shapes.whole(1))]
+Fraction = Annotated[Decimal, BeforeValidator(shapes.fraction)]
+Currency = Annotated[str, BeforeValidator(shapes.currency)]
+ExchangeName = Annotated[str, BeforeValidator(shapes.exchange_name)]
+
+ModeWord = Annotated[Mode, BeforeValidator(choice(*MODES))]
+MarginMode = Annotated[Literal["cross", "isolated"], BeforeValidator(choice("cross", "isolated"))]
+PositionModeWord = Annotated[Literal["one_way", "hedge"], BeforeValidator(choice("one_way", "hedge"))]
+OnError = Annotated[Literal["stop", "continue"], BeforeValidator(choice("stop", "continue"))]
+Durability = Annotated[Literal["process", "power"], BeforeValidator(choice("process", "power"))]
+Level = Literal["debug", "info", "warning", "error"]
+LevelWord = Annotated[Level, BeforeValidator(choice("debug", "info", "warning", "error"))]
+
 Parameter = Scalar | tuple[Scalar, ...]
+DataSources = Annotated[tuple[str, ...] | dict[str, tuple[str, ...]], PlainValidator(shapes.data_sources)]
+Parameters = Annotated[dict[str, Parameter], PlainValidator(shapes.parameters)]
+Intervals = Annotated[tuple[str, ...], BeforeValidator(shapes.intervals)]
+Balances = Annotated[dict[Currency, AtLeastZero], BeforeValidator(shapes.mapping)]
 
 
 def implied_mode(exchange: str) -> Mode | None:
@@ -61,16 +81,16 @@ class Run(Section):
     """Letters, digits, `_`, `-` and `.`, at most 40; the default is the config file's name without its ending."""
     dir: Text = "runs"
     """Folder for the records of runs, from the current folder; default `runs`."""
-    duration: Annotated[int, BeforeValidator(duration(zero=False))] | None = None
+    duration: Duration | None = None
     """How long to run, written like `60s`; here in nanoseconds. Default None: until stopped."""
-    seed: Annotated[int, BeforeValidator(whole(0))] = 0
+    seed: Seed = 0
     """Whole number >= 0 that all randomness of the run comes from; default 0."""
 
 
 class Margin(Section):
     """How positions are backed on an exchange."""
 
-    mode: Annotated[Literal["cross", "isolated"], BeforeValidator(choice("cross", "isolated"))] | None = None
+    mode: MarginMode | None = None
     """`cross` or `isolated`; default None: as the account is set."""
     leverage: Above | None = None
     """Times the position may exceed its margin, a number > 0; default None: as the account is set."""
@@ -79,31 +99,34 @@ class Margin(Section):
 class Replay(Section):
     """Recorded data for mode `replay`."""
 
-    data: Annotated[
-        tuple[str, ...] | dict[str, tuple[str, ...]], PlainValidator(shapes.data_sources)
-    ] = ()  # fmt: skip
+    data: DataSources = ()
     """Files or folders: texts, or for each symbol its texts; default empty."""
     from_ts: Moment | None = Field(default=None, alias="from")
     """First moment, written like `2019-05-28` or `2019-05-28T18:30:00Z`; here in nanoseconds. Default: all there is."""
     to_ts: Moment | None = Field(default=None, alias="to")
     """Moment to stop before, written like `from`; default: all there is."""
 
+    @model_validator(mode="after")
+    def _check_order(self) -> Replay:
+        if self.from_ts is not None and self.to_ts is not None and self.from_ts >= self.to_ts:
+            raise shapes.mismatch("later than from", at=("to",))
+        return self
+
 
 class Exchange(Section):
     """One exchange under the name that strategies use for it."""
 
-    mode: Annotated[Mode, BeforeValidator(choice(*MODES))] | None = None
+    mode: ModeWord | None = None
     """Where orders go; default None: what the name implies, else what the plugin prefers."""
     plugin: Text | None = None
     """The plugin's exchange name; default None: the name of the block."""
-    position_mode: Annotated[Literal["one_way", "hedge"], BeforeValidator(choice("one_way", "hedge"))] | None = None
+    position_mode: PositionModeWord | None = None
     """`one_way` or `hedge`; default None: as the account is set."""
     margin: Margin = Margin()
     """Margin mode and leverage."""
-    balances: Annotated[dict[Annotated[str, BeforeValidator(shapes.currency)], AtLeastZero],
-                        BeforeValidator(shapes.mapping)] = {}  # fmt: skip
+    balances: Balances = {}
     """Starting money in simulator, replay and paper: an amount >= 0 for each currency; default: the plugin's."""
-    latency: Annotated[int, BeforeValidator(duration(zero=True))] = 0
+    latency: Delay = 0
     """Time an order takes to arrive in replay and paper, written like `50ms`; here in nanoseconds. Default 0."""
     fill_model: Identifier | None = None
     """How resting orders fill in replay and paper: `queue`, `touch`, `through` or a plugin's; None: the default."""
@@ -138,11 +161,11 @@ class Strategy(Section):
     """A key of `exchanges`; the default is the only one there is."""
     instruments: Annotated[tuple[InstrumentChoice, ...], BeforeValidator(shapes.some_items)]
     """At least one: a symbol, or `{exchange, symbol}` for one on another exchange of the config. Required."""
-    params: Annotated[dict[str, Parameter], PlainValidator(shapes.parameters)] = {}
+    params: Parameters = {}
     """The strategy's parameters: a value or a list of values for each name; default empty."""
-    candles: Annotated[tuple[str, ...], BeforeValidator(shapes.intervals)] = ()
+    candles: Intervals = ()
     """Candle intervals such as `1m`, `5m`, `1h`, `1d`, each once; default empty."""
-    on_error: Annotated[Literal["stop", "continue"], BeforeValidator(choice("stop", "continue"))] = "stop"
+    on_error: OnError = "stop"
     """What follows an exception in the strategy: `stop` it (the default) or `continue` with the next event."""
 
     @classmethod
@@ -164,9 +187,9 @@ class Risk(Section):
     """Largest position of each instrument, either way, in its unit of qty: a number > 0."""
     max_order_qty: Above | None = None
     """Largest quantity of one order, in the instrument's unit of qty: a number > 0."""
-    max_orders_per_minute: Annotated[int, BeforeValidator(whole(1))] | None = None
+    max_orders_per_minute: Count | None = None
     """Most orders sent within a minute, all strategies together: a whole number > 0."""
-    max_drawdown: Annotated[Decimal, BeforeValidator(shapes.fraction)] | None = None
+    max_drawdown: Fraction | None = None
     """Loss from the highest equity that ends the run: `5%`, or a fraction in (0, 1]; here a fraction."""
 
 
@@ -175,7 +198,7 @@ class State(Section):
 
     dir: Text = "state"
     """Folder, from the current folder; default `state`."""
-    durability: Annotated[Literal["process", "power"], BeforeValidator(choice("process", "power"))] = "process"
+    durability: Durability = "process"
     """What a write survives: the end of the `process` (the default), or a loss of `power`, which is slower."""
 
 
@@ -191,24 +214,21 @@ class Plugins(Section):
 class Report(Section):
     """How results are shown."""
 
-    currency: Annotated[str, BeforeValidator(shapes.currency)] | None = None
+    currency: Currency | None = None
     """Currency that totals are shown in, such as `XBT`; default None: each settlement currency by itself."""
 
 
 class Log(Section):
     """How much is told while running."""
 
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], BeforeValidator(choice("debug", "info", "warning", "error"))
-    ] = "info"  # fmt: skip
+    level: LevelWord = "info"
     """`debug`, `info` (the default), `warning` or `error`."""
 
 
 class Settings(Section):
     """A whole config."""
 
-    exchanges: Annotated[dict[Annotated[str, BeforeValidator(shapes.exchange_name)], Exchange],
-                         BeforeValidator(shapes.mapping)] = {}  # fmt: skip
+    exchanges: Annotated[dict[ExchangeName, Exchange], BeforeValidator(shapes.mapping)] = {}
     """The exchanges, each under a name of letters, digits, `_` and `-`."""
     strategies: Annotated[tuple[Strategy, ...], BeforeValidator(shapes.items)] = ()
     """The strategies, in the order in which they see each event."""

@@ -10,19 +10,22 @@ import re
 
 import yaml
 
+_MISFIT = "this does not fit the lines above; check the indentation, or a quote that ends early"
+_OPEN_QUOTE = "a quote opens here and is never closed"
+
 _TELLINGS = (
     ("tab character", "tab used for indentation; use spaces"),
     ("mapping values are not allowed", 'this ":" cannot stand here; indent the key as its neighbours are, or put quotes'
      ' around a text that holds ": "'),
     ("could not find expected ':'", 'this line has no ":"; write it as key: value'),
-    ("did not find expected key", "this does not fit the lines above; check the indentation, or a quote that ends early"),
-    ("expected <block end>", "this does not fit the lines above; check the indentation, or a quote that ends early"),
+    ("did not find expected key", _MISFIT),
+    ("expected <block end>", _MISFIT),
     ("'-' indicator", 'this does not fit the list above; start the line with "- ", or check the indentation'),
     ("sequence entries are not allowed", 'a list item cannot stand here; put "- " on a line of its own'),
-    ("expected ',' or ']'", 'the list that opens with "[" goes on here without a comma, or is never closed with "]"'),
-    ("expected ',' or '}'", 'the mapping that opens with "{" goes on here without a comma, or is never closed with "}"'),
-    ("end of stream", "a quote opens here and is never closed"),
-    ("document indicator", "a quote opens here and is never closed"),
+    ("expected ',' or ']'", 'the list that opens with "[" lacks a comma here, or its closing "]"'),
+    ("expected ',' or '}'", 'the mapping that opens with "{" lacks a comma here, or its closing "}"'),
+    ("end of stream", _OPEN_QUOTE),
+    ("document indicator", _OPEN_QUOTE),
     ("cannot start any token", "a value cannot start with this character; put the value in quotes"),
     ("node content", "a value is missing here, or a bracket is one too many"),
     ("escape", r"a backslash in double quotes must be \\ or a known escape; single quotes take it as it is"),
@@ -45,7 +48,7 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[str, int, int]:
         return _UNQUOTED_REFERENCE, mark.line + 1, mark.column
     for words, message in _TELLINGS:
         if words in problem:
-            if "quote opens" in message and error.context_mark is not None:
+            if message == _OPEN_QUOTE and error.context_mark is not None:
                 mark = error.context_mark
             return message, mark.line + 1, mark.column + 1
     # The first words are the parser's; what follows them may be the user's.
