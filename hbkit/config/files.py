@@ -19,7 +19,7 @@ def read_small(path: Path, limit: int, size_words: str) -> bytes:
             raise Unreadable("it is not a plain file")
         with path.open("rb") as file:
             content = file.read(limit + 1)
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, IsADirectoryError, Unreadable):
         raise
     except OSError as error:
         raise Unreadable((error.strerror or "it cannot be read").lower()) from None
