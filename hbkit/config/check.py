@@ -78,46 +78,57 @@ def _report(detail: ErrorDetails, root: Node, faults: Faults) -> None:
 def _unknown(path: KeyPath) -> str:
     key, section = str(path[-1]), _section_at(path[:-1])
     where = f" in {path_text(path[:-1])}" if len(path) > 1 else ""
-    known = list(_keys(section))
+    known = [name for name, _ in _keys(section)]
     mend = did_you_mean(key, known, what="keys here")
     if nearest(key, known) is None:
-        # A key may be right and only one floor too high: `leverage` belongs in `margin`.
-        below = {inner: f"{outer}.{inner}" for outer, kind in _sections(section) for inner in _keys(kind)}
+        # A key may be right and only stand too high: `leverage` belongs in `margin`.
+        below: dict[str, str] = {}
+        for name, dotted in _keys_below(section, ""):
+            below.setdefault(name, dotted)
         close = nearest(key, below)
         mend = f'did you mean "{below[close]}"?' if close is not None else mend
     return f'unknown key "{shown(key)}"{where}; {mend}'
 
 
-def _keys(section: type[BaseModel]) -> Iterator[str]:
+def _keys(section: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+    """The keys of a block and their types."""
     for name, info in section.model_fields.items():
-        yield info.alias or name
+        yield info.alias or name, info.annotation
 
 
-def _sections(section: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The blocks straight below a block."""
-    for name, info in section.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
-            yield info.alias or name, info.annotation
+def _block(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """The block that a key holds, and what stands between the two: a name, a number or nothing."""
+    if get_origin(annotation) in (dict, tuple):
+        for kind in get_args(annotation):
+            if isinstance(kind, type) and issubclass(kind, Section):
+                return kind, ".NAME" if get_origin(annotation) is dict else "[0]"
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation, ""
+    return None, ""
+
+
+def _keys_below(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+    """Every key under a block with its path, the highest first."""
+    blocks = [(key, *_block(annotation)) for key, annotation in _keys(section)]
+    for key, block, between in blocks:
+        if block is not None:
+            yield from ((name, f"{prefix}{key}{between}.{name}") for name, _ in _keys(block))
+    for key, block, between in blocks:
+        if block is not None:
+            yield from _keys_below(block, f"{prefix}{key}{between}.")
 
 
 def _section_at(path: KeyPath) -> type[BaseModel]:
-    """The class of the block at a path whose last part is a block for sure."""
+    """The class of the block at a path that leads to one."""
     section: type[BaseModel] = Settings
     parts = iter(path)
     for part in parts:
-        annotation = next(
-            info.annotation for name, info in section.model_fields.items() if part in (name, info.alias)
-        )  # fmt: skip
-        if get_origin(annotation) in (dict, tuple):
+        block, between = _block(dict(_keys(section))[str(part)])
+        assert block is not None
+        if between:
             next(parts, None)
-            annotation = next(kind for kind in get_args(annotation) if isinstance(kind, type) and _is_section(kind))
-        assert isinstance(annotation, type)
-        section = annotation
+        section = block
     return section
-
-
-def _is_section(kind: type) -> bool:
-    return issubclass(kind, Section)
 
 
 def _check_references(root: Node, faults: Faults) -> None:
