@@ -207,7 +207,7 @@ def test_empty_override_takes_a_value_back() -> None:
         ("run.name=no", "HB104", "--set run.name=no", '"no" reads as false'),
         ("run.duration=${GONE}", "HB110", "--set run.duration=${GONE}", "environment variable GONE is not set"),
         ("risk={a: 1, a: 2}", "HB102", "--set risk={a: 1, a: 2}", 'key "a" already set; remove one'),
-        ("risk={a: ", "HB100", "--set risk={a: ", 'lacks a comma here, or its closing "}"'),
+        ("risk={a: 1", "HB100", "--set risk={a: 1", 'lacks a comma here, or its closing "}"'),
         ("strategies.5.params=1", "HB101", "--set strategies.5.params=1", "has 2 items, counted from 0; there is no 5"),
         ("strategies.99999999999.x=1", "HB101", "--set strategies.99999999999.x=1", "there is no 99999999999"),
         ("strategies.market_makr.use=x", "HB101", "--set strategies.market_makr.use=x",
@@ -313,11 +313,12 @@ ANYTHING = settings(
 
 def only_config_errors(folder: Path, content: bytes, override: str) -> None:
     (folder / "any.yaml").write_bytes(content)
+    found: list[Fault] = []
     try:
         load(override, path="any.yaml", X="1")
     except ConfigError as error:
-        assert error.faults
-        assert all(fault.code.startswith("HB1") or fault.code == "HB001" for fault in error.faults)
+        found = error.faults
+    assert all(fault.code.startswith("HB1") or fault.code == "HB001" for fault in found)
 
 
 @ANYTHING
@@ -365,8 +366,8 @@ def flow(value: object) -> str:
         "'${" * 100_000 + "'",
         "run: {name: '" + "$${" * 300_000 + "'}",
     ],
-    ids=["lists", "mappings", "items", "word", "open-quote", "lines", "traps", "keys", "texts", "digits", "complex-keys",
-         "anchors", "references", "escapes"],
+    ids=["lists", "mappings", "items", "word", "open-quote", "lines", "traps", "keys", "texts", "digits",
+         "complex-keys", "anchors", "references", "escapes"],
 )  # fmt: skip
 def test_largest_files_are_quick_to_refuse(folder: Path, text: str) -> None:
     (folder / "large.yaml").write_text(text)
