@@ -56,7 +56,7 @@ def _with_run_name(values: Plain, default_name: str) -> Plain:
 def _report(detail: ErrorDetails, root: Node, faults: Faults) -> None:
     path: KeyPath = detail["loc"]
     context: dict[str, Any] = detail.get("ctx", {})
-    is_name = path[-1:] == (_KEY,)
+    is_name = path[-1:] == (_KEY,) and detail["type"] == shapes.SHAPE
     path = path[:-1] if is_name else (*path, *context.get("at", ()))
     node, exact = find(root, path)
     if node.faulty and detail["type"] != "extra_forbidden":
