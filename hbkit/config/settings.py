@@ -1,0 +1,265 @@
+"""The settings of a run, typed and frozen: one class for each block of a config, one field for each key.
+
+A key that is absent, or has nothing behind it, takes its default. Durations and times are nanoseconds here, amounts are
+`Decimal`; how they are written is in `hbkit.config.shapes`. What needs two keys at once (names that must be unique or
+must exist) is looked at in `hbkit.config.check`, which still has the places.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator, model_validator
+
+from hbkit.config import shapes
+from hbkit.config.node import Scalar
+from hbkit.config.shapes import choice
+
+Mode = Literal["simulator", "replay", "paper", "testnet", "live"]
+MODES: tuple[Mode, ...] = ("simulator", "replay", "paper", "testnet", "live")
+
+Text = Annotated[str, BeforeValidator(shapes.text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(shapes.texts)]
+Name = Annotated[str, BeforeValidator(shapes.name)]
+Identifier = Annotated[str, BeforeValidator(shapes.identifier)]
+Above = Annotated[Decimal, BeforeValidator(shapes.amount(zero=False))]
+AtLeastZero = Annotated[Decimal, BeforeValidator(shapes.amount(zero=True))]
+Moment = Annotated[int, BeforeValidator(shapes.moment)]
+Duration = Annotated[int, BeforeValidator(shapes.duration(zero=False))]
+Delay = Annotated[int, BeforeValidator(shapes.duration(zero=True))]
+Seed = Annotated[int, BeforeValidator(shapes.whole(0))]
+Count = Annotated[int, BeforeValidator(shapes.whole(1))]
+Fraction = Annotated[Decimal, BeforeValidator(shapes.fraction)]
+Currency = Annotated[str, BeforeValidator(shapes.currency)]
+ExchangeName = Annotated[str, BeforeValidator(shapes.exchange_name)]
+
+ModeWord = Annotated[Mode, BeforeValidator(choice(*MODES))]
+MarginMode = Annotated[Literal["cross", "isolated"], BeforeValidator(choice("cross", "isolated"))]
+PositionModeWord = Annotated[Literal["one_way", "hedge"], BeforeValidator(choice("one_way", "hedge"))]
+OnError = Annotated[Literal["stop", "continue"], BeforeValidator(choice("stop", "continue"))]
+Durability = Annotated[Literal["process", "power"], BeforeValidator(choice("process", "power"))]
+Level = Literal["debug", "info", "warning", "error"]
+LevelWord = Annotated[Level, BeforeValidator(choice("debug", "info", "warning", "error"))]
+
+Parameter = Scalar | tuple[Scalar, ...]
+DataSources = Annotated[tuple[str, ...] | dict[str, tuple[str, ...]], PlainValidator(shapes.data_sources)]
+Parameters = Annotated[dict[str, Parameter], PlainValidator(shapes.parameters)]
+Intervals = Annotated[tuple[str, ...], BeforeValidator(shapes.intervals)]
+Balances = Annotated[dict[Currency, AtLeastZero], BeforeValidator(shapes.mapping)]
+
+
+def implied_mode(exchange: str) -> Mode | None:
+    """The mode that an exchange's name stands for: `bitmex_paper_trade` is paper, `bitmex_testnet` is testnet."""
+    if exchange.endswith("_paper_trade"):
+        return "paper"
+    return "testnet" if exchange.endswith("_testnet") else None
+
+
+class Section(BaseModel):
+    """What all blocks share: frozen, no unknown keys, and a key without a value counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty_keys(cls, value: object) -> object:
+        if isinstance(value, cls):
+            return value
+        return cls._prepare({key: below for key, below in shapes.mapping(value).items() if below is not None})
+
+    @classmethod
+    def _prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """A place for a block to fill in what follows from its other keys."""
+        return values
+
+
+class Run(Section):
+    """What the run is called, where its record goes, and when it ends by itself."""
+
+    name: Name = "run"
+    """Letters, digits, `_`, `-` and `.`, at most 40; the default is the config file's name without its ending."""
+    dir: Text = "runs"
+    """Folder for the records of runs, from the current folder; default `runs`."""
+    duration: Duration | None = None
+    """How long to run, written like `60s`; here in nanoseconds. Default None: until stopped."""
+    seed: Seed = 0
+    """Whole number >= 0 that all randomness of the run comes from; default 0."""
+
+
+class Margin(Section):
+    """How positions are backed on an exchange."""
+
+    mode: MarginMode | None = None
+    """`cross` or `isolated`; default None: as the account is set."""
+    leverage: Above | None = None
+    """Times the position may exceed its margin, a number > 0; default None: as the account is set."""
+
+
+class Replay(Section):
+    """Recorded data for mode `replay`."""
+
+    data: DataSources = ()
+    """Files or folders: texts, or for each symbol its texts; default empty."""
+    from_ts: Moment | None = Field(default=None, alias="from")
+    """First moment, written like `2019-05-28` or `2019-05-28T18:30:00Z`; here in nanoseconds. Default: all there is."""
+    to_ts: Moment | None = Field(default=None, alias="to")
+    """Moment to stop before, written like `from`; default: all there is."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Replay:
+        if self.from_ts is not None and self.to_ts is not None and self.from_ts >= self.to_ts:
+            raise shapes.mismatch("later than from", at=("to",))
+        return self
+
+
+class Exchange(Section):
+    """One exchange under the name that strategies use for it."""
+
+    mode: ModeWord | None = None
+    """Where orders go; default None: what the name implies, else what the plugin prefers."""
+    plugin: Text | None = None
+    """The plugin's exchange name; default None: the name of the block."""
+    position_mode: PositionModeWord | None = None
+    """`one_way` or `hedge`; default None: as the account is set."""
+    margin: Margin = Margin()
+    """Margin mode and leverage."""
+    balances: Balances = {}
+    """Starting money in simulator, replay and paper: an amount >= 0 for each currency; default: the plugin's."""
+    latency: Delay = 0
+    """Time an order takes to arrive in replay and paper, written like `50ms`; here in nanoseconds. Default 0."""
+    fill_model: Identifier | None = None
+    """How resting orders fill in replay and paper: `queue`, `touch`, `through` or a plugin's; None: the default."""
+    replay: Replay = Replay()
+    """Recorded data for mode `replay`."""
+
+
+class InstrumentChoice(Section):
+    """An instrument that a strategy asks for."""
+
+    exchange: Text | None = None
+    """A key of `exchanges`; default None: the strategy's exchange."""
+    symbol: Text
+    """Native (`XBTUSD`) or unified (`BTC/USD:BTC`)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, (dict, cls)):
+            return value
+        return {"symbol": shapes.text(value, expected="a symbol such as XBTUSD, or {exchange, symbol}")}
+
+
+class Strategy(Section):
+    """One strategy at work: the code, its instruments and its parameters."""
+
+    use: Text
+    """An installed name, a file `strategies/market_maker.py`, or a class in one: `path.py:Class`. Required."""
+    name: Name = ""
+    """Unique in the config, written like `run.name`; the default comes from `use`: the file's stem or the class."""
+    exchange: Text = ""
+    """A key of `exchanges`; the default is the only one there is."""
+    instruments: Annotated[tuple[InstrumentChoice, ...], BeforeValidator(shapes.some_items)]
+    """At least one: a symbol, or `{exchange, symbol}` for one on another exchange of the config. Required."""
+    params: Parameters = {}
+    """The strategy's parameters: a value or a list of values for each name; default empty."""
+    candles: Intervals = ()
+    """Candle intervals such as `1m`, `5m`, `1h`, `1d`, each once; default empty."""
+    on_error: OnError = "stop"
+    """What follows an exception in the strategy: `stop` it (the default) or `continue` with the next event."""
+
+    @classmethod
+    def _prepare(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if "name" not in values and isinstance(values.get("use"), str):
+            values["name"] = shapes.derived_name(values["use"], "strategy")
+        return values
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The instruments as (exchange, symbol), in the order of the file, each once."""
+        return list(dict.fromkeys((chosen.exchange or self.exchange, chosen.symbol) for chosen in self.instruments))
+
+
+class Risk(Section):
+    """Limits that no strategy gets past; each is off unless it is set."""
+
+    max_position: Above | None = None
+    """Largest position of each instrument, either way, in its unit of qty: a number > 0."""
+    max_order_qty: Above | None = None
+    """Largest quantity of one order, in the instrument's unit of qty: a number > 0."""
+    max_orders_per_minute: Count | None = None
+    """Most orders sent within a minute, all strategies together: a whole number > 0."""
+    max_drawdown: Fraction | None = None
+    """Loss from the highest equity that ends the run: `5%`, or a fraction in (0, 1]; here a fraction."""
+
+
+class State(Section):
+    """Where the state that survives a restart is kept, and how safely."""
+
+    dir: Text = "state"
+    """Folder, from the current folder; default `state`."""
+    durability: Durability = "process"
+    """What a write survives: the end of the `process` (the default), or a loss of `power`, which is slower."""
+
+
+class Plugins(Section):
+    """Plugins to take in or to leave out."""
+
+    load: Texts = ()
+    """Modules or files to load besides what is installed; default empty."""
+    block: Texts = ()
+    """Names of installed plugins that are not to be loaded; default empty."""
+
+
+class Report(Section):
+    """How results are shown."""
+
+    currency: Currency | None = None
+    """Currency that totals are shown in, such as `XBT`; default None: each settlement currency by itself."""
+
+
+class Log(Section):
+    """How much is told while running."""
+
+    level: LevelWord = "info"
+    """`debug`, `info` (the default), `warning` or `error`."""
+
+
+class Settings(Section):
+    """A whole config."""
+
+    exchanges: Annotated[dict[ExchangeName, Exchange], BeforeValidator(shapes.mapping)] = {}
+    """The exchanges, each under a name of letters, digits, `_` and `-`."""
+    strategies: Annotated[tuple[Strategy, ...], BeforeValidator(shapes.items)] = ()
+    """The strategies, in the order in which they see each event."""
+    risk: Risk = Risk()
+    """Limits over all strategies."""
+    run: Run = Run()
+    """The run itself."""
+    state: State = State()
+    """What survives a restart."""
+    plugins: Plugins = Plugins()
+    """Plugins to load and to leave out."""
+    report: Report = Report()
+    """How results are shown."""
+    log: Log = Log()
+    """How much is told."""
+
+    @field_validator("exchanges")
+    @classmethod
+    def _apply_implied_modes(cls, exchanges: dict[str, Exchange]) -> dict[str, Exchange]:
+        return {
+            name: exchange if exchange.mode else exchange.model_copy(update={"mode": implied_mode(name)})
+            for name, exchange in exchanges.items()
+        }
+
+    @field_validator("strategies")
+    @classmethod
+    def _apply_only_exchange(cls, strategies: tuple[Strategy, ...], info: Any) -> tuple[Strategy, ...]:
+        names = list(info.data.get("exchanges", {}))
+        if len(names) != 1:
+            return strategies
+        return tuple(
+            strategy if strategy.exchange else strategy.model_copy(update={"exchange": names[0]})
+            for strategy in strategies
+        )
