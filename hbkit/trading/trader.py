@@ -283,7 +283,7 @@ class Trader:
             raise StrategyError(f"target_position({qty!r}) of {instrument}: the quantity must be a finite number")
         if (leg is PositionSide.LONG and value < 0) or (leg is PositionSide.SHORT and value > 0):
             raise StrategyError(f"target_position({qty!r}): the {leg} leg of {instrument} cannot have that sign")
-        units = instrument.units(abs(qty) if not isinstance(qty, str) else abs(value))
+        units = instrument.units(abs(value) if isinstance(qty, str) else abs(qty))
         return units if value >= 0 else -units
 
     def _refusal(self, request: OrderRequest, qty: Number) -> str:

@@ -1,0 +1,406 @@
+"""The base class of every strategy: define the callbacks you need, call what acts, read what is.
+
+    class DipBuyer(Strategy):
+        drop: float = Param(1.0, gt=0)
+
+        def on_candle(self, candle: Candle) -> None:
+            if candle.close < candle.open * (1 - self.drop / 100):
+                self.buy(100)
+
+A callback that is defined is a subscription. Calls that act return at once; what became of them comes back through
+`on_order` and `on_fill`. A strategy never sees in which mode it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from hbkit.agenda import Appointment, Scheduler
+from hbkit.chance import Chance
+from hbkit.clock import SECOND, Clock, parse_time
+from hbkit.errors import StrategyError
+from hbkit.exchange import Exchange
+from hbkit.model import (
+    Balance,
+    Candle,
+    Fill,
+    Funding,
+    Instrument,
+    Mark,
+    Order,
+    OrderBook,
+    Position,
+    PositionMode,
+    PositionModeChange,
+    PositionSide,
+    Quote,
+    Side,
+    Trade,
+)
+from hbkit.model.instrument import Number
+from hbkit.trading.params import ParamSpec, collect
+from hbkit.trading.trader import QuoteLevel, Trader
+from hbkit.trading.view import Floats, MarketView
+
+CALLBACKS = (
+    "on_start",
+    "on_stop",
+    "on_trade",
+    "on_quote",
+    "on_book",
+    "on_candle",
+    "on_mark",
+    "on_funding",
+    "on_liquidation",
+    "on_order",
+    "on_fill",
+    "on_position",
+    "on_position_mode",
+    "on_balance",
+    "on_connected",
+    "on_disconnected",
+    "on_error",
+)
+"""Every callback there is; another name that begins with `on_` is taken for a misspelling."""
+
+
+class Log(Protocol):
+    """What `self.log` can do: `self.log.info("quoted", bid=7000.5)`."""
+
+    def debug(self, event: str, **values: Any) -> Any:
+        """For the developer."""
+
+    def info(self, event: str, **values: Any) -> Any:
+        """Worth knowing."""
+
+    def warning(self, event: str, **values: Any) -> Any:
+        """Worth a look."""
+
+    def error(self, event: str, **values: Any) -> Any:
+        """Needs somebody."""
+
+
+class AccountView:
+    """The venue's own view of the account: positions and balances of everybody who trades on it."""
+
+    def __init__(self, exchange: Exchange, positions: Callable[[], Iterator[Position]]) -> None:
+        self._exchange = exchange
+        self._positions = positions
+
+    @property
+    def balances(self) -> dict[str, Balance]:
+        """Per currency: total with open profit, and what is free."""
+        return {
+            wallet.currency.code: Balance(
+                wallet.currency.code,
+                wallet.currency.amount(wallet.equity),
+                wallet.currency.amount(wallet.available),
+            )
+            for wallet in self._exchange.wallets()
+        }
+
+    @property
+    def positions(self) -> list[Position]:
+        """Every leg that is not flat."""
+        return list(self._positions())
+
+
+class Desk:
+    """Everything a strategy works with, handed to it before `on_start`."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        markets: Sequence[MarketView],
+        trader: Trader,
+        account: AccountView,
+        exchange: Exchange,
+        clock: Clock,
+        scheduler: Scheduler,
+        chance: Chance,
+        state: MutableMapping[str, Any],
+        log: Log,
+        guard: Callable[[str, Callable[[], None]], Callable[[], None]],
+    ) -> None:
+        self.name = name
+        self.markets = list(markets)
+        self.trader = trader
+        self.account = account
+        self.exchange = exchange
+        self.clock = clock
+        self.scheduler = scheduler
+        self.chance = chance
+        self.state = state
+        self.log = log
+        self.guard = guard
+        """Wraps a timer, so that what it raises is treated like what a callback raises."""
+
+    def market(self, which: Instrument | str | None) -> MarketView:
+        """The view of an instrument, of the first one for None."""
+        if which is None:
+            return self.markets[0]
+        for view in self.markets:
+            if view.instrument == which or view.instrument.unified == which:
+                return view
+        known = ", ".join(view.instrument.symbol for view in self.markets)
+        raise StrategyError(f'strategy "{self.name}" has no instrument "{which}"; its config lists {known}')
+
+
+class Strategy:
+    """Base of all strategies. Parameters are declared with `Param`; times are nanoseconds since the epoch."""
+
+    params: ClassVar[dict[str, ParamSpec]] = {}
+    """The declared parameters by name."""
+
+    _desk: Desk
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.params = collect(cls)
+
+    # -- callbacks, in the order of a run
+
+    def on_start(self) -> Any:
+        """Before any market data; may be `async def` where the mode has a network."""
+
+    def on_stop(self) -> Any:
+        """After the last event, before the strategy's orders are cancelled; may be `async def`."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """A public trade."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """The best bid or ask changed."""
+
+    def on_book(self, book: OrderBook) -> None:
+        """The order book changed; never crossed."""
+
+    def on_candle(self, candle: Candle) -> None:
+        """A candle closed (1m unless the config lists `candles`)."""
+
+    def on_mark(self, mark: Mark) -> None:
+        """The mark price or the index changed."""
+
+    def on_funding(self, funding: Funding) -> None:
+        """A funding took place; `amount` is what this account received."""
+
+    def on_liquidation(self, fill: Fill) -> None:
+        """The venue liquidated a position of ours."""
+
+    def on_order(self, order: Order) -> None:
+        """An order of this strategy changed its status, price or quantity, or a request for it was refused."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """An order of this strategy filled, wholly or in part."""
+
+    def on_position(self, position: Position) -> None:
+        """The strategy's position changed; in hedge mode once per leg."""
+
+    def on_position_mode(self, change: PositionModeChange) -> None:
+        """The account's position mode: once after on_start, and at each change or refused change."""
+
+    def on_balance(self, balance: Balance) -> None:
+        """One currency of the account changed."""
+
+    def on_connected(self, exchange: str) -> None:
+        """An exchange is ready, for the first time or again."""
+
+    def on_disconnected(self, exchange: str) -> None:
+        """An exchange is out of reach."""
+
+    def on_error(self, error: Exception) -> None:
+        """A callback of this strategy raised; with `on_error: continue` the run goes on after this."""
+
+    # -- reading; all of these speak of the first instrument
+
+    def market(self, which: Instrument | str) -> MarketView:
+        """The same names for another instrument: `self.market("XBT_USDT").buy(0.01)`."""
+        return self._desk.market(which)
+
+    @property
+    def name(self) -> str:
+        """The strategy's name in the config."""
+        return self._desk.name
+
+    @property
+    def instrument(self) -> Instrument:
+        """The first instrument."""
+        return self._desk.markets[0].instrument
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """All instruments, in the order of the config."""
+        return [view.instrument for view in self._desk.markets]
+
+    @property
+    def book(self) -> OrderBook:
+        """The order book."""
+        return self._desk.markets[0].book
+
+    @property
+    def last_quote(self) -> Quote | None:
+        """The newest best bid and ask, None before the first."""
+        return self._desk.markets[0].last_quote
+
+    @property
+    def last_trade(self) -> Trade | None:
+        """The newest public trade, None before the first."""
+        return self._desk.markets[0].last_trade
+
+    @property
+    def mark_price(self) -> float | None:
+        """The price positions are valued at, None before the first."""
+        return self._desk.markets[0].mark_price
+
+    @property
+    def position(self) -> Position:
+        """The strategy's position (one-way mode)."""
+        return self._desk.markets[0].position
+
+    @property
+    def long(self) -> Position:
+        """The long leg (hedge mode)."""
+        return self._desk.markets[0].long
+
+    @property
+    def short(self) -> Position:
+        """The short leg (hedge mode)."""
+        return self._desk.markets[0].short
+
+    @property
+    def position_mode(self) -> PositionMode:
+        """The account's position mode."""
+        return self._desk.markets[0].position_mode
+
+    @property
+    def orders(self) -> list[Order]:
+        """The strategy's open orders of every instrument, oldest first."""
+        return [order for view in self._desk.markets for order in view.orders]
+
+    def balance(self, currency: str) -> Balance:
+        """One currency of the account. Raises StrategyError when the account has none of that name."""
+        balances = self._desk.account.balances
+        if currency not in balances:
+            raise StrategyError(f'the account has no currency "{currency}"; it has {", ".join(balances)}')
+        return balances[currency]
+
+    def closes(self, n: int, interval: str | None = None) -> Floats:
+        """The last `n` closes (fewer at the beginning), oldest first: a numpy view, not to be changed."""
+        return self._desk.markets[0].closes(n, interval)
+
+    def candles(self, n: int, interval: str | None = None) -> list[Candle]:
+        """The last `n` candles (fewer at the beginning), oldest first."""
+        return self._desk.markets[0].candles(n, interval)
+
+    @property
+    def now(self) -> int:
+        """The time, ns since the epoch; the same clock in all modes."""
+        return self._desk.clock.now()
+
+    @property
+    def random(self) -> Chance:
+        """A generator seeded by the run, the same draws in a run with the same seed."""
+        return self._desk.chance
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """A mapping that is kept over restarts; values are what JSON can hold."""
+        return self._desk.state
+
+    @property
+    def account(self) -> AccountView:
+        """The venue's positions and balances of the whole account."""
+        return self._desk.account
+
+    @property
+    def log(self) -> Log:
+        """The strategy's logger."""
+        return self._desk.log
+
+    # -- acting
+
+    def buy(self, qty: Number, price: Number | None = None, *, instrument: Any = None, **options: Any) -> Order:
+        """Buy the first instrument or `instrument`; options as in `MarketView.buy`."""
+        return self._desk.market(instrument).buy(qty, price, **options)
+
+    def sell(self, qty: Number, price: Number | None = None, *, instrument: Any = None, **options: Any) -> Order:
+        """Sell the first instrument or `instrument`; options as in `MarketView.sell`."""
+        return self._desk.market(instrument).sell(qty, price, **options)
+
+    def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
+        """Change price or total quantity of an open order."""
+        self._desk.trader.amend(order if isinstance(order, str) else order.id, price=price, qty=qty)
+
+    def cancel(self, order: Order | str) -> None:
+        """Take an order away; harmless when it has ended."""
+        self._desk.trader.cancel(order if isinstance(order, str) else order.id)
+
+    def cancel_all(self, instrument: Any = None, side: Side | None = None) -> None:
+        """Cancel the strategy's open orders, of one instrument or side if given."""
+        which = None if instrument is None else self._desk.market(instrument).instrument
+        self._desk.trader.cancel_all(which, side)
+
+    def close_position(self, *, instrument: Any = None, position_side: PositionSide | str | None = None) -> Order | None:
+        """Close by a market order that never crosses zero; None when there is nothing to close."""
+        return self._desk.market(instrument).close_position(position_side)
+
+    def target_position(
+        self,
+        qty: Number,
+        price: Number | None = None,
+        *,
+        instrument: Any = None,
+        position_side: PositionSide | str | None = None,
+    ) -> list[Order]:
+        """Bring the position to `qty` (signed), counting what is in flight: by a market order, or resting at `price`."""
+        return self._desk.market(instrument).target_position(qty, price, position_side=position_side)
+
+    def quote(
+        self,
+        bids: Sequence[QuoteLevel] = (),
+        asks: Sequence[QuoteLevel] = (),
+        *,
+        instrument: Any = None,
+        post_only: bool = True,
+        position_side: PositionSide | str | None = None,
+    ) -> None:
+        """State the wanted resting orders as (price, qty) pairs; only the differences are sent."""
+        self._desk.market(instrument).quote(bids, asks, post_only=post_only, position_side=position_side)
+
+    def set_position_mode(self, mode: PositionMode | str) -> None:
+        """Ask for another position mode; the answer comes through `on_position_mode`."""
+        self._desk.exchange.set_position_mode(PositionMode(str(mode)))
+
+    def set_leverage(self, leverage: float, *, instrument: Any = None) -> None:
+        """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
+        self._desk.market(instrument).set_leverage(leverage)
+
+    def every(self, seconds: float, call: Callable[[], None]) -> Appointment:
+        """Call again and again; the first time after `seconds`. Keep the appointment to cancel it."""
+        step = round(seconds * SECOND)
+        if step <= 0:
+            raise StrategyError(f"every({seconds!r}): the interval must be above 0 seconds")
+        appointment = Appointment(call)
+        guarded = self._desk.guard("timer", call)
+
+        def again() -> None:
+            if appointment.call is not None:
+                self._desk.scheduler.at(self._desk.clock.now() + step, again)
+                guarded()
+
+        self._desk.scheduler.at(self._desk.clock.now() + step, again)
+        return appointment
+
+    def at(self, time: int | str, call: Callable[[], None]) -> Appointment:
+        """Call once at a time: ns since the epoch or ISO 8601 text; at once if it has passed."""
+        ts = parse_time(time) if isinstance(time, str) else time
+        return self._desk.scheduler.at(ts, self._desk.guard("timer", call))
+
+
+def hand_over(strategy: Strategy, desk: Desk, values: dict[str, Any]) -> None:
+    """Give a strategy its desk and the values of its parameters."""
+    strategy._desk = desk  # noqa: SLF001 - the desk is private to keep the strategy's own names free
+    for name, value in values.items():
+        setattr(strategy, name, value)
