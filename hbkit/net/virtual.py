@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import errno
+import inspect
 import math
 import os
 from asyncio.base_events import BaseEventLoop
@@ -41,6 +42,7 @@ DEFAULT_START = 1_559_001_600 * SECOND
 
 # Timers closer together than this count as due together; asyncio's own figure for a clock of nanoseconds.
 _RESOLUTION = 1e-9
+_ASYNCIO = os.path.dirname(asyncio.__file__)
 
 
 class Deadlock(HbkitError):
@@ -163,7 +165,7 @@ class VirtualLoop(BaseEventLoop):
         """Seconds that a byte needs at the moment."""
         return self._latencies.get(path, self._latency)
 
-    async def create_unix_connection(  # type: ignore[override]
+    async def create_unix_connection(
         self,
         protocol_factory: Callable[[], ProtocolT],
         path: str | os.PathLike[str] | None = None,
@@ -184,7 +186,7 @@ class VirtualLoop(BaseEventLoop):
         await asyncio.sleep(0)
         return transport, protocol
 
-    async def create_unix_server(
+    async def create_unix_server(  # type: ignore[override]
         self,
         protocol_factory: ProtocolFactory,
         path: str | os.PathLike[str] | None = None,
@@ -277,7 +279,7 @@ def run_virtual(
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(start=start, latency=latency)) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)
-        result = runner.run(_run(main, loop))
+        result = runner.run(_coroutine(main, loop))
         runner.run(loop.settle())
         leaked = loop.waiting()
         if leaked:
@@ -285,8 +287,21 @@ def run_virtual(
     return result
 
 
-async def _run(main: Callable[[VirtualLoop], Awaitable[T]] | Coroutine[Any, Any, T], loop: VirtualLoop) -> T:
-    return await (main(loop) if callable(main) else main)
+def _coroutine(
+    main: Callable[[VirtualLoop], Awaitable[T]] | Coroutine[Any, Any, T], loop: VirtualLoop
+) -> Coroutine[Any, Any, T]:
+    """`main` itself where possible, so that a deadlock names it and not a wrapper."""
+    if asyncio.iscoroutine(main):
+        return main
+    assert callable(main)
+    if inspect.iscoroutinefunction(main):
+        coroutine: Coroutine[Any, Any, T] = main(loop)
+        return coroutine
+    return _call(main, loop)
+
+
+async def _call(main: Callable[[VirtualLoop], Awaitable[T]], loop: VirtualLoop) -> T:
+    return await main(loop)
 
 
 def _name(path: str | os.PathLike[str] | None, ssl: Any, sock: Any) -> str:
@@ -314,13 +329,13 @@ def _tasks_text(tasks: list[asyncio.Task[Any]]) -> str:
 
 
 def _place(task: asyncio.Task[Any]) -> str:
-    """Where the innermost coroutine of a task waits: `read_frames at stream.py:41`."""
+    """Where a task waits, as deep as the code is not asyncio's own: `(read_frames at stream.py:41)`."""
     awaitable: Any = task.get_coro()
     name = getattr(awaitable, "__qualname__", type(awaitable).__name__)
     place = ""
     while awaitable is not None:
         frame = getattr(awaitable, "cr_frame", None)
-        if frame is not None:
+        if frame is not None and os.path.dirname(frame.f_code.co_filename) != _ASYNCIO:
             place = f" at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
         awaitable = getattr(awaitable, "cr_await", None)
     return f"({name}{place})"
