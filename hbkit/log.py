@@ -347,7 +347,7 @@ def _trace(exc_info: Any) -> str:
     error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if not isinstance(error, BaseException):
         return ""
-    text = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
+    text = redact("".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()))
     # Each line is marked: a message with a line break in it cannot pass for a line of the log.
     return "\n".join(f"  | {_leaf(line)}" for line in text.rstrip("\n").split("\n"))
 

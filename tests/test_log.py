@@ -259,7 +259,6 @@ def test_the_canary_is_found_nowhere(tmp_path: Path, console: bool, capsys: pyte
     written = all_that_was_written(tmp_path, console)
     captured = capsys.readouterr()
     assert "fails_with_locals" in written
-    assert "api_secret = CANARY" not in written or CANARY not in written
     found = [name for name, form in forms(CANARY).items() if form in written + captured.out + captured.err]
     assert found == []
 
