@@ -10,6 +10,10 @@ import hashlib
 import random
 import secrets
 import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Chance(random.Random):
@@ -23,6 +27,12 @@ class Chance(random.Random):
         """An independent generator for the part `name`; the same seed and name give the same stream."""
         digest = hashlib.blake2b(f"{self.seed_value}/{name}".encode(), digest_size=8).digest()
         return Chance(int.from_bytes(digest, "big"))
+
+    def arrays(self, name: str) -> np.random.Generator:
+        """A numpy generator for the part `name`; the same seed and name give the same numbers."""
+        import numpy as np  # only where columns are made
+
+        return np.random.Generator(np.random.PCG64(self.fork(name).seed_value))
 
     def guid(self) -> str:
         """A version 4 guid drawn from this stream."""

@@ -74,6 +74,7 @@ class SimulatedExchange(Exchange):
         self._resamplers: dict[tuple[Instrument, str], list[Resampler]] = {}
         self._builders: dict[Instrument, list[CandleBuilder]] = {}
         self._markets: dict[Instrument, Market] = {}
+        engine.add_account(account)
         for symbol, kinds in info.kinds.items():
             if symbol in self._instruments:
                 book = bool(kinds & {Rows.LEVEL, Rows.QUOTE})
@@ -310,7 +311,7 @@ class SimulatedExchange(Exchange):
 
         def play(row: int) -> None:
             engine.at(ts[row])
-            engine.fund((self._account,), instrument, rates[row], ts[row])
+            engine.fund(instrument, rates[row], ts[row])
             paid = sum(event.fee for event in engine.out if isinstance(event, Execution))
             self._drain()
             if listener is not None and (instrument, Channel.FUNDING) in self._subscribed:

@@ -32,7 +32,7 @@ def floor(*rooms: str, beside: bool = False) -> Floor:
 # From the ground up.
 FLOORS = (
     # The ground: a clock's message needs an error, a log line needs a clock.
-    floor("errors", "clock", "log", "chance", "background", "version", beside=True),
+    floor("errors", "clock", "log", "chance", "agenda", "background", "version", beside=True),
     floor("model", "net"),
     floor("exchange", "matching", "data", "config"),
     floor("simulated", "trading", "report"),
@@ -260,7 +260,7 @@ def words_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def eager_imports_of_the_face(sources: list[Source]) -> list[str]:
-    """What `import hbkit` would load; `typing` is for TYPE_CHECKING itself, functions run on first use."""
+    """What `import hbkit` would load; `typing` and `importlib` are what being lazy takes, functions run on first use."""
     found = []
     for source in sources:
         if source.module == CORE:
@@ -271,7 +271,7 @@ def eager_imports_of_the_face(sources: list[Source]) -> list[str]:
                 found += [
                     f"{source.path.name}:{node.lineno} import of {name}: the face loads nothing"
                     for name in names
-                    if name not in {"__future__", "typing"}
+                    if name not in {"__future__", "typing", "importlib"}
                 ]
     return found
 

@@ -7,7 +7,7 @@ hears of a fill can act in the middle of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -47,6 +47,7 @@ class Engine:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self.out: list[Event] = []
         self.markets: dict[Instrument, Market] = {}
+        self._accounts: dict[str, Account] = {}
         self._new_id = new_id
         self._done: dict[tuple[str, str], EngineOrder] = {}
         self._ts = 0
@@ -58,6 +59,10 @@ class Engine:
         market = Market(instrument, model, self._on_fill, self._on_missed, has_book=has_book)
         self.markets[instrument] = market
         return market
+
+    def add_account(self, account: Account) -> None:
+        """Open the venue to an account; its name is what orders are booked by."""
+        self._accounts[account.name] = account
 
     def at(self, ts: int) -> None:
         """Set the time of what follows."""
@@ -72,14 +77,14 @@ class Engine:
         """For each market the prices that can change anything next."""
         return {instrument: Horizon(market.top_buy, market.top_sell) for instrument, market in self.markets.items()}
 
-    def fund(self, accounts: Iterable[Account], instrument: Instrument, rate: float, ts: int) -> None:
+    def fund(self, instrument: Instrument, rate: float, ts: int) -> None:
         """A funding at `ts`: longs pay shorts when the rate is positive, on the value at the mark, truncated."""
         price = self.reference_price(instrument)
         if price is None:
             return
         exact = Decimal(repr(rate))
-        for account in accounts:
-            for side, leg in list(account.legs()):
+        for account in self._accounts.values():
+            for side, leg in account.legs():
                 if leg.instrument is not instrument or not leg.units:
                     continue
                 value = instrument.value(abs(leg.units), price)
@@ -109,7 +114,7 @@ class Engine:
     def submit(self, account: Account, request: OrderRequest, ts: int) -> None:
         """A new order arrives."""
         self._ts = ts
-        order = EngineOrder(account, request, "", ts)
+        order = EngineOrder(account.name, request, "", ts)
         refusal = self._refusal(order)
         if refusal:
             order.status = OrderStatus.REJECTED
@@ -156,7 +161,7 @@ class Engine:
 
     def _refusal(self, order: EngineOrder) -> str:
         """Why an order cannot be taken, the empty text if it can."""
-        request, account = order.request, order.account
+        request, account = order.request, self._owner(order)
         instrument = request.instrument
         leg = account.leg(instrument, request.position_side)
         if instrument not in self.markets:
@@ -174,6 +179,9 @@ class Engine:
             return f"reduce-only {request.side} but the position is {instrument.qty_text(leg.units)}"
         return self._price_refusal(order) or self._money_refusal(order)
 
+    def _owner(self, order: EngineOrder) -> Account:
+        return self._accounts[order.account]
+
     def _price_refusal(self, order: EngineOrder) -> str:
         instrument = order.request.instrument
         if order.is_market:
@@ -189,11 +197,11 @@ class Engine:
         """Balance test; an order that only reduces needs nothing."""
         if self._reduces(order):
             return ""
-        short = order.account.shortage(order, self.markets[order.request.instrument].walk)
+        short = self._owner(order).shortage(order, self.markets[order.request.instrument].walk)
         if short is None:
             return ""
         needed, currency = short
-        free = order.account.wallet(currency.code).available
+        free = self._owner(order).wallet(currency.code).available
         return f"needs {currency.text(needed)} {currency}, free {currency.text(free)} {currency}"
 
     def _amend_refusal(self, order: EngineOrder, ticks: int | None, units: int) -> str:
@@ -206,11 +214,11 @@ class Engine:
             return "nothing to change"
         old = order.ticks, order.units
         order.ticks, order.units = ticks, units
-        del order.account.orders[order.request.id]
+        del self._owner(order).orders[order.request.id]
         try:
             return self._price_refusal(order) or self._money_refusal(order)
         finally:
-            order.account.orders[order.request.id] = order
+            self._owner(order).orders[order.request.id] = order
             order.ticks, order.units = old
 
     def _reduces(self, order: EngineOrder) -> bool:
@@ -222,13 +230,13 @@ class Engine:
 
     def _cut_to_position(self, order: EngineOrder) -> None:
         if self._reduces(order):
-            leg = order.account.leg(order.request.instrument, order.request.position_side)
+            leg = self._owner(order).leg(order.request.instrument, order.request.position_side)
             order.units = min(order.units, order.filled + abs(leg.units))
 
     def _enter(self, order: EngineOrder) -> None:
         """Let an accepted order trade, then rest, wait or end."""
         market = self.markets[order.request.instrument]
-        order.account.orders[order.request.id] = order
+        self._owner(order).orders[order.request.id] = order
         takes = order.is_market or market.would_take(order)
         if takes and order.request.post_only:
             self._end(order, "post-only order would have taken liquidity")
@@ -264,7 +272,7 @@ class Engine:
     # -- what happens to orders
 
     def _on_fill(self, order: EngineOrder, units: int, ticks: int, liquidity: Liquidity) -> None:
-        request, account = order.request, order.account
+        request, account = order.request, self._owner(order)
         instrument = request.instrument
         value = instrument.value_at(units, ticks)
         rate = instrument.maker_fee if liquidity is Liquidity.MAKER else instrument.taker_fee
@@ -298,12 +306,12 @@ class Engine:
         instrument, side = cause.request.instrument, cause.request.position_side
         orders = [
             order
-            for order in cause.account.orders.values()
+            for order in self._owner(cause).orders.values()
             if order.request.instrument is instrument and order.request.position_side is side and self._reduces(order)
         ]
         if not orders:
             return
-        position = cause.account.leg(instrument, side).units
+        position = self._owner(cause).leg(instrument, side).units
         left = abs(position)
         for order in sorted(orders, key=lambda order: (-(order.ticks or 0) * order.side, order.sequence)):
             keep = min(order.leaves, left) if order.side * position < 0 else 0
@@ -325,8 +333,8 @@ class Engine:
         self._report(order, reason)
 
     def _forget(self, order: EngineOrder) -> None:
-        order.account.orders.pop(order.request.id, None)
-        self._done[order.account.name, order.request.id] = order
+        self._owner(order).orders.pop(order.request.id, None)
+        self._done[order.account, order.request.id] = order
         if len(self._done) > _DONE_KEPT:
             del self._done[next(iter(self._done))]
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hbkit.model import OrderRequest, OrderStatus, OrderType, TimeInForce
-
-if TYPE_CHECKING:
-    from hbkit.matching.account import Account
 
 UNKNOWN_SIZE = 1 << 60
 """Stands for a size nobody recorded: as a quantity ahead it is never worked off, as liquidity it never runs out."""
 
 
 class EngineOrder:
-    """Mutable; owned by the engine. `ahead` is the outside quantity that stands before it in its level's queue."""
+    """Mutable; owned by the engine. `account` is its owner's name, `ahead` is the outside quantity that stands before it in its level's queue."""
 
     __slots__ = (
         "account",
@@ -30,7 +25,7 @@ class EngineOrder:
         "units",
     )
 
-    def __init__(self, account: Account, request: OrderRequest, exchange_id: str, arrived: int) -> None:
+    def __init__(self, account: str, request: OrderRequest, exchange_id: str, arrived: int) -> None:
         self.account = account
         self.request = request
         self.exchange_id = exchange_id

@@ -1,7 +1,7 @@
 """Which market data a strategy needs, read from the strategy itself.
 
-Defining a callback is a subscription; so is reading what only a feed can fill, such as `self.book` or `self.last_quote`.
-What nobody defines or reads is neither subscribed nor parsed.
+Defining a callback is a subscription; so is reading what only a feed can fill, such as `self.book`. What nobody
+defines or reads is neither subscribed nor parsed.
 """
 
 from __future__ import annotations

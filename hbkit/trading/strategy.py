@@ -142,7 +142,7 @@ class Desk:
         if which is None:
             return self.markets[0]
         for view in self.markets:
-            if view.instrument == which or view.instrument.unified == which:
+            if which in (view.instrument, view.instrument.unified):
                 return view
         known = ", ".join(view.instrument.symbol for view in self.markets)
         raise StrategyError(f'strategy "{self.name}" has no instrument "{which}"; its config lists {known}')
@@ -342,7 +342,9 @@ class Strategy:
         which = None if instrument is None else self._desk.market(instrument).instrument
         self._desk.trader.cancel_all(which, side)
 
-    def close_position(self, *, instrument: Any = None, position_side: PositionSide | str | None = None) -> Order | None:
+    def close_position(
+        self, *, instrument: Any = None, position_side: PositionSide | str | None = None
+    ) -> Order | None:
         """Close by a market order that never crosses zero; None when there is nothing to close."""
         return self._desk.market(instrument).close_position(position_side)
 
@@ -354,7 +356,7 @@ class Strategy:
         instrument: Any = None,
         position_side: PositionSide | str | None = None,
     ) -> list[Order]:
-        """Bring the position to `qty` (signed), counting what is in flight: by a market order, or resting at `price`."""
+        """Bring the position to `qty` (signed), counting what is in flight: at the market, or resting at `price`."""
         return self._desk.market(instrument).target_position(qty, price, position_side=position_side)
 
     def quote(
@@ -401,6 +403,6 @@ class Strategy:
 
 def hand_over(strategy: Strategy, desk: Desk, values: dict[str, Any]) -> None:
     """Give a strategy its desk and the values of its parameters."""
-    strategy._desk = desk  # noqa: SLF001 - the desk is private to keep the strategy's own names free
+    strategy._desk = desk  # private to keep the strategy's own names free
     for name, value in values.items():
         setattr(strategy, name, value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeVar
 
 from hbkit.clock import Clock
@@ -283,7 +284,7 @@ class Trader:
             raise StrategyError(f"target_position({qty!r}) of {instrument}: the quantity must be a finite number")
         if (leg is PositionSide.LONG and value < 0) or (leg is PositionSide.SHORT and value > 0):
             raise StrategyError(f"target_position({qty!r}): the {leg} leg of {instrument} cannot have that sign")
-        units = instrument.units(abs(value) if isinstance(qty, str) else abs(qty))
+        units = instrument.units(Decimal(str(qty)).copy_abs())
         return units if value >= 0 else -units
 
     def _refusal(self, request: OrderRequest, qty: Number) -> str:

@@ -84,9 +84,8 @@ class MarketView:
         leg = self._trader.ledger.legs.get(self.instrument, side)
         price = self._exchange.reference_price(self.instrument) if leg.units else None
         profit = 0 if price is None else leg.unrealized(price)
-        return Position(
-            self.instrument, side, self.instrument.qty(leg.units), leg.entry_price, self.instrument.settle.amount(profit)
-        )
+        qty, amount = self.instrument.qty(leg.units), self.instrument.settle.amount(profit)
+        return Position(self.instrument, side, qty, leg.entry_price, amount)
 
     def closes(self, n: int, interval: str | None = None) -> Floats:
         """The last `n` closes (fewer at the beginning), oldest first, of the first interval listed or of `interval`."""
