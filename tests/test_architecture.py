@@ -260,7 +260,7 @@ def words_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def eager_imports_of_the_face(sources: list[Source]) -> list[str]:
-    """What `import hbkit` would load; `typing` and `importlib` are what being lazy takes, functions run on first use."""
+    """What `import hbkit` would load; `typing` and `importlib` are what being lazy takes."""
     found = []
     for source in sources:
         if source.module == CORE:

@@ -88,7 +88,7 @@ class Account:
         self.realized[code] += realized
         if instrument.is_spot:
             self._move(instrument.settle, -cost - fee)
-            self._move(instrument.base_currency, self._base_minor(instrument, units))
+            self._move(instrument.base_currency, instrument.base_minor(units))
         else:
             self._move(instrument.settle, realized - fee)
         return realized
@@ -212,17 +212,11 @@ class Account:
 
     # -- spot
 
-    def _base_minor(self, instrument: Instrument, units: int) -> int:
-        exact = instrument.unit_size * units * 10**instrument.base_scale
-        if exact != exact.to_integral_value():
-            raise ValueError(f"{instrument}: {units} units are no whole number of minor {instrument.base}")
-        return int(exact)
-
     def _spot_need(self, order: EngineOrder, walk: Walk | None) -> int:
         """Minor units an order reserves: base for a sell, quote with the taker fee for a buy."""
         instrument = order.request.instrument
         if order.request.side is Side.SELL:
-            return self._base_minor(instrument, order.leaves)
+            return instrument.base_minor(order.leaves)
         value = sum(instrument.value_at(units, ticks) for ticks, units in self._pieces(order, walk))
         needed = value * (1 + Fraction(instrument.taker_fee))
         return -(-needed.numerator // needed.denominator)

@@ -9,7 +9,8 @@ UNKNOWN_SIZE = 1 << 60
 
 
 class EngineOrder:
-    """Mutable; owned by the engine. `account` is its owner's name, `ahead` is the outside quantity that stands before it in its level's queue."""
+    """Mutable; owned by the engine. `account` is its owner's name, `ahead` is the outside quantity that
+    stands before it in its level's queue."""
 
     __slots__ = (
         "account",

@@ -214,6 +214,13 @@ class Instrument:
         value = self.value(abs(units), price)
         return self.cost_sign * (value if units >= 0 else -value)
 
+    def base_minor(self, units: int) -> int:
+        """Units as the base currency's minor units: what changes hands on a spot market."""
+        exact = self.unit_size * units * 10**self.base_scale
+        if exact != exact.to_integral_value():
+            raise ValueError(f"{self}: {units} units are no whole number of minor {self.base}")
+        return int(exact)
+
     def fee(self, value: int, rate: Decimal) -> int:
         """`value * rate` truncated toward zero, positive when paid."""
         numerator, denominator = rate.as_integer_ratio()

@@ -166,11 +166,13 @@ class MarketView:
 
     # -- told by the router
 
-    def remember(self, candle: Candle) -> None:
-        """Keep a closed candle."""
+    def remember(self, candle: Candle) -> bool:
+        """Keep a closed candle; False for an interval that this strategy did not ask for."""
         series = self._series.get(candle.interval)
-        if series is not None:
-            series.append(candle)
+        if series is None:
+            return False
+        series.append(candle)
+        return True
 
     def _of(self, interval: str | None) -> CandleSeries:
         if interval is None:

@@ -1,0 +1,114 @@
+"""One strategy in a run: calls it, catches what it raises, and says where in its file that was."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hbkit.errors import HbkitError, StrategyError
+from hbkit.trading.contract import is_defined
+from hbkit.trading.strategy import Desk, Strategy
+from hbkit.trading.trader import Trader
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+class Host:
+    """Holds a strategy, its desk and its fate. `stopped` strategies hear nothing more."""
+
+    def __init__(self, strategy: Strategy, trader: Trader, *, keep_going: bool, on_failed: Callable[[Host], None]) -> None:
+        self.strategy = strategy
+        self.trader = trader
+        self.name = trader.strategy
+        self.stopped = False
+        self.failures = 0
+        self.failure: StrategyError | None = None
+        self._keep_going = keep_going
+        self._on_failed = on_failed
+
+    @property
+    def desk(self) -> Desk:
+        """What the strategy works with."""
+        return self.strategy._desk
+
+    def defines(self, callback: str) -> bool:
+        """True when the strategy defines a callback itself."""
+        return is_defined(type(self.strategy), callback)
+
+    def call(self, callback: str, *event: Any) -> None:
+        """Call a callback that the strategy defines; what it raises is treated by the policy."""
+        if self.stopped or not self.defines(callback):
+            return
+        try:
+            getattr(self.strategy, callback)(*event)
+        except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+            self.failed(callback, event[0] if event else None, error)
+
+    def call_whole(self, callback: str) -> None:
+        """Call on_start or on_stop, also when it is async; it may not wait for anything here."""
+        if not self.defines(callback):
+            return
+        try:
+            result = getattr(self.strategy, callback)()
+            if hasattr(result, "send"):
+                self._drive(callback, result)
+        except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+            self.failed(callback, None, error)
+
+    def guard(self, callback: str, call: Callable[[], None]) -> Callable[[], None]:
+        """`call` with the same treatment of errors, silent once the strategy is stopped."""
+
+        def guarded() -> None:
+            if self.stopped:
+                return
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+                self.failed(callback, None, error)
+
+        return guarded
+
+    def failed(self, callback: str, event: Any, error: Exception) -> None:
+        """Record a failure, tell `on_error`, and stop the strategy unless it may go on."""
+        self.failures += 1
+        self.failure = StrategyError(f"strategy {self.name}: {_story(callback, event, error)}")
+        self.failure.__cause__ = error
+        if self.defines("on_error") and callback != "on_error":
+            self.call("on_error", error)
+        if not self._keep_going:
+            self.stopped = True
+        self._on_failed(self)
+
+    def _drive(self, callback: str, coroutine: Any) -> None:
+        try:
+            coroutine.send(None)
+        except StopIteration:
+            return
+        coroutine.close()
+        raise StrategyError(
+            f"{callback} waits for something that takes time; there is nothing to wait for in replay: "
+            "use self.every or self.at",
+            code="HB304",
+        )
+
+
+def _story(callback: str, event: Any, error: Exception) -> str:
+    what = error.message if isinstance(error, HbkitError) else f"{type(error).__name__}: {error}"
+    place = _place(error.__traceback__)
+    about = f" at {place}" if place else ""
+    during = f" on {event!r}" if event is not None else ""
+    return f"{what}{about} in {callback}{during}"
+
+
+def _place(trace: TracebackType | None) -> str:
+    """File and line of the deepest frame of user code."""
+    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_PACKAGE)]
+    if not frames:
+        return ""
+    path = Path(frames[-1].filename)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path}:{frames[-1].lineno}"

@@ -1,0 +1,276 @@
+"""From an exchange's events to book-keeping, callbacks and journal: the one listener of every run.
+
+Who hears what is settled before the first event; after that an event costs a table lookup and a direct call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from hbkit.data.journal import Journal
+from hbkit.exchange import Channel, Exchange
+from hbkit.model import (
+    Balance,
+    Candle,
+    Execution,
+    ExecutionKind,
+    Fill,
+    Funding,
+    Instrument,
+    Mark,
+    Order,
+    OrderBook,
+    OrderReport,
+    Position,
+    PositionModeChange,
+    Quote,
+    Trade,
+    Wallet,
+)
+from hbkit.runtime.host import Host
+from hbkit.trading.ledger import Ledger
+from hbkit.trading.view import MarketView
+
+_CALLBACKS = {
+    Channel.TRADE: "on_trade",
+    Channel.QUOTE: "on_quote",
+    Channel.BOOK: "on_book",
+    Channel.CANDLE: "on_candle",
+    Channel.MARK: "on_mark",
+    Channel.FUNDING: "on_funding",
+}
+
+
+class _Seat:
+    """One strategy's place at one market."""
+
+    __slots__ = ("call", "host", "view")
+
+    def __init__(self, host: Host, view: MarketView, call: Callable[[Any], None] | None) -> None:
+        self.host = host
+        self.view = view
+        self.call = call
+
+
+class Record(Protocol):
+    """Who keeps what a report will show."""
+
+    def order(self, ts: int, host: Host, order: Order) -> None:
+        """News of an order."""
+
+    def execution(self, host: Host | None, execution: Execution, realized: int) -> None:
+        """A movement of position or money."""
+
+
+class Router:
+    """The Listener of a run."""
+
+    def __init__(
+        self, exchanges: Mapping[str, Exchange], journal: Journal, record: Record, mode_hook: Callable[..., Any]
+    ) -> None:
+        self.ledgers = {name: Ledger() for name in exchanges}
+        """The books of each account, kept from every execution on it."""
+        self.on_money: Callable[[], None] | None = None
+        """Called after each movement of money; the session watches the drawdown here."""
+        self._exchanges = dict(exchanges)
+        self._journal = journal
+        self._record = record
+        self._mode_hook = mode_hook
+        self._hosts: list[Host] = []
+        self._owners: dict[str, Host] = {}
+        self._seats: dict[Channel, dict[Instrument, list[_Seat]]] = {channel: {} for channel in Channel}
+
+    # -- seating
+
+    def seat(self, host: Host, views: Sequence[MarketView], needs: frozenset[Channel], prefix: str) -> None:
+        """Give a strategy its places; order ids that begin with `prefix` are its own."""
+        self._hosts.append(host)
+        self._owners[prefix] = host
+        for view in views:
+            for channel in needs:
+                name = _CALLBACKS[channel]
+                call = getattr(host.strategy, name) if host.defines(name) else None
+                self._seats[channel].setdefault(view.instrument, []).append(_Seat(host, view, call))
+
+    def unseat(self, host: Host) -> None:
+        """A stopped strategy hears no market data any more."""
+        for table in self._seats.values():
+            for instrument, seats in table.items():
+                table[instrument] = [seat for seat in seats if seat.host is not host]
+
+    # -- market data
+
+    def on_trade(self, trade: Trade) -> None:
+        """A public trade."""
+        for seat in self._seats[Channel.TRADE].get(trade.instrument, ()):
+            seat.view.last_trade = trade
+            if seat.call is not None:
+                self._tell(seat, seat.call, "on_trade", trade)
+
+    def on_quote(self, quote: Quote) -> None:
+        """The best bid or ask changed."""
+        for seat in self._seats[Channel.QUOTE].get(quote.instrument, ()):
+            seat.view.last_quote = quote
+            if seat.call is not None:
+                self._tell(seat, seat.call, "on_quote", quote)
+
+    def on_book(self, book: OrderBook) -> None:
+        """The book changed."""
+        for seat in self._seats[Channel.BOOK].get(book.instrument, ()):
+            seat.view.book = book
+            if seat.call is not None:
+                self._tell(seat, seat.call, "on_book", book)
+
+    def on_candle(self, candle: Candle) -> None:
+        """A candle closed."""
+        for seat in self._seats[Channel.CANDLE].get(candle.instrument, ()):
+            if not seat.view.remember(candle):
+                continue
+            if seat.call is not None:
+                self._tell(seat, seat.call, "on_candle", candle)
+
+    def on_mark(self, mark: Mark) -> None:
+        """The mark price changed."""
+        for seat in self._seats[Channel.MARK].get(mark.instrument, ()):
+            seat.view.mark_price = mark.price
+            if seat.call is not None:
+                self._tell(seat, seat.call, "on_mark", mark)
+
+    def on_funding(self, funding: Funding) -> None:
+        """A funding took place."""
+        for seat in self._seats[Channel.FUNDING].get(funding.instrument, ()):
+            if seat.call is not None:
+                self._tell(seat, seat.call, "on_funding", funding)
+
+    # -- orders and money
+
+    def on_order(self, report: OrderReport) -> None:
+        """News of an order of ours."""
+        host = self._owner(report.id)
+        if host is None:
+            return
+        order = host.trader.on_report(report)
+        if order is not None:
+            self._news(report.ts, host, order)
+
+    def on_fill(self, execution: Execution) -> None:
+        """An execution of ours."""
+        host = self._owner(execution.order_id) if execution.order_id else self._holder(execution)
+        news: Order | None = None
+        if host is not None:
+            applied = host.trader.on_execution(execution)
+            if applied is None:
+                return
+            news, _ = applied
+        realized = self.ledgers[execution.instrument.exchange].apply(execution)
+        self._write(host, execution)
+        self._record.execution(host, execution, realized)
+        if host is not None and execution.kind is not ExecutionKind.FUNDING:
+            self._tell_fill(host, execution, news)
+        if self.on_money is not None:
+            self.on_money()
+
+    def on_balance(self, wallet: Wallet) -> None:
+        """One currency of the account changed."""
+        currency = wallet.currency
+        balance = Balance(currency.code, currency.amount(wallet.equity), currency.amount(wallet.available))
+        for host in self._hosts:
+            host.call("on_balance", balance)
+
+    def on_position_mode(self, change: PositionModeChange) -> None:
+        """The account's position mode changed, or a change was refused."""
+        switched = change.mode is not change.previous
+        if switched:
+            self.ledgers[change.exchange].rekey(change.mode)
+        for host in self._hosts_at(change.exchange):
+            if switched:
+                host.trader.ledger.rekey(change.mode)
+            host.call("on_position_mode", change)
+        self._mode_hook(change=change)
+        if switched:
+            for host in self._hosts_at(change.exchange):
+                for position in self._positions(host, change.exchange):
+                    host.call("on_position", position)
+
+    def on_connected(self, exchange: str) -> None:
+        """An exchange is ready."""
+        for host in self._hosts_at(exchange):
+            host.call("on_connected", exchange)
+
+    def on_disconnected(self, exchange: str) -> None:
+        """An exchange is out of reach."""
+        for host in self._hosts_at(exchange):
+            host.call("on_disconnected", exchange)
+
+    def refused(self, host: Host, order: Order, ts: int) -> None:
+        """An order that hbkit itself held back."""
+        self._news(ts, host, order)
+
+    # -- inside
+
+    def _tell(self, seat: _Seat, call: Callable[[Any], None], name: str, event: Any) -> None:
+        if seat.host.stopped:
+            return
+        try:
+            call(event)
+        except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+            seat.host.failed(name, event, error)
+
+    def _news(self, ts: int, host: Host, order: Order) -> None:
+        self._record.order(ts, host, order)
+        host.call("on_order", order)
+
+    def _tell_fill(self, host: Host, execution: Execution, news: Order | None) -> None:
+        instrument = execution.instrument
+        fill = Fill(
+            ts=execution.ts,
+            id=execution.id,
+            order_id=execution.order_id,
+            instrument=instrument,
+            side=execution.side,
+            position_side=execution.position_side,
+            price=execution.price,
+            qty=instrument.qty(execution.units),
+            fee=instrument.settle.amount(execution.fee),
+            fee_currency=instrument.settle.code,
+            liquidity=execution.liquidity,
+        )
+        liquidated = execution.kind is ExecutionKind.LIQUIDATION
+        host.call("on_liquidation" if liquidated else "on_fill", fill)
+        if news is not None:
+            self._news(execution.ts, host, news)
+        if host.defines("on_position") and not host.stopped:
+            host.call("on_position", host.desk.market(instrument).leg(execution.position_side))
+
+    def _write(self, host: Host | None, execution: Execution) -> None:
+        instrument = execution.instrument
+        self._journal.execution(
+            execution.ts, execution.id, execution.order_id, host.name if host is not None else "",
+            execution.kind.value, instrument.exchange, instrument.symbol, execution.side.value,
+            execution.position_side.value, repr(execution.price), instrument.qty_text(execution.units),
+            execution.cost, execution.fee, instrument.settle.code, execution.liquidity.value,
+        )  # fmt: skip
+
+    def _owner(self, order_id: str) -> Host | None:
+        """The strategy whose prefix the id bears."""
+        return next((host for prefix, host in self._owners.items() if order_id.startswith(prefix)), None)
+
+    def _holder(self, execution: Execution) -> Host | None:
+        """The strategy that owns the leg a system execution (funding, liquidation) is about."""
+        for host in self._hosts:
+            if any(leg.instrument is execution.instrument for _, leg in host.trader.ledger.legs):
+                return host
+        return None
+
+    def _hosts_at(self, exchange: str) -> list[Host]:
+        return [
+            host
+            for host in self._hosts
+            if any(view.instrument.exchange == exchange for view in host.desk.markets)
+        ]
+
+    def _positions(self, host: Host, exchange: str) -> Iterator[Position]:
+        for side, leg in host.trader.ledger.legs:
+            if leg.instrument.exchange == exchange:
+                yield host.desk.market(leg.instrument).leg(side)

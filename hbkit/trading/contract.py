@@ -1,0 +1,75 @@
+"""Checks a strategy class before anything starts: misspelt callbacks, async ones, wrong arguments, bad defaults."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from hbkit.errors import Fault, did_you_mean
+from hbkit.trading.strategy import CALLBACKS, Strategy
+
+MAY_BE_ASYNC = frozenset({"on_start", "on_stop"})
+_ARGUMENT = {
+    "on_trade": "trade", "on_quote": "quote", "on_book": "book", "on_candle": "candle", "on_mark": "mark",
+    "on_funding": "funding", "on_liquidation": "fill", "on_order": "order", "on_fill": "fill",
+    "on_position": "position", "on_position_mode": "change", "on_balance": "balance", "on_connected": "exchange",
+    "on_disconnected": "exchange", "on_error": "error",
+}  # fmt: skip
+
+
+def check_class(cls: type[Strategy]) -> list[Fault]:
+    """Everything in `cls` that cannot work, each with file, line and mend."""
+    faults: list[Fault] = []
+    for owner in cls.__mro__:
+        if owner is Strategy:
+            break
+        for name, member in vars(owner).items():
+            if name.startswith("on_") and inspect.isfunction(member):
+                faults.extend(_check_callback(owner, name, member))
+    return faults
+
+
+def is_defined(cls: type[Strategy], name: str) -> bool:
+    """True when the strategy defines a callback itself."""
+    return getattr(cls, name) is not getattr(Strategy, name)
+
+
+def _check_callback(owner: type, name: str, member: Any) -> list[Fault]:
+    file, line = _place(member)
+    if name not in CALLBACKS:
+        mend = did_you_mean(name, CALLBACKS, what="callbacks")
+        return [Fault("HB303", f"{owner.__name__} has {name}; no such callback. {_capital(mend)}", file, line)]
+    if inspect.iscoroutinefunction(member) and name not in MAY_BE_ASYNC:
+        message = (
+            f"{owner.__name__}.{name} is async; market callbacks are plain functions: write def {name}(...), "
+            "calls such as self.buy() return at once and need no await"
+        )
+        return [Fault("HB304", message, file, line)]
+    wanted = [_ARGUMENT[name]] if name in _ARGUMENT else []
+    if not _takes(member, 1 + len(wanted)):
+        arguments = ", ".join(["self", *wanted])
+        return [Fault("HB303", f"{owner.__name__}.{name} must be def {name}({arguments})", file, line)]
+    return []
+
+
+def _takes(member: Any, count: int) -> bool:
+    try:
+        inspect.signature(member).bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def _place(member: Any) -> tuple[str, int]:
+    code = member.__code__
+    path = Path(code.co_filename)
+    try:
+        path = path.relative_to(Path.cwd())
+    except ValueError:
+        pass  # a strategy from elsewhere keeps its full path
+    return str(path), code.co_firstlineno
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
