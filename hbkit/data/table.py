@@ -172,8 +172,7 @@ class TextTable:
         return csv.reader(file, delimiter=self._delimiter, skipinitialspace=True)
 
     def _open(self) -> IO[bytes]:
-        file = gzip.open(self.path, "rb") if self._packed else self.path.open("rb")
-        return cast(IO[bytes], file)
+        return cast(IO[bytes], gzip.GzipFile(self.path, "rb")) if self._packed else self.path.open("rb")
 
     def _open_text(self) -> IO[str]:
         return io.TextIOWrapper(self._open(), encoding="utf-8-sig", newline="")
