@@ -150,6 +150,8 @@ class InstrumentRow(msgspec.Struct, frozen=True, kw_only=True):
     lot: str
     maker_fee: str
     taker_fee: str
+    quote: str = ""
+    """What a price counts: the unit of the price chart."""
 
 
 class RunResult(msgspec.Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""What a person reads in the terminal at the end of a run: the money first, then what was done, then how far to trust it.
+"""What a person reads in the terminal when a run ends: the money, what was done, how far to trust it.
 
 Everything from outside passes through `_clean`, so that a tag or a venue's text cannot send codes to the terminal.
 """
@@ -12,7 +12,7 @@ from hbkit.report.metrics import metrics
 from hbkit.report.result import MoneyRow, PositionRow, RunResult
 from hbkit.report.wording import known, latency_text, plural, run_span, spoken
 
-_ASCII = str.maketrans({"·": "-", "─": "-", "—": "-", "–": "-", "−": "-", "’": "'", "…": "..."})
+_ASCII = str.maketrans({"·": "|", "─": "-", "—": "-", "–": "-", "−": "-", "’": "'", "…": "..."})
 _LABEL = 13
 _BOLD, _DIM, _WARN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 
