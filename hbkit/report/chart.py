@@ -55,6 +55,8 @@ class Chart:
     from_zero: bool = False
     legend: Sequence[tuple[str, str]] = field(default_factory=list)
     """Pairs of a mark (`first`, `second`, `buy`, `sell`) and what it stands for."""
+    note: str = ""
+    """A sentence below it."""
 
 
 @dataclass(frozen=True)
@@ -80,28 +82,58 @@ def window(*series: Sequence[int]) -> tuple[int, int] | None:
     return (start, end) if end > start else (start - 30 * SECOND, end + 30 * SECOND)
 
 
-def figure(chart: Chart, span: tuple[int, int]) -> str:
-    """The chart as an HTML figure."""
+@dataclass(frozen=True)
+class _Drawing:
+    """A chart with everything worked out but the room for its y axis."""
+
+    chart: Chart
+    stretches: list[list[list[Point]]]
+    scale: _Scale
+    ticks: list[Tick]
+
+    @property
+    def inner(self) -> int:
+        """Pixels of the plot from top to bottom."""
+        return self.chart.height - _TOP - _BOTTOM
+
+
+def figures(charts: Sequence[Chart], span: tuple[int, int]) -> list[str]:
+    """The charts as HTML figures; all leave the same room for their y axes, so that their times line up."""
+    drawings = [_prepare(chart, span) for chart in charts]
+    labels = [len(tick.label) for drawing in drawings if drawing for tick in drawing.ticks]
+    room = max(labels, default=1) * 7 + 10
+    return [
+        _render(drawing, room) if drawing else f'<figure>{_caption(chart)}<p class="none">Nothing to draw.</p></figure>'
+        for chart, drawing in zip(charts, drawings, strict=True)
+    ]
+
+
+def _prepare(chart: Chart, span: tuple[int, int]) -> _Drawing | None:
     stretches = [thin(line.ts, line.values) for line in chart.lines]
     values = [value for parts in stretches for part in parts for _, value in part]
     values += [marker.value for marker in chart.markers]
     if not values:
-        return f'<figure>{_caption(chart)}<p class="none">There is nothing to draw.</p></figure>'
+        return None
     scale = _Scale(*span, *_range(values, chart))
-    ticks = value_ticks(scale.low, scale.high, 5 if chart.height >= 200 else 3)
-    drawn = "".join(_line(line, parts, scale) for line, parts in zip(chart.lines, stretches, strict=True))
-    inner = chart.height - _TOP - _BOTTOM
+    return _Drawing(chart, stretches, scale, value_ticks(scale.low, scale.high, 5 if chart.height >= 200 else 3))
+
+
+def _render(drawing: _Drawing, room: int) -> str:
+    chart, scale, inner = drawing.chart, drawing.scale, drawing.inner
+    lines = "".join(_line(line, parts, scale) for line, parts in zip(chart.lines, drawing.stretches, strict=True))
     plot = (
         f'<svg class="plot" width="100%" height="{chart.height}" role="img" aria-label="{escape(chart.title)}"'
-        f' data-start="{span[0] // 1_000_000}" data-end="{span[1] // 1_000_000}">'
-        f"{_grid(ticks, scale, inner)}{_times(span, chart.height)}"
+        f' data-start="{scale.start // 1_000_000}" data-end="{scale.end // 1_000_000}">'
+        f"{_grid(drawing)}{_times((scale.start, scale.end), chart.height)}"
         f'<svg x="0" y="{_TOP}" width="100%" height="{inner}" viewBox="0 0 {WIDE} {TALL}"'
-        f' preserveAspectRatio="none" overflow="visible">{drawn}</svg>'
+        f' preserveAspectRatio="none" overflow="visible">{lines}</svg>'
         f"{_markers(chart.markers, scale, inner)}"
         f'<line class="cross" y1="{_TOP}" y2="{_TOP + inner}"/></svg>'
     )
-    hover = f'<script type="text/plain" class="points">{_points(stretches, span[0], chart.decimals)}</script>'
-    return f'<figure>{_caption(chart)}<div class="chart">{_values(ticks, scale, chart)}{plot}</div>{hover}</figure>'
+    points = _points(drawing.stretches, scale.start, chart.decimals)
+    hover = f'<script type="text/plain" class="points">{points}</script>'
+    note = f'<p class="soft">{escape(chart.note)}</p>' if chart.note else ""
+    return f'<figure>{_caption(chart)}<div class="chart">{_values(drawing, room)}{plot}</div>{hover}{note}</figure>'
 
 
 def _range(values: Sequence[float], chart: Chart) -> tuple[float, float]:
@@ -129,23 +161,22 @@ def _key(mark: str) -> str:
     return f'<svg width="20" height="12" aria-hidden="true"><path class="line {mark}" d="M1 6H19"/></svg>'
 
 
-def _values(ticks: Sequence[Tick], scale: _Scale, chart: Chart) -> str:
-    """The y axis: a picture of its own whose width fits its longest label."""
-    inner = chart.height - _TOP - _BOTTOM
-    wide = max((len(tick.label) for tick in ticks), default=1) * 7 + 8
+def _values(drawing: _Drawing, room: int) -> str:
+    """The y axis, a picture of its own that is not stretched."""
     labels = "".join(
-        f'<text x="{wide - 8}" y="{_TOP + scale.down(tick.at) * inner:.1f}" dy=".35em">{escape(tick.label)}</text>'
-        for tick in ticks
+        f'<text x="{room - 10}" y="{_height(drawing, tick)}" dy=".35em">{escape(tick.label)}</text>'
+        for tick in drawing.ticks
     )
-    return f'<svg class="values" width="{wide}" height="{chart.height}" aria-hidden="true">{labels}</svg>'
+    return f'<svg class="values" width="{room}" height="{drawing.chart.height}" aria-hidden="true">{labels}</svg>'
 
 
-def _grid(ticks: Sequence[Tick], scale: _Scale, inner: int) -> str:
-    lines = []
-    for tick in ticks:
-        y = f"{_TOP + scale.down(tick.at) * inner:.1f}"
-        lines.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
-    return "".join(lines)
+def _grid(drawing: _Drawing) -> str:
+    heights = (_height(drawing, tick) for tick in drawing.ticks)
+    return "".join(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>' for y in heights)
+
+
+def _height(drawing: _Drawing, tick: Tick) -> str:
+    return f"{_TOP + drawing.scale.down(tick.at) * drawing.inner:.1f}"
 
 
 def _times(span: tuple[int, int], height: int) -> str:

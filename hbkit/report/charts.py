@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from itertools import accumulate
 
-from hbkit.report.chart import Chart, Line, Marker, figure, marker_title, window
+from hbkit.report.chart import Chart, Line, Marker, figures, marker_title, window
 from hbkit.report.result import FillRow, MoneyRow, PriceSeries, RunResult
 from hbkit.report.trips import is_trade, number
 from hbkit.report.wording import count
@@ -22,10 +21,10 @@ def charts(result: RunResult) -> str:
     span = window(result.equity_series.ts, fill_times, *(series.ts for series in result.prices))
     if span is None:
         return '<p class="none">The run saw no prices and has no course of the equity.</p>'
-    drawn = [_price(result, series, span) for series in _price_series(result)]
+    drawn = [_price(result, series) for series in _price_series(result)]
     for row in result.money:
-        drawn.extend(figure(chart, span) for chart in _money_charts(result, row, span))
-    return "\n".join(drawn) + "\n<p><small>All times are UTC.</small></p>"
+        drawn.extend(_money_charts(result, row, span))
+    return "\n".join(figures(drawn, span)) + "\n<p><small>All times are UTC.</small></p>"
 
 
 def _price_series(result: RunResult) -> Iterable[PriceSeries]:
@@ -38,12 +37,15 @@ def _price_series(result: RunResult) -> Iterable[PriceSeries]:
             yield PriceSeries(instrument=row.instrument, ts=[], price=[])
 
 
-def _price(result: RunResult, series: PriceSeries, span: tuple[int, int]) -> str:
+def _price(result: RunResult, series: PriceSeries) -> Chart:
     instrument = next((row for row in result.instruments if row.symbol == series.instrument), None)
     fills = [row for row in result.fill_rows if row.instrument == series.instrument and _has_price(row)]
     shown = _evenly(fills, MARKER_LIMIT)
     sides = {row.side for row in shown}
-    chart = Chart(
+    note = ""
+    if len(shown) < len(fills):
+        note = f"{count(len(shown))} of {count(len(fills))} fills are drawn, evenly picked; the figures count them all."
+    return Chart(
         title=f"{series.instrument}, price and fills" if shown else f"{series.instrument}, price",
         unit=instrument.quote if instrument else "",
         lines=[Line("price", series.ts, series.price)],
@@ -51,14 +53,8 @@ def _price(result: RunResult, series: PriceSeries, span: tuple[int, int]) -> str
         height=320,
         decimals=len(instrument.tick.partition(".")[2]) if instrument else 8,
         legend=[(side, f"{side} fill") for side in ("buy", "sell") if side in sides],
+        note=note,
     )
-    note = ""
-    if len(shown) < len(fills):
-        text = (
-            f"{count(len(shown))} of {count(len(fills))} fills are drawn, evenly picked; none is left out of the sums."
-        )
-        note = f'<p class="soft">{escape(text)}</p>'
-    return figure(chart, span) + note
 
 
 def _has_price(row: FillRow) -> bool:

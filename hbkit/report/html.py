@@ -91,8 +91,9 @@ def _currency_tiles(result: RunResult, sheet: Metrics) -> list[tuple[str, str, s
     if "max_drawdown" in given:
         amount = given["max_drawdown"].partition(",")[0]
         tiles.append((f"Largest drawdown, {code}", given.get("max_drawdown_share", amount), f"{amount} {code}"))
-    share = f"{given['fee_share']} of the gross profit" if "fee_share" in given else ""
-    tiles.append((f"Fees, {code}", row.unit.text(row.fees), share))
+    share = f"{given['fee_share']} of the gross profit" if "fee_share" in given and row.fees > 0 else ""
+    name = "Fees received" if row.fees < 0 else "Fees paid"
+    tiles.append((f"{name}, {code}", row.unit.text(abs(row.fees)), share))
     return tiles
 
 
@@ -212,23 +213,26 @@ def _instruments(result: RunResult) -> str:
 def _money(result: RunResult) -> str:
     if not result.money:
         return _none("No money moved: the run had no account.")
-    rows = [_money_line(label, [row.unit.text(sign * getattr(row, field)) for row in result.money])
-            for label, field, sign in LINES]  # fmt: skip
-    rows.append(_money_line("Equity", [row.unit.text(row.equity) for row in result.money], ' class="sum"'))
+    rows = [
+        _money_line(label, [row.unit.text(getattr(row, field)) for row in result.money], is_sum=field == "equity")
+        for label, field in LINES
+    ]
     heads = "".join(f'<th class="number">{escape(row.currency)}</th>' for row in result.money)
-    note = "The lines above the equity add up to it. Profit is gross of fees and funding."
+    note = "The lines add up to the equity. Profit is gross of fees and funding; fees are positive when paid."
     if any(result.identity_gaps().values()):
-        note = "The lines above the equity do not add up to it: this is a fault, please report it with the journal."
+        note = "The lines do not add up to the equity: this is a fault, please report it with the journal."
     return (
-        f'<div class="wide"><table><thead><tr><th></th>{heads}</tr></thead>\n'
+        f'<div class="wide"><table><thead><tr><th></th><th></th>{heads}</tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
         f"<p><small>{note}</small></p>"
     )
 
 
-def _money_line(label: str, texts: Sequence[str], attributes: str = "") -> str:
+def _money_line(label: str, texts: Sequence[str], *, is_sum: bool) -> str:
     cells = "".join(f'<td class="number">{escape(text)}</td>' for text in texts)
-    return f'<tr{attributes}><th scope="row">{escape(label)}</th>{cells}</tr>\n'
+    sign, name = label[:1].replace("-", "−"), label[2:]
+    look = ' class="sum"' if is_sum else ""
+    return f'<tr{look}><td class="sign">{sign}</td><th scope="row">{escape(name)}</th>{cells}</tr>\n'
 
 
 def _figures(sheets: Sequence[Metrics]) -> str:
@@ -239,14 +243,17 @@ def _figures(sheets: Sequence[Metrics]) -> str:
         if any(key in sheet.figures for sheet in sheets):
             texts = [sheet.figures[key].text if key in sheet.figures else "—" for sheet in sheets]
             cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
-            rows.append(
-                f'<tr><th scope="row">{escape(name)}</th>{cells}<td class="formula">{escape(formula)}</td></tr>\n'
-            )
+            how = f'<td class="formula">{escape(_typeset(formula))}</td>'
+            rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}{how}</tr>\n')
     heads = "".join(f"<th>{escape(sheet.currency)}</th>" for sheet in sheets)
     return (
         f'<div class="wide"><table><thead><tr><th></th>{heads}<th class="formula">Formula</th></tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody></table></div>{''.join(map(_left_out, sheets))}"
     )
+
+
+def _typeset(formula: str) -> str:
+    return formula.replace(" - ", " − ").replace(" * ", " × ")
 
 
 def _left_out(sheet: Metrics) -> str:

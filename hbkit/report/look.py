@@ -40,7 +40,7 @@ dl.verdict {
 .verdict dd b { font-size: 21px; font-weight: 600; letter-spacing: -0.01em; }
 .verdict dd span { display: block; font-size: 13px; color: var(--soft); }
 .warnings { margin: 34px 0 0; padding: 2px 0 2px 18px; border-left: 3px solid var(--second); }
-.warnings p { margin: 4px 0; }
+.warnings p { margin: 4px 0; color: var(--ink); }
 figure { margin: 0 0 30px; break-inside: avoid; }
 figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 14px; margin-bottom: 4px; }
 figcaption { font-size: 14px; }
@@ -78,9 +78,10 @@ tr:last-child > td, tr:last-child > th { border-bottom: 0; }
 .scroll th, .scroll td { white-space: nowrap; padding-right: 18px; }
 thead th { font-weight: 500; color: var(--soft); background: var(--paper); }
 .scroll thead th { position: sticky; top: 0; box-shadow: inset 0 -1px var(--rule); }
-tbody th { font-weight: 400; }
+tbody th { font-weight: 400; white-space: nowrap; }
 .number { text-align: right; }
-tr.sum > * { border-top: 1px solid var(--ink); font-weight: 600; }
+td.sign { padding-right: 8px; color: var(--soft); }
+tr.sum > * { border-top: 2px solid var(--soft); font-weight: 600; }
 .formula { color: var(--soft); font-size: 13px; }
 .facts { display: grid; grid-template-columns: minmax(110px, max-content) 1fr; gap: 6px 24px; margin: 0; }
 .facts dt { color: var(--soft); }
@@ -105,6 +106,7 @@ footer p { margin: 0; max-width: none; }
   figcaption output { flex-basis: 100%; min-height: 1.5em; }
   th, td { padding-right: 14px; }
   .wide { overflow-x: auto; }
+  tbody th { white-space: normal; }
 }
 @media print {
   :root {

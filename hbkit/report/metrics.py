@@ -18,7 +18,7 @@ from itertools import pairwise
 from hbkit.clock import DAY
 from hbkit.report.result import FillRow, MoneyRow, RunResult
 from hbkit.report.trips import ZERO, Trip, is_trade, number, trips
-from hbkit.report.wording import moment_text, percent, signed, span_text
+from hbkit.report.wording import between, percent, signed, span_text
 
 YEAR_DAYS = 365
 """Markets that never close have this many trading days in a year."""
@@ -166,7 +166,7 @@ def _falls(sheet: Metrics, row: MoneyRow, ts: Sequence[int], equity: Sequence[in
         sheet.leave_out(fault, "max_drawdown", "max_drawdown_share", "under_water")
         return
     fall = drawdown(ts, equity)
-    when = f", {moment_text(fall.since)[:19]} to {moment_text(fall.until)[:19]}" if fall.amount else ""
+    when = f", {between(fall.since, fall.until)}" if fall.amount else ""
     sheet.give("max_drawdown", row.unit.amount(fall.amount), row.unit.text(fall.amount) + when)
     share = fall.under / (ts[-1] - ts[0])
     sheet.give("under_water", share, f"{percent(share)}, {span_text(fall.under)}")

@@ -17,14 +17,15 @@ _LABEL = 13
 _BOLD, _DIM, _WARN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 
 LINES = (
-    ("Starting balance", "starting_balance", 1),
-    ("Transfers", "transfers", 1),
-    ("Realized profit", "realized_pnl", 1),
-    ("Funding", "funding", 1),
-    ("Fees", "fees", -1),
-    ("Unrealized profit", "unrealized_pnl", 1),
+    ("  Starting balance", "starting_balance"),
+    ("+ Transfers", "transfers"),
+    ("+ Realized profit", "realized_pnl"),
+    ("+ Funding", "funding"),
+    ("- Fees", "fees"),
+    ("+ Unrealized profit", "unrealized_pnl"),
+    ("= Equity", "equity"),
 )
-"""The money table: label, field of MoneyRow and the sign with which it enters; the lines add up to the equity."""
+"""The money table: how each field of MoneyRow enters, down to the equity they add up to."""
 
 
 def summary(result: RunResult, *, width: int = 80, colour: bool = False, ascii: bool = False) -> str:
@@ -102,8 +103,8 @@ def _money(page: _Page, result: RunResult) -> None:
         page.entry(f"Net {sheet.currency}", " · ".join(parts))
 
 
-def _cell(row: MoneyRow, field: str, sign: int) -> str:
-    return row.unit.text(sign * getattr(row, field))
+def _cell(row: MoneyRow, field: str) -> str:
+    return row.unit.text(getattr(row, field))
 
 
 def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
@@ -121,7 +122,7 @@ def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
 
 
 def _column(row: MoneyRow) -> int:
-    cells = [_cell(row, field, sign) for _, field, sign in LINES] + [row.unit.text(row.equity), row.currency]
+    cells = [_cell(row, field) for _, field in LINES] + [_clean(row.currency)]
     return max(len(cell) for cell in cells) + 3
 
 
@@ -134,10 +135,10 @@ def _money_block(page: _Page, rows: list[MoneyRow]) -> None:
         page.lines.append(page.paint(f"{label:<20}{text}", code))
 
     line("", (_clean(row.currency) for row in rows), _DIM)
-    for label, field, sign in LINES:
-        line(label, (_cell(row, field, sign) for row in rows))
-    page.lines.append(page.paint("─" * (20 + sum(widths)), _DIM))
-    line("Equity", (row.unit.text(row.equity) for row in rows), _BOLD)
+    for label, field in LINES:
+        if field == "equity":
+            page.lines.append(page.paint("─" * (20 + sum(widths)), _DIM))
+        line(label, (_cell(row, field) for row in rows), _BOLD if field == "equity" else "")
 
 
 def _activity(page: _Page, result: RunResult) -> None:

@@ -41,10 +41,13 @@ def run_span(result: RunResult) -> str:
         start, stop = parse_time(result.started), parse_time(result.stopped)
     except ValueError:
         return f"{result.started} to {result.stopped}"
+    return f"{between(start, stop)} UTC ({span_text(max(stop - start, 0))})"
+
+
+def between(start: int, stop: int) -> str:
+    """Two moments to the second; the date of the second only where it is another."""
     first, last = moment_text(start)[:19], moment_text(stop)[:19]
-    if first[:10] == last[:10]:
-        last = last[11:]
-    return f"{first} to {last} UTC ({span_text(max(stop - start, 0))})"
+    return f"{first} to {last[11:] if first[:10] == last[:10] else last}"
 
 
 def percent(share: float, *, signed: bool = False) -> str:

@@ -62,7 +62,8 @@ def make_order(number: int = 1, **changes: Any) -> OrderRow:
 def make_result(**changes: Any) -> RunResult:
     """Four hours of a market maker on XBTUSD.
 
-    100,000,000 starting + 0 transfers + 3,000 realized + 500 funding - 140 fees - 360 unrealized = 100,003,000.
+    100,000,000 starting + 0 transfers + 3,000 realized + 500 funding - 140 fees - 360 unrealized = 100,003,000; the
+    fees are 10 + 10 + 120.
     """
     values: dict[str, Any] = {
         "run_id": "20190528-180000-demo",
