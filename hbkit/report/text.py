@@ -1,0 +1,173 @@
+"""What a person reads in the terminal when a run ends: the money, what was done, how far to trust it.
+
+Everything from outside passes through `_clean`, so that a tag or a venue's text cannot send codes to the terminal.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from hbkit.report.metrics import metrics
+from hbkit.report.result import MoneyRow, PositionRow, RunResult
+from hbkit.report.wording import known, latency_text, plural, run_span, spoken
+
+_ASCII = str.maketrans({"·": "|", "─": "-", "—": "-", "–": "-", "−": "-", "’": "'", "…": "..."})
+_LABEL = 13
+_BOLD, _DIM, _WARN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
+
+LINES = (
+    ("  Starting balance", "starting_balance"),
+    ("+ Transfers", "transfers"),
+    ("+ Realized profit", "realized_pnl"),
+    ("+ Funding", "funding"),
+    ("- Fees", "fees"),
+    ("+ Unrealized profit", "unrealized_pnl"),
+    ("= Equity", "equity"),
+)
+"""The money table: how each field of MoneyRow enters, down to the equity they add up to."""
+
+
+def summary(result: RunResult, *, width: int = 80, colour: bool = False, ascii: bool = False) -> str:
+    """The end of a run as text, at most `width` columns where words allow.
+
+    `colour` adds terminal codes; `ascii` keeps to characters that any stream can encode.
+    """
+    page = _Page(width, colour)
+    _head(page, result)
+    _money(page, result)
+    _activity(page, result)
+    _trust(page, result)
+    text = "\n".join(page.lines)
+    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii") if ascii else text
+
+
+class _Page:
+    """Lines as they grow; knows the width and whether codes are wanted."""
+
+    def __init__(self, width: int, colour: bool) -> None:
+        self.width = max(width, 40)
+        self.colour = colour
+        self.lines: list[str] = []
+
+    def paint(self, text: str, code: str) -> str:
+        return f"{code}{text}{_OFF}" if self.colour and text else text
+
+    def blank(self) -> None:
+        if self.lines and self.lines[-1]:
+            self.lines.append("")
+
+    def add(self, text: str, code: str = "") -> None:
+        for line in textwrap.wrap(_clean(text), self.width, break_long_words=False, break_on_hyphens=False):
+            self.lines.append(self.paint(line, code))
+
+    def entry(self, label: str, text: str, code: str = "") -> None:
+        """A label in the margin and its text beside it, wrapped under itself."""
+        room = max(self.width - _LABEL, 20)
+        wrapped = textwrap.wrap(_clean(text), room, break_long_words=False, break_on_hyphens=False) or [""]
+        for index, line in enumerate(wrapped):
+            margin = f"{label if index == 0 else '':<{_LABEL}}"
+            self.lines.append(self.paint(margin, code or _DIM) + self.paint(line, code))
+
+    def entries(self, label: str, texts: Iterable[str], code: str = "") -> None:
+        for index, text in enumerate(texts):
+            self.entry(label if index == 0 else "", text, code)
+
+
+def _clean(text: str) -> str:
+    """One line without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _head(page: _Page, result: RunResult) -> None:
+    page.add(f"{result.name} · {result.mode} · seed {result.seed}", _BOLD)
+    page.add(run_span(result), _DIM)
+    reason = f"stopped: {spoken(result.stop_reason)}" if result.stop_reason else "stopped"
+    page.add(f"{plural(result.events, 'event')} · {reason} · exit {result.exit_code}", _DIM)
+
+
+def _money(page: _Page, result: RunResult) -> None:
+    page.blank()
+    if not result.money:
+        page.add("No money moved: the run had no account.")
+        return
+    for rows in _blocks(page, result.money):
+        _money_block(page, rows)
+    for row in result.money:
+        if row.gap:
+            page.add(f"The {row.currency} lines miss the equity by {row.unit.text(row.gap)}: please report it.", _WARN)
+    page.blank()
+    for sheet in metrics(result):
+        shown = [("", "net_profit"), ("", "return"), ("largest drawdown ", "max_drawdown_share")]
+        parts = [prefix + sheet.figures[key].text for prefix, key in shown if key in sheet.figures]
+        page.entry(f"Net {sheet.currency}", " · ".join(parts))
+
+
+def _cell(row: MoneyRow, field: str) -> str:
+    return row.unit.text(getattr(row, field))
+
+
+def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
+    """As many currencies beside each other as the width takes."""
+    block: list[MoneyRow] = []
+    used = 20
+    for row in rows:
+        wide = _column(row)
+        if block and used + wide > page.width:
+            yield block
+            block, used = [], 20
+        block.append(row)
+        used += wide
+    yield block
+
+
+def _column(row: MoneyRow) -> int:
+    cells = [_cell(row, field) for _, field in LINES] + [_clean(row.currency)]
+    return max(len(cell) for cell in cells) + 3
+
+
+def _money_block(page: _Page, rows: list[MoneyRow]) -> None:
+    page.blank()
+    widths = [_column(row) for row in rows]
+
+    def line(label: str, cells: Iterable[str], code: str = "") -> None:
+        text = "".join(f"{cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True))
+        page.lines.append(page.paint(f"{label:<20}{text}", code))
+
+    line("", (_clean(row.currency) for row in rows), _DIM)
+    for label, field in LINES:
+        if field == "equity":
+            page.lines.append(page.paint("─" * (20 + sum(widths)), _DIM))
+        line(label, (_cell(row, field) for row in rows), _BOLD if field == "equity" else "")
+
+
+def _activity(page: _Page, result: RunResult) -> None:
+    page.entry("Orders", _counts(result.orders, result.fills) + f" · {plural(result.rejects, 'reject')}")
+    strategies = []
+    for row in result.strategies:
+        realized = [f"realized {result.money_text(code, minor)} {code}" for code, minor in row.realized_pnl.items()]
+        strategies.append(" · ".join([f"{row.name}: {_counts(row.orders, row.fills)}", *realized]))
+    page.entries("Strategies" if len(strategies) > 1 else "Strategy", strategies)
+    positions = [_position(row) for row in result.positions] or ["flat"]
+    page.entries("Positions" if len(positions) > 1 else "Position", positions)
+
+
+def _counts(orders: int, fills: int) -> str:
+    return f"{plural(orders, 'order')} · {plural(fills, 'fill')}"
+
+
+def _position(row: PositionRow) -> str:
+    price = f" at {row.entry_price}" if known(row.entry_price) else ""
+    return f"{row.instrument} {row.side} {row.qty}{price} ({row.exchange})"
+
+
+def _trust(page: _Page, result: RunResult) -> None:
+    page.blank()
+    if result.fill_model:
+        page.entry("Fills", f"{result.fill_model} · latency {latency_text(result.latency_ns)}")
+    page.entries("Data", (f"{row.part} {row.origin}: {row.text}" for row in result.provenance))
+    page.entries("Warnings" if len(result.warnings) > 1 else "Warning", result.warnings, _WARN)
+    if result.journal_hash:
+        page.entry("Journal", result.journal_hash)
+    if result.report:
+        page.entry("Report", result.report)
