@@ -119,9 +119,7 @@ def hbkit_exchanges() -> Mapping[str, ExchangeSpec]:
         spot("bitmex_testnet", "BitMEX spot, testnet", "bitmex_perpetual_testnet"),
         contracts("bitmex_perpetual_testnet", "BitMEX perpetuals and futures, testnet", "bitmex_testnet"),
         spot("bitmex_paper_trade", "BitMEX spot, paper trading", "bitmex_perpetual_paper_trade"),
-        contracts(
-            "bitmex_perpetual_paper_trade", "BitMEX perpetuals and futures, paper trading", "bitmex_paper_trade"
-        ),
+        contracts("bitmex_perpetual_paper_trade", "BitMEX perpetuals and futures, paper trading", "bitmex_paper_trade"),
     )
     return {spec.name: spec for spec in specs}
 
