@@ -1,4 +1,4 @@
-"""What every report says of a tape, one line a part: what was recorded, what is derived from it, what is synthesised."""
+"""What every report says of a tape, one line a part: what was recorded, what derived from it, what synthesised."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROVENANCE: Mapping[str, tuple[Provenance, ...]] = {
             "mark and index",
             "derived",
             "index = middle of the recorded quote, every 5 s (the real index was not recorded); "
-            "mark = index * (1 + rate * time to funding / 8 h), so the perpetual never trades away from its index",
+            "mark = index * (1 + rate * time to funding / 8 h), so it stands up to 0.16 % above the traded price",
         ),
         _CONTRACT,
     ),

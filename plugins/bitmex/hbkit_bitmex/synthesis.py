@@ -115,7 +115,8 @@ def quantities(chance: np.random.Generator, count: int, volume: int) -> Ints:
     rest = spare - int(extra.sum())
     extra += rest // count
     extra[: rest % count] += 1
-    return extra + 1
+    shares: Ints = extra + 1
+    return shares
 
 
 # -- the book ------------------------------------------------------------------------------------------------------
