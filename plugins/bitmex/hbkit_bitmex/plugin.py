@@ -1,0 +1,137 @@
+"""What hbkit learns of BitMEX at start: six exchange names and two recorded tapes.
+
+Loading this file loads neither numpy nor a network library; instruments and tapes are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hbkit import Capabilities, Channel, ExchangeSpec, Instrument, hookimpl
+
+if TYPE_CHECKING:
+    from hbkit.data.source import Source
+
+CLOSED_ON = "2026-09-23"
+ADVICE = (
+    "BitMEX closed on 2026-09-23: replay its recorded data with `mode: replay`, "
+    "or trade another exchange by changing this block of the config."
+)
+DEFAULT_TAPE = "bitmex-2019-05-29"
+TAPES = (DEFAULT_TAPE, "bitmex-2019-05-03-trades")
+STARTING_BALANCES = {"XBT": "1", "USDT": "10000", "ETH": "10"}
+"""The default account of the project's protocol reference, section 17.3."""
+
+
+def is_spot(instrument: Instrument) -> bool:
+    """What `bitmex` serves; the row's `typ` decides, for an underscore alone does not (`ETHUSD_ETH` is a perpetual)."""
+    return instrument.is_spot
+
+
+def is_contract(instrument: Instrument) -> bool:
+    """What `bitmex_perpetual` serves: perpetuals, futures and predictions."""
+    return not instrument.is_spot
+
+
+SPOT = Capabilities(
+    channels=frozenset({Channel.TRADE, Channel.QUOTE, Channel.BOOK, Channel.CANDLE}),
+    candle_intervals=("1m", "5m", "1h", "1d"),
+    post_only=True,
+    time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
+    amend=True,
+    triggers=True,
+    display_qty=True,
+)
+CONTRACTS = Capabilities(
+    channels=frozenset(Channel),
+    candle_intervals=SPOT.candle_intervals,
+    post_only=True,
+    reduce_only=True,
+    time_in_force=SPOT.time_in_force,
+    amend=True,
+    triggers=True,
+    display_qty=True,
+    hedge_mode=True,
+    leverage=True,
+)
+
+FACTS = {
+    "type": "centralized",
+    "site": "https://www.bitmex.com",
+    "API docs": "https://www.bitmex.com/app/wsAPI, https://www.bitmex.com/api/explorer/",
+    "closed on": f"{CLOSED_ON} 04:00 UTC",
+    "order types": "limit, market, stop, stop limit, market if touched, limit if touched, pegged, trailing stop",
+    "time in force": "good till cancel, immediate or cancel, fill or kill, day",
+    "candles": "1m, 5m, 1h, 1d; the open of a candle is the close of the one before",
+    "instrument rows": "2026-05-03 (default), 2021-07-22",
+}
+SPOT_FACTS = {**FACTS, "instruments": "spot", "fee currency": "quote"}
+CONTRACT_FACTS = {
+    **FACTS,
+    "instruments": "perpetuals, futures, predictions",
+    "position modes": "one_way, hedge",
+    "funding": "04:00, 12:00 and 20:00 UTC",
+    "data": ", ".join(TAPES),
+}
+
+
+def spot(name: str, title: str, elsewhere: str) -> ExchangeSpec:
+    """The spec of a name that serves spot; there is no spot tape yet, so replay must be told what to play."""
+    return ExchangeSpec(
+        name=name,
+        title=title,
+        instruments="hbkit_bitmex.instruments:load",
+        capabilities=SPOT,
+        starting_balances=STARTING_BALANCES,
+        serves=is_spot,
+        elsewhere=elsewhere,
+        closed_on=CLOSED_ON,
+        advice=ADVICE,
+        facts=SPOT_FACTS,
+    )
+
+
+def contracts(name: str, title: str, elsewhere: str) -> ExchangeSpec:
+    """The spec of a name that serves perpetuals and futures."""
+    return ExchangeSpec(
+        name=name,
+        title=title,
+        instruments="hbkit_bitmex.instruments:load",
+        default_data=DEFAULT_TAPE,
+        capabilities=CONTRACTS,
+        starting_balances=STARTING_BALANCES,
+        serves=is_contract,
+        elsewhere=elsewhere,
+        closed_on=CLOSED_ON,
+        advice=ADVICE,
+        facts=CONTRACT_FACTS,
+    )
+
+
+@hookimpl
+def hbkit_exchanges() -> Mapping[str, ExchangeSpec]:
+    """The six names under which configs know BitMEX."""
+    specs = (
+        spot("bitmex", "BitMEX spot", "bitmex_perpetual"),
+        contracts("bitmex_perpetual", "BitMEX perpetuals and futures", "bitmex"),
+        spot("bitmex_testnet", "BitMEX spot, testnet", "bitmex_perpetual_testnet"),
+        contracts("bitmex_perpetual_testnet", "BitMEX perpetuals and futures, testnet", "bitmex_testnet"),
+        spot("bitmex_paper_trade", "BitMEX spot, paper trading", "bitmex_perpetual_paper_trade"),
+        contracts("bitmex_perpetual_paper_trade", "BitMEX perpetuals and futures, paper trading", "bitmex_paper_trade"),
+    )
+    return {spec.name: spec for spec in specs}
+
+
+@hookimpl
+def hbkit_data_sources() -> Mapping[str, Callable[[int], Source]]:
+    """The recorded tapes."""
+    return {name: partial(_tape, name) for name in TAPES}
+
+
+def _tape(name: str, seed: int) -> Source:
+    """The tape of that name; imported here because only a run that replays it needs numpy."""
+    from hbkit_bitmex.tapes import open_tape
+
+    return open_tape(name, seed)
