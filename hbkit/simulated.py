@@ -67,7 +67,7 @@ class SimulatedExchange(Exchange):
         self._account = account
         self._clock = clock
         self._scheduler = scheduler
-        self._latency = latency
+        self.latency = latency
         self._listener: Listener | None = None
         self._subscribed: set[tuple[Instrument, Channel]] = set()
         self._native_candles: set[tuple[Instrument, str]] = set()
@@ -147,7 +147,7 @@ class SimulatedExchange(Exchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """Reaches the engine after the latency; refused while orders are open."""
-        self._scheduler.at(self._clock.now() + self._latency, partial(self._switch, mode), Turn.REQUEST)
+        self._scheduler.at(self._clock.now() + self.latency, partial(self._switch, mode), Turn.REQUEST)
 
     # -- rows come in
 
@@ -337,7 +337,7 @@ class SimulatedExchange(Exchange):
             act(self._clock.now())
             self._drain()
 
-        self._scheduler.at(self._clock.now() + self._latency, arrive, Turn.REQUEST)
+        self._scheduler.at(self._clock.now() + self.latency, arrive, Turn.REQUEST)
 
     def _amend(self, order_id: str, ticks: int | None, units: int | None, ts: int) -> None:
         self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)

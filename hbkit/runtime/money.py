@@ -1,0 +1,96 @@
+"""The money of a run, currency by currency: what it began with, what moved, and what the exchange says it is worth.
+
+Books and exchange are reckoned apart and must meet: starting balance + transfers + realized profit + funding - fees +
+open profit = equity, to the minor unit. What a spot market bought or sold is carried at the reference price in the
+quote currency, so the base currency shows what it began with and the profit stands where it is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hbkit.exchange import Exchange
+from hbkit.model import Currency
+from hbkit.report.result import MoneyRow
+from hbkit.trading.ledger import Ledger
+
+
+class Money:
+    """Starting balances of all exchanges, and what has become of them."""
+
+    def __init__(self, exchanges: Mapping[str, Exchange], ledgers: Mapping[str, Ledger]) -> None:
+        self._exchanges = exchanges
+        self._ledgers = ledgers
+        self._currencies: dict[str, Currency] = {}
+        self._start: dict[str, int] = {}
+        for exchange in exchanges.values():
+            for wallet in exchange.wallets():
+                self._currencies[wallet.currency.code] = wallet.currency
+                self._start[wallet.currency.code] = self._start.get(wallet.currency.code, 0) + wallet.balance
+
+    def booked_equity(self) -> dict[str, int]:
+        """Equity per currency by the books alone; cheap enough to ask often."""
+        equity = dict(self._start)
+        for name, ledger in self._ledgers.items():
+            for moved, sign in ((ledger.realized, 1), (ledger.funding, 1), (ledger.fees, -1)):
+                for code, amount in moved.items():
+                    equity[code] = equity.get(code, 0) + sign * amount
+            for code, amount in ledger.unrealized(self._exchanges[name].reference_price).items():
+                equity[code] = equity.get(code, 0) + amount
+        return equity
+
+    def rows(self) -> list[MoneyRow]:
+        """One row per currency, equity as the exchanges book it."""
+        equity = self._exchange_equity()
+        codes = sorted({*self._start, *equity})
+        totals = {name: self._total(name) for name in ("realized", "fees", "funding")}
+        unrealized = self._unrealized()
+        return [
+            MoneyRow(
+                currency=code,
+                scale=self._currencies[code].scale,
+                starting_balance=self._start.get(code, 0),
+                realized_pnl=totals["realized"].get(code, 0),
+                unrealized_pnl=unrealized.get(code, 0),
+                fees=totals["fees"].get(code, 0),
+                funding=totals["funding"].get(code, 0),
+                equity=equity.get(code, 0),
+            )
+            for code in codes
+        ]
+
+    def _total(self, name: str) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for ledger in self._ledgers.values():
+            for code, amount in getattr(ledger, name).items():
+                total[code] = total.get(code, 0) + amount
+        return total
+
+    def _unrealized(self) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for name, ledger in self._ledgers.items():
+            for code, amount in ledger.unrealized(self._exchanges[name].reference_price).items():
+                total[code] = total.get(code, 0) + amount
+        return total
+
+    def _exchange_equity(self) -> dict[str, int]:
+        equity: dict[str, int] = {}
+        for name, exchange in self._exchanges.items():
+            for wallet in exchange.wallets():
+                self._currencies.setdefault(wallet.currency.code, wallet.currency)
+                equity[wallet.currency.code] = equity.get(wallet.currency.code, 0) + wallet.equity
+            for code, amount in self._spot_holdings(name, exchange).items():
+                equity[code] = equity.get(code, 0) + amount
+        return equity
+
+    def _spot_holdings(self, name: str, exchange: Exchange) -> dict[str, int]:
+        """Moves what was bought on spot from the base currency to its value in the quote currency."""
+        moved: dict[str, int] = {}
+        for _, leg in self._ledgers[name].legs:
+            instrument = leg.instrument
+            price = exchange.reference_price(instrument) if leg.units and instrument.is_spot else None
+            if price is not None:
+                moved[instrument.base] = moved.get(instrument.base, 0) - instrument.base_minor(leg.units)
+                value = instrument.signed_cost(leg.units, price)
+                moved[instrument.settle.code] = moved.get(instrument.settle.code, 0) + value
+        return moved

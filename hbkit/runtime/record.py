@@ -1,0 +1,97 @@
+"""Keeps, while a run goes on, the rows that its report will show: orders, fills, equity and prices over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hbkit.model import Execution, ExecutionKind, Order
+from hbkit.report.result import EquitySeries, FillRow, OrderRow, PriceSeries
+from hbkit.runtime.host import Host
+
+
+class Recorder:
+    """Rows of orders and executions as they happen; samples of equity and prices when told."""
+
+    def __init__(self) -> None:
+        self.fills: list[FillRow] = []
+        self._orders: dict[str, OrderRow] = {}
+        self._ts: list[int] = []
+        self._equity: dict[str, list[int]] = {}
+        self._prices: dict[str, tuple[list[int], list[float | None]]] = {}
+
+    @property
+    def orders(self) -> list[OrderRow]:
+        """Every order in the order of its first news."""
+        return list(self._orders.values())
+
+    def order(self, ts: int, host: Host, order: Order) -> None:
+        """News of an order: the first makes its row, later ones change it."""
+        known = self._orders.get(order.id)
+        instrument = order.instrument
+        price = "" if order.price is None else instrument.price_text(instrument.ticks(order.price))
+        self._orders[order.id] = OrderRow(
+            ts=known.ts if known is not None else ts,
+            ended_ts=ts if order.status.is_final else None,
+            id=order.id,
+            strategy=host.name,
+            instrument=instrument.symbol,
+            side=order.side.value,
+            type="market" if order.price is None else "limit",
+            price=price,
+            qty=f"{order.qty:.12g}",
+            filled=f"{order.filled:.12g}",
+            status=order.status.value,
+            reason=order.reason,
+            tag=order.tag,
+        )
+
+    def execution(self, host: Host | None, execution: Execution, realized: int) -> None:
+        """A movement of position or money."""
+        instrument = execution.instrument
+        currency = instrument.settle
+        trade = execution.kind is not ExecutionKind.FUNDING
+        row = FillRow(
+            ts=execution.ts,
+            order_id=execution.order_id,
+            strategy=host.name if host is not None else "",
+            instrument=instrument.symbol,
+            side=execution.side.value,
+            price=f"{execution.price:.12g}",
+            qty=instrument.qty_text(execution.units),
+            fee=currency.text(execution.fee),
+            fee_currency=currency.code,
+            liquidity=execution.liquidity.value if trade else "",
+            kind=execution.kind.value,
+            realized=currency.text(realized) if trade else "",
+            value=currency.text(abs(execution.cost)) if trade else "",
+            position_side=execution.position_side.value,
+        )
+        self.fills.append(row)
+
+    def sample(self, ts: int, equity: Mapping[str, int], prices: Mapping[str, float | None]) -> None:
+        """One point of every series; a second one of the same time takes the place of the first."""
+        if self._ts and self._ts[-1] == ts:
+            self._drop_last()
+        self._ts.append(ts)
+        for code, minor in equity.items():
+            self._equity.setdefault(code, []).append(minor)
+        for symbol, price in prices.items():
+            times, values = self._prices.setdefault(symbol, ([], []))
+            times.append(ts)
+            values.append(price)
+
+    def equity_series(self) -> EquitySeries:
+        """Equity per currency over time."""
+        return EquitySeries(ts=self._ts, minor=self._equity)
+
+    def price_series(self) -> list[PriceSeries]:
+        """Prices per instrument over time."""
+        return [PriceSeries(instrument=symbol, ts=ts, price=price) for symbol, (ts, price) in self._prices.items()]
+
+    def _drop_last(self) -> None:
+        self._ts.pop()
+        for series in self._equity.values():
+            series.pop()
+        for times, values in self._prices.values():
+            times.pop()
+            values.pop()

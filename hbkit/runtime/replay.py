@@ -1,0 +1,226 @@
+"""Replay: recorded rows on one merged time line, the clock moved from event to event, no event loop on the way.
+
+At each event: what is due first (timers, candle closes, requests), then resting orders meet the event, then the
+strategies hear of it. The router, the strategies, the trader and the journal are the same objects as live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from hbkit.agenda import Agenda
+from hbkit.clock import MINUTE, ManualClock
+from hbkit.data.source import Batch, Source, SourceInfo
+from hbkit.data.timeline import Timeline
+from hbkit.model import PositionModeChange
+from hbkit.runtime.host import Host
+from hbkit.runtime.money import Money
+from hbkit.runtime.record import Recorder
+from hbkit.runtime.router import Router
+from hbkit.simulated import RowHandler, SimulatedExchange
+
+SAMPLES = 1_500
+"""Points of the equity and price series of a report."""
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One exchange of the run and the data that stands for its market."""
+
+    exchange: SimulatedExchange
+    source: Source
+
+
+@dataclass
+class Ending:
+    """Why a run ended; the first cause counts."""
+
+    reason: str = ""
+    exit_code: int = 0
+
+    def set(self, reason: str, exit_code: int) -> None:
+        """Record the cause, unless there is one already."""
+        if not self.reason:
+            self.reason, self.exit_code = reason, exit_code
+
+
+class ReplaySession:
+    """One run over recorded data, from on_start to the last cancelled order."""
+
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        hosts: Sequence[Host],
+        router: Router,
+        money: Money,
+        recorder: Recorder,
+        *,
+        clock: ManualClock,
+        agenda: Agenda,
+        start: int,
+        end: int,
+        max_drawdown: Decimal | None = None,
+        progress: Callable[[float, int], None] | None = None,
+    ) -> None:
+        self.ending = Ending()
+        self.events = 0
+        self._feeds = feeds
+        self._hosts = hosts
+        self._router = router
+        self._money = money
+        self._recorder = recorder
+        self._clock = clock
+        self._agenda = agenda
+        self._start = start
+        self._end = end
+        self._max_drawdown = max_drawdown
+        self._progress = progress
+        self._peaks: dict[str, int] = {}
+        self._exchanges = {feed.exchange.name: feed.exchange for feed in feeds}
+
+    def stop(self, reason: str, exit_code: int) -> None:
+        """End after the present event; safe to call from a signal handler."""
+        self.ending.set(reason, exit_code)
+
+    def run(self) -> None:
+        """Play everything; what a strategy raises ends up in `ending`."""
+        self._begin()
+        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end)
+        for window in timeline.windows():
+            handlers = [self._handler(batch) for batch in window.batches]
+            self._play(window.ts, window.batch, window.row, handlers)
+            if self._progress is not None:
+                done = (self._clock.ts - self._start) / max(1, self._end - self._start)
+                self._progress(min(1.0, done), self._clock.ts)
+            if self.ending.reason:
+                break
+        self._finish()
+
+    def on_failed(self, host: Host) -> None:
+        """A strategy raised: a stopped one loses its orders; the last one to stop ends the run."""
+        if host.stopped:
+            self._router.unseat(host)
+            host.trader.cancel_all()
+            if all(other.stopped for other in self._hosts):
+                self.stop("strategy failed", 5)
+
+    # -- inside
+
+    def _begin(self) -> None:
+        self._clock.set(self._start)
+        self._router.on_money = self._watch if self._max_drawdown is not None else None
+        for host in self._hosts:
+            host.call_whole("on_start")
+        for exchange in self._exchanges.values():
+            exchange.connect(self._router)
+            self._router.on_position_mode(self._first_mode(exchange))
+        self._schedule_samples()
+
+    def _first_mode(self, exchange: SimulatedExchange) -> PositionModeChange:
+        mode = exchange.position_mode
+        return PositionModeChange(
+            exchange=exchange.name,
+            account=exchange.account,
+            mode=mode,
+            previous=mode,
+            requested=mode,
+            origin="start",
+            reason="",
+            ts=self._clock.ts,
+        )
+
+    def _play(self, ts: list[int], batch: list[int], row: list[int], handlers: list[RowHandler]) -> None:
+        agenda, clock, ending = self._agenda, self._clock, self.ending
+        at = 0
+        for now, source, at_row in zip(ts, batch, row, strict=True):
+            if agenda.next_ts <= now:
+                agenda.run_until(now)
+            clock.ts = now
+            handlers[source](at_row)
+            at += 1
+            if ending.reason:
+                break
+        self.events += at
+
+    def _handler(self, batch: Batch) -> RowHandler:
+        name, _, symbol = batch.symbol.partition(_SEPARATOR)
+        handler = self._exchanges[name].handler(replace(batch, symbol=symbol))
+        return handler if handler is not None else _ignore
+
+    def _finish(self) -> None:
+        if not self.ending.reason:
+            self._agenda.run_until(self._end)
+            self._clock.set(self._end)
+            self.ending.set("end of data", 0)
+        for host in self._hosts:
+            if not host.stopped:
+                host.call_whole("on_stop")
+                host.stopped = True
+            host.trader.cancel_all()
+        # The cancels still have to travel; what else is due by then finds every strategy stopped.
+        latest = max(feed.exchange.latency for feed in self._feeds)
+        self._agenda.run_until(self._clock.ts + latest)
+        self._sample()
+        for exchange in self._exchanges.values():
+            exchange.close()
+
+    def _schedule_samples(self) -> None:
+        step = max(1, (self._end - self._start) // SAMPLES)
+        if self._max_drawdown is not None:
+            step = min(step, MINUTE)
+
+        def sample() -> None:
+            self._sample()
+            self._agenda.at(self._clock.ts + step, sample)
+
+        sample()
+
+    def _sample(self) -> None:
+        prices: dict[str, float | None] = {}
+        for host in self._hosts:
+            for view in host.desk.markets:
+                exchange = self._exchanges[view.instrument.exchange]
+                prices[view.instrument.symbol] = exchange.reference_price(view.instrument)
+        self._recorder.sample(self._clock.ts, self._money.booked_equity(), prices)
+        if self._max_drawdown is not None:
+            self._watch()
+
+    def _watch(self) -> None:
+        """End the run when equity has fallen too far below its peak in any currency."""
+        limit = self._max_drawdown
+        assert limit is not None
+        for code, equity in self._money.booked_equity().items():
+            peak = self._peaks[code] = max(equity, self._peaks.get(code, equity))
+            if peak > 0 and equity < peak * (1 - limit):
+                self.stop(f"risk.max_drawdown: {code} fell by {(peak - equity) / peak:.2%} from its peak", 6)
+
+
+class _Of:
+    """A source whose symbols carry the name of their exchange, so that two exchanges may list the same symbol."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._name = feed.exchange.name
+        self._source = feed.source
+
+    def info(self) -> SourceInfo:
+        """As the source's, with longer symbols."""
+        info = self._source.info()
+        kinds = {self._long(symbol): rows for symbol, rows in info.kinds.items()}
+        intervals = {self._long(symbol): known for symbol, known in info.intervals.items()}
+        return replace(info, kinds=kinds, intervals=intervals)
+
+    def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
+        """As the source's, with longer symbols."""
+        for batches in self._source.windows(start, end):
+            yield [replace(batch, symbol=self._long(batch.symbol)) for batch in batches]
+
+    def _long(self, symbol: str) -> str:
+        return f"{self._name}{_SEPARATOR}{symbol}"
+
+
+def _ignore(row: int) -> None:
+    """A row that nobody needs."""
+    del row
