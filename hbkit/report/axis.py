@@ -30,11 +30,14 @@ class Tick:
     label: str
 
 
-def value_ticks(low: float, high: float, count: int = 5) -> list[Tick]:
-    """About `count` marks on 1, 2 or 5 times a power of ten within low..high, written with equal decimals."""
+def value_ticks(low: float, high: float, count: int = 5, *, finest: int = 12) -> list[Tick]:
+    """About `count` marks on 1, 2 or 5 times a power of ten within low..high, written with equal decimals.
+
+    No mark has more than `finest` decimals: between two ticks of a price there is nothing to mark.
+    """
     if not high > low:
         return [Tick(low, f"{low:,.10g}")]
-    step, decimals = _step((high - low) / count)
+    step, decimals = _step(max((high - low) / count, 10.0**-finest))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [Tick(index * step, f"{index * step + 0.0:,.{decimals}f}") for index in range(first, last + 1)]
 

@@ -101,7 +101,7 @@ def figures(charts: Sequence[Chart], span: tuple[int, int]) -> list[str]:
     """The charts as HTML figures; all leave the same room for their y axes, so that their times line up."""
     drawings = [_prepare(chart, span) for chart in charts]
     labels = [len(tick.label) for drawing in drawings if drawing for tick in drawing.ticks]
-    room = max(labels, default=1) * 7 + 10
+    room = round(max(labels, default=1) * 7.7) + 10  # the widest of common fonts takes 7.6 pixels for a digit
     return [
         _render(drawing, room) if drawing else f'<figure>{_caption(chart)}<p class="none">Nothing to draw.</p></figure>'
         for chart, drawing in zip(charts, drawings, strict=True)
@@ -115,7 +115,14 @@ def _prepare(chart: Chart, span: tuple[int, int]) -> _Drawing | None:
     if not values:
         return None
     scale = _Scale(*span, *_range(values, chart))
-    return _Drawing(chart, stretches, scale, value_ticks(scale.low, scale.high, 5 if chart.height >= 200 else 3))
+    return _Drawing(chart, stretches, scale, _ticks(values, scale, chart))
+
+
+def _ticks(values: Sequence[float], scale: _Scale, chart: Chart) -> list[Tick]:
+    """Round values; of a constant its only value."""
+    if min(values) == max(values):
+        return [Tick(values[0], f"{values[0]:,.{chart.decimals}f}")]
+    return value_ticks(scale.low, scale.high, 5 if chart.height >= 200 else 3, finest=chart.decimals)
 
 
 def _render(drawing: _Drawing, room: int) -> str:
@@ -194,8 +201,10 @@ def _times(span: tuple[int, int], height: int) -> str:
 
 def _line(line: Line, stretches: Sequence[Sequence[Point]], scale: _Scale) -> str:
     paths = [_path(part, scale, line.steps) for part in stretches if part]
+    stroke = "".join(path for path in paths if "L" in path or "H" in path)
     # A dot is a piece of line of no length with round ends.
-    stroke = "".join(path if "L" in path or "H" in path else path + "h0" for path in paths)
+    dots = "".join(path + "h0" for path in paths if "L" not in path and "H" not in path)
+    lonely = f'<path class="line dot {line.look}" d="{dots}"/>' if dots else ""
     area = ""
     if line.area:
         zero = round(scale.down(0.0) * TALL)
@@ -204,7 +213,7 @@ def _line(line: Line, stretches: Sequence[Sequence[Point]], scale: _Scale) -> st
             for path, part in zip(paths, (part for part in stretches if part), strict=True)
         )
         area = f'<path class="area {line.look}" d="{closed}"/>'
-    return f'{area}<path class="line {line.look}" d="{stroke}"/>'
+    return f'{area}<path class="line {line.look}" d="{stroke}"/>{lonely}'
 
 
 def _path(points: Sequence[Point], scale: _Scale, steps: bool) -> str:

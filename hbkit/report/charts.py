@@ -51,10 +51,16 @@ def _price(result: RunResult, series: PriceSeries) -> Chart:
         lines=[Line("price", series.ts, series.price)],
         markers=[_marker(row) for row in shown],
         height=320,
-        decimals=len(instrument.tick.partition(".")[2]) if instrument else 8,
+        decimals=len(instrument.tick.partition(".")[2]) if instrument else _decimals(series.price),
         legend=[(side, f"{side} fill") for side in ("buy", "sell") if side in sides],
         note=note,
     )
+
+
+def _decimals(prices: Sequence[float | None]) -> int:
+    """How many decimals the first prices of an unknown instrument have, 12 at most."""
+    texts = (f"{price:.12f}".rstrip("0") for price in prices[:500] if price is not None)
+    return max((len(text.partition(".")[2]) for text in texts), default=2)
 
 
 def _has_price(row: FillRow) -> bool:

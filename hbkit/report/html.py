@@ -22,6 +22,7 @@ from hbkit.report.wording import count, known, latency_text, moment_text, plural
 ROW_LIMIT = 2_000
 """Rows of a table; more would make the page slow, and the journal has them all."""
 NO_SECTIONS: Mapping[str, str] = MappingProxyType({})
+_NOT_KEPT = "The result holds only their number; the rows stand in the journal."
 _SIDES = {"buy": "▲ buy", "sell": "▼ sell"}
 
 
@@ -65,21 +66,27 @@ def _none(text: str) -> str:
 def _header(result: RunResult, sheets: Sequence[Metrics]) -> str:
     stop = f"stopped: {spoken(result.stop_reason)}, exit {result.exit_code}"
     facts = [f"{result.mode} run", f"seed {result.seed}", plural(result.events, "event"), stop]
-    tiles = [tile for sheet in sheets for tile in _currency_tiles(result, sheet)]
     rejects = plural(result.rejects, "reject") if result.rejects else "no rejects"
-    tiles.append(("Orders", count(result.orders), f"{plural(result.fills, 'fill')}, {rejects}"))
-    boxes = "".join(
-        f"<div><dt>{escape(name)}</dt><dd><b>{escape(figure)}</b><span>{escape(note)}</span></dd></div>"
-        for name, figure, note in tiles
-    )
+    orders = ("Orders", count(result.orders), f"{plural(result.fills, 'fill')}, {rejects}")
+    groups = [_currency_tiles(result, sheet) for sheet in sheets] or [[]]
+    groups[0].append(orders)
     warnings = "".join(f"<p>{escape(warning)}</p>" for warning in [*_gap_warnings(result), *result.warnings])
     return (
         f"<header>\n<h1>{escape(result.name)}</h1>\n<p>{escape(run_span(result))}</p>\n"
         f"<p>{escape(' · '.join(facts))}</p>\n"
-        f'<dl class="verdict">{boxes}</dl>\n'
+        f"{''.join(map(_tiles, groups))}\n"
         + (f'<div class="warnings" role="note">{warnings}</div>\n' if warnings else "")
         + "</header>"
     )
+
+
+def _tiles(group: Sequence[tuple[str, str, str]]) -> str:
+    """A row of figures, each with its name above it and a note below."""
+    boxes = "".join(
+        f"<div><dt>{escape(name)}</dt><dd><b>{escape(figure)}</b><span>{escape(note)}</span></dd></div>"
+        for name, figure, note in group
+    )
+    return f'<dl class="verdict">{boxes}</dl>'
 
 
 def _currency_tiles(result: RunResult, sheet: Metrics) -> list[tuple[str, str, str]]:
@@ -140,7 +147,7 @@ def _capped(noun: str, shown: int, result: RunResult) -> str:
 
 def _orders(result: RunResult) -> str:
     if not result.order_rows:
-        return _none("No orders were sent.")
+        return _none(_NOT_KEPT if result.orders else "No orders were sent.")
     heads = (
         "Sent, UTC", "Ended", "Instrument", "Side", "Type", "Price", "Qty", "Filled", "Status", "Reason", "Tag",
         "Strategy", "Order",
@@ -161,10 +168,10 @@ def _order_cells(row: OrderRow) -> list[str]:
 
 def _fills(result: RunResult) -> str:
     if not result.fill_rows:
-        return _none("There were no fills.")
+        return _none(_NOT_KEPT if result.fills else "There were no fills.")
     heads = (
-        "Time, UTC", "Instrument", "Side", "Price", "Qty", "Fee", "Realized", "", "Liquidity", "Kind", "Strategy",
-        "Order",
+        "Time, UTC", "Instrument", "Side", "Price", "Qty", "Fee", "Realized", "Currency", "Liquidity", "Kind",
+        "Strategy", "Order",
     )  # fmt: skip
     table = _table(heads, map(_fill_cells, result.fill_rows[:ROW_LIMIT]), (3, 4, 5, 6), "scroll")
     return table + _capped("fills", len(result.fill_rows), result)
@@ -252,6 +259,10 @@ def _figures(sheets: Sequence[Metrics]) -> str:
     )
 
 
+def _mid_sentence(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
 def _typeset(formula: str) -> str:
     return formula.replace(" - ", " − ").replace(" * ", " × ")
 
@@ -260,7 +271,7 @@ def _left_out(sheet: Metrics) -> str:
     """Which figures are not given and why, as one sentence per currency."""
     reasons: dict[str, list[str]] = {}
     for key, reason in sheet.absent.items():
-        reasons.setdefault(reason, []).append(DEFINITIONS[key][0].lower())
+        reasons.setdefault(reason, []).append(_mid_sentence(DEFINITIONS[key][0]))
     if not reasons:
         return ""
     parts = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())

@@ -31,9 +31,10 @@ header p, .soft, .unit, .none, footer { color: var(--soft); }
 header p { margin: 0 0 2px; }
 small { font-size: 13px; color: var(--soft); }
 dl.verdict {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 22px 28px; margin: 34px 0 0;
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 22px 28px; margin: 34px 0 0;
   padding: 22px 0 0; border-top: 1px solid var(--rule);
 }
+dl.verdict + dl.verdict { margin-top: 22px; }
 .verdict div { min-width: 0; }
 .verdict dt { font-size: 13px; color: var(--soft); }
 .verdict dd { margin: 0; overflow-wrap: anywhere; }
@@ -59,6 +60,7 @@ svg text { fill: var(--soft); font-size: 12px; }
 .line { vector-effect: non-scaling-stroke; }
 .line.first { stroke: var(--first); }
 .line.second { stroke: var(--second); stroke-dasharray: 5 4; }
+.line.dot { stroke-width: 5; stroke-dasharray: none; }
 .line.fall { stroke: var(--fall); }
 .area { stroke: none; opacity: 0.16; }
 .area.first { fill: var(--first); }

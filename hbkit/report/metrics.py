@@ -27,7 +27,7 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     "net_profit": ("Net profit", "equity - starting balance - transfers"),
     "return": ("Return", "net profit / starting balance"),
     "max_drawdown": ("Largest drawdown", "largest fall of the equity below its highest value so far"),
-    "max_drawdown_share": ("Largest drawdown, share", "the largest drawdown / the highest equity before it"),
+    "max_drawdown_share": ("Drawdown in percent", "the largest drawdown / the highest equity before it"),
     "under_water": ("Time under water", "time with equity below its highest value so far / length of the run"),
     "round_trips": ("Round trips", "stretches from flat to flat, per instrument and leg"),
     "win_rate": ("Win rate", "round trips that earned more than their fees and funding / round trips"),
@@ -40,8 +40,8 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     "holding_time": ("Average holding time", "mean time from the first to the last fill of a round trip"),
     "exposure": ("Exposure", "time with any position open / length of the run"),
     "profit_bps": ("Profit per turnover", "net profit / turnover, in basis points"),
-    "sharpe": ("Sharpe ratio, daily", "mean / standard deviation (n - 1) of the returns of whole days, * sqrt(365)"),
-    "sortino": ("Sortino ratio, daily", "mean / root mean square of the negative ones, over all days, * sqrt(365)"),
+    "sharpe": ("Daily Sharpe ratio", "mean / standard deviation (n - 1) of the returns of whole days, * sqrt(365)"),
+    "sortino": ("Daily Sortino ratio", "mean / root mean square of the negative ones, over all days, * sqrt(365)"),
 }
 """Every figure: its key, its name for people and its formula."""
 

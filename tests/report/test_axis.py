@@ -20,6 +20,11 @@ def test_values_stand_on_round_numbers(low, high, labels):
     assert [tick.label for tick in value_ticks(low, high)] == labels
 
 
+def test_no_mark_is_finer_than_the_grid_of_the_price():
+    assert [tick.label for tick in value_ticks(8_699.4, 8_700.6, finest=1)] == ["8,699.5", "8,700.0", "8,700.5"]
+    assert [tick.label for tick in value_ticks(8_699.94, 8_700.06, finest=1)] == ["8,700.0"]
+
+
 @pytest.mark.parametrize(
     ("start", "length", "labels"),
     [

@@ -61,7 +61,8 @@ def test_the_page_is_whole(maker):
     text = texts(page(maker()))
     for part in (
         "demo", "2019-05-28 18:00:00 to 22:00:00 UTC (4h)", "seed 7", "+0.00003000", "XBTUSD, price and fills",
-        "Equity",        "Drawdown", "Fees paid and funding received", "Starting balance", "Unrealized profit", "Win rate", "8703.5",
+        "Equity", "Drawdown", "Fees paid and funding received", "Starting balance", "Unrealized profit", "Win rate",
+        "8703.5",
         "rejected", "Overloaded", "drawn from the trades", "queue: a resting order", "50 ms", "contract of 1 USD",
         "queue positions are a guess", "{mode: replay}", "hbkit 0.1.0", "Python 3.11.7", "sha256:0d3a",
     ):  # fmt: skip
@@ -170,7 +171,7 @@ def test_the_page_says_when_money_does_not_add_up(maker):
 
 
 def test_figures_that_are_not_given_are_explained(maker):
-    assert "sortino ratio, daily (needs 2 days, the run has 4h)" in texts(page(maker()))
+    assert "daily Sortino ratio (needs 2 days, the run has 4h)" in texts(page(maker()))
 
 
 def test_a_long_run_makes_a_page_of_bounded_size(maker):
