@@ -61,7 +61,7 @@ class Plugins:
 
     @cached_property
     def installed(self) -> Mapping[str, Installed]:
-        """Every name of group `hbkit`, from metadata alone. Raises PluginError when two distributions offer one name."""
+        """Every name of group `hbkit`, from metadata alone; one name from two distributions is an error."""
         found: dict[str, Installed] = {}
         for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
             entry = _installed(point)
@@ -180,7 +180,7 @@ class Plugins:
             origin = self.origin(implementation.plugin)
             try:
                 answer = implementation.function()
-            except Exception as error:  # noqa: BLE001 - a guest's code: named, never swallowed
+            except Exception as error:
                 raise PluginError(f"hbkit_{what} of {origin} raised {type(error).__name__}: {error}") from error
             for name, offered in answer.items():
                 if name in owners:
@@ -219,7 +219,7 @@ def _import(entry: Installed) -> ModuleType:
     try:
         loaded = importlib.import_module(module)
         return getattr(loaded, attribute) if attribute else loaded
-    except Exception as error:  # noqa: BLE001 - a guest's code: named with its distribution, never swallowed
+    except Exception as error:
         raise PluginError(
             f'plugin "{entry.name}" of {entry.origin} failed to import: {type(error).__name__}: {error}{_line(error)}; '
             f"mend or uninstall {entry.distribution}",
@@ -241,7 +241,7 @@ def _import_file(path: Path) -> ModuleType:
     except SyntaxError as error:
         del sys.modules[name]
         raise PluginError([Fault("HB301", f"{error.msg}", str(path), error.lineno, error.offset)]) from None
-    except Exception as error:  # noqa: BLE001 - the user's file: named with its line, never swallowed
+    except Exception as error:
         del sys.modules[name]
         line = next((frame.lineno for frame in _frames(error) if Path(frame.filename) == path.resolve()), None)
         message = f"{type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ model is chosen; what is not recorded is never invented.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -68,4 +69,4 @@ class Through:
         return leaves if beyond else 0
 
 
-BUILT_IN = {"queue": Queue, "touch": Touch, "through": Through}
+BUILT_IN: dict[str, Callable[[], FillModel]] = {"queue": Queue, "touch": Touch, "through": Through}

@@ -114,6 +114,18 @@ class Instrument:
         """Units in a lot."""
         return int(self.lot_size / self.unit_size)
 
+    @property
+    def unit_text(self) -> str:
+        """What a quantity of 1 is, in words, for checks and reports."""
+        if self.is_spot:
+            return self.base
+        value = self.settle.amount(int(self.multiplier))
+        if self.is_inverse:
+            return f"contract of 1 {self.quote}"
+        if self.kind is InstrumentKind.QUANTO:
+            return f"contract of {value:g} {self.settle.code} per 1 {self.quote}"
+        return f"contract of {value:g} {self.base}"
+
     # -- the grid
 
     @cached_property

@@ -11,4 +11,4 @@ from hbkit.matching import BUILT_IN, FillModel
 @hookimpl
 def hbkit_fill_models() -> Mapping[str, Callable[[], FillModel]]:
     """The three fill models of the matching engine."""
-    return dict(BUILT_IN)
+    return BUILT_IN

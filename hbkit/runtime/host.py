@@ -19,7 +19,9 @@ _PACKAGE = str(Path(__file__).resolve().parent.parent)
 class Host:
     """Holds a strategy, its desk and its fate. `stopped` strategies hear nothing more."""
 
-    def __init__(self, strategy: Strategy, trader: Trader, *, keep_going: bool, on_failed: Callable[[Host], None]) -> None:
+    def __init__(
+        self, strategy: Strategy, trader: Trader, *, keep_going: bool, on_failed: Callable[[Host], None]
+    ) -> None:
         self.strategy = strategy
         self.trader = trader
         self.name = trader.strategy

@@ -63,21 +63,21 @@ class ReplaySession:
         start: int,
         end: int,
         max_drawdown: Decimal | None = None,
-        progress: Callable[[float, int], None] | None = None,
     ) -> None:
         self.ending = Ending()
         self.events = 0
         self._feeds = feeds
         self._hosts = hosts
         self._router = router
-        self._money = money
+        self.money = money
         self._recorder = recorder
         self._clock = clock
         self._agenda = agenda
         self._start = start
         self._end = end
         self._max_drawdown = max_drawdown
-        self._progress = progress
+        self.progress: Callable[[float, int], None] | None = None
+        """Called after each window with the part done (0..1) and the time of the data."""
         self._peaks: dict[str, int] = {}
         self._exchanges = {feed.exchange.name: feed.exchange for feed in feeds}
 
@@ -92,9 +92,9 @@ class ReplaySession:
         for window in timeline.windows():
             handlers = [self._handler(batch) for batch in window.batches]
             self._play(window.ts, window.batch, window.row, handlers)
-            if self._progress is not None:
+            if self.progress is not None:
                 done = (self._clock.ts - self._start) / max(1, self._end - self._start)
-                self._progress(min(1.0, done), self._clock.ts)
+                self.progress(min(1.0, done), self._clock.ts)
             if self.ending.reason:
                 break
         self._finish()
@@ -184,7 +184,7 @@ class ReplaySession:
             for view in host.desk.markets:
                 exchange = self._exchanges[view.instrument.exchange]
                 prices[view.instrument.symbol] = exchange.reference_price(view.instrument)
-        self._recorder.sample(self._clock.ts, self._money.booked_equity(), prices)
+        self._recorder.sample(self._clock.ts, self.money.booked_equity(), prices)
         if self._max_drawdown is not None:
             self._watch()
 
@@ -192,7 +192,7 @@ class ReplaySession:
         """End the run when equity has fallen too far below its peak in any currency."""
         limit = self._max_drawdown
         assert limit is not None
-        for code, equity in self._money.booked_equity().items():
+        for code, equity in self.money.booked_equity().items():
             peak = self._peaks[code] = max(equity, self._peaks.get(code, equity))
             if peak > 0 and equity < peak * (1 - limit):
                 self.stop(f"risk.max_drawdown: {code} fell by {(peak - equity) / peak:.2%} from its peak", 6)

@@ -64,10 +64,8 @@ def _takes(member: Any, count: int) -> bool:
 def _place(member: Any) -> tuple[str, int]:
     code = member.__code__
     path = Path(code.co_filename)
-    try:
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
-    except ValueError:
-        pass  # a strategy from elsewhere keeps its full path
     return str(path), code.co_firstlineno
 
 

@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from hbkit.chance import Chance
 from hbkit.clock import MINUTE
 from hbkit.data.source import Floats, Ints
 from hbkit_bitmex.recording import MILLISECOND, Prints, Quotes
@@ -48,8 +49,7 @@ NO_PRINTS = Prints(_NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 def generator(seed: int, minute: int, part: int) -> np.random.Generator:
     """The random numbers of one part of one minute; nothing global is touched."""
-    material = np.random.SeedSequence([seed & (2**64 - 1), minute, part])
-    return np.random.Generator(np.random.PCG64(material))
+    return Chance(seed).arrays(f"{minute}/{part}")
 
 
 def prints(seed: int, bar: Bar, quotes: Quotes) -> Prints:

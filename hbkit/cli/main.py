@@ -1,0 +1,115 @@
+"""Finds the command, runs it, and turns errors into one message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+import click
+
+from hbkit.cli.output import print_json
+from hbkit.errors import ConfigError, HbkitError, UsageError, did_you_mean
+from hbkit.version import VERSION
+
+COMMANDS = {
+    "run": "Run a config: the main job.",
+    "backtest": "Run a config over recorded data.",
+    "check": "Find every fault of a config; sends nothing.",
+    "report": "Show a run again and rewrite its page.",
+    "runs": "List the runs.",
+    "plugins": "What is installed and loaded, and the hooks.",
+    "exchanges": "The exchanges that plugins offer.",
+    "strategies": "The strategies that plugins and files offer.",
+}
+"""Every command with its line in the help; the module of the same name holds it."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is called, and asks plugins for the ones it does not know."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of use."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, from its module or from a plugin."""
+        del ctx
+        if cmd_name in COMMANDS:
+            command: click.Command = import_module(f"hbkit.cli.{cmd_name}").command
+            return command
+        return _guest(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name for an unknown command."""
+        if args and self.get_command(ctx, args[0]) is None:
+            raise UsageError(f'no command "{args[0]}"; {did_you_mean(args[0], COMMANDS, what="commands")}')
+        return super().resolve_command(ctx, args)
+
+
+def _guest(name: str) -> click.Command | None:
+    """A command that an installed plugin offers: all plugins are loaded before a name is refused."""
+    from hbkit.plugins import Plugins
+
+    plugins = Plugins()
+    for installed in plugins.installed:
+        plugins.load(installed)
+    found = plugins.commands().get(name)
+    return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, message="hbkit %(version)s")
+def cli() -> None:
+    """A trading strategy is one small file; everything else is a plugin."""
+
+
+def run_cli(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    debug = "--debug" in words
+    try:
+        result: Any = cli.main(args=words, prog_name="hbkit", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return int(leave.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except click.UsageError as error:
+        where = f"; see {error.ctx.command_path} --help" if error.ctx is not None else ""
+        return _fail(UsageError(f"{error.format_message().rstrip('.')}{where}"), words)
+    except click.ClickException as error:
+        return _fail(UsageError(error.format_message()), words)
+    except BrokenPipeError:
+        return 0
+    except HbkitError as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(error, words)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: said, with the way to the traceback
+        if debug:
+            traceback.print_exc()
+        return _fail(HbkitError(f"internal error: {type(error).__name__}: {error}; --debug shows where"), words)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(error: HbkitError, words: list[str]) -> int:
+    click.echo(str(error), err=True)
+    if "--json" in words:
+        message = "\n".join(map(str, error.faults)) if isinstance(error, ConfigError) else error.message
+        print_json({"error": {"code": error.code, "message": message}, "exit_code": error.exit_code})
+    return error.exit_code

@@ -1,0 +1,125 @@
+"""`hbkit run CONFIG`: the main job; on stop it cancels its own orders and writes the report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hbkit.cli.output import is_ascii, is_plain, print_json, width
+from hbkit.clock import WallClock, iso, monotonic
+from hbkit.config import MODES, load_config
+
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that `run` and `backtest` share."""
+    options: list[Option] = [
+        click.option("--for", "duration", metavar="TIME", help="Stop after this long: 60s, 5m, 2h."),
+        click.option("--set", "overrides", metavar="PATH=VALUE", multiple=True, help="Override a value of the config."),
+        click.option("--seed", type=int, help="Seed of everything that is drawn."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on the last line."),
+        click.option("--no-view", is_flag=True, help="Plain lines, nothing is redrawn."),
+        click.option("--debug", is_flag=True, help="Log everything; show tracebacks."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command("run", short_help="Run a config: the main job.")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--mode", type=click.Choice(MODES), help="In place of the mode of every exchange block.")
+@run_options
+def command(config: Path, mode: str | None, **options: Any) -> int:
+    """Run CONFIG until its data, its duration or its user ends it; then write the report."""
+    return execute(config, mode, [], **options)
+
+
+def execute(
+    path: Path,
+    mode: str | None,
+    more: list[str],
+    *,
+    duration: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    as_json: bool,
+    no_view: bool,
+    debug: bool,
+) -> int:
+    """Load, check, play, show; returns the exit code. `more` are overrides that stand for flags of a command."""
+    sets = [*overrides, *more]
+    if duration is not None:
+        sets.append(f"run.duration={duration}")
+    if seed is not None:
+        sets.append(f"run.seed={seed}")
+    config = load_config(path, overrides=sets, environ=os.environ)
+
+    from hbkit import log
+    from hbkit.plugins import Plugins
+    from hbkit.report.text import summary
+    from hbkit.run import Replay, make_plan
+
+    settings = config.settings
+    plan = make_plan(config, Plugins(settings.plugins.load, settings.plugins.block), mode)
+    run = Replay(plan, wall=WallClock())
+    level = "debug" if debug else settings.log.level
+    log.configure(level=level, stream=sys.stderr, clock=run.clock, file=run.folder / "run.log")
+    try:
+        with _signals(run), _progress(no_view or is_plain()) as progress:
+            result = run.play(progress)
+    finally:
+        log.close()
+    click.echo(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
+    if as_json:
+        print_json(result.to_json())
+    return result.exit_code
+
+
+@contextmanager
+def _signals(run: Any) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run after the present event; a second Ctrl-C ends the program."""
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run.stop("interrupted", 130)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, lambda *_: run.stop("terminated", 0))
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(plain: bool) -> Iterator[Callable[[float, int, int], None] | None]:
+    """A line on stderr that is redrawn while a long replay goes on; none without a terminal."""
+    if plain or not sys.stderr.isatty():
+        yield None
+        return
+    began = monotonic()
+    drawn = 0.0
+
+    def show(done: float, ts: int, fills: int) -> None:
+        nonlocal drawn
+        now = monotonic()
+        if now - began < 1 or now - drawn < 0.1:
+            return
+        drawn = now
+        bar = "#" * round(done * 24)
+        click.echo(f"\r[{bar:<24}] {done:4.0%}  {iso(ts)[:16].replace('T', ' ')}  {fills:,} fills ", nl=False, err=True)
+
+    yield show
+    if drawn:
+        click.echo("\r" + " " * 78 + "\r", nl=False, err=True)

@@ -1,0 +1,73 @@
+"""`hbkit strategies [NAME]`: strategies of plugins and of the `strategies` folder, with their parameters."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import click
+
+from hbkit.cli.output import print_json, table
+from hbkit.errors import PluginError, did_you_mean
+
+
+@click.command("strategies", short_help="The strategies that plugins and files offer.")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as one JSON object on the last line.")
+def command(name: str | None, as_json: bool) -> int:
+    """List the strategies, or show the parameters of NAME."""
+    found = _all()
+    if name is not None:
+        if name not in found:
+            raise PluginError(f'no strategy "{name}"; {did_you_mean(name, found, what="strategies")}', code="HB301")
+        found = {name: found[name]}
+    if as_json:
+        print_json({"strategies": [{"name": key, "from": origin, **_values(cls)} for key, (cls, origin) in found.items()]})
+        return 0
+    if name is not None:
+        cls, origin = found[name]
+        click.echo(f"{name} ({origin})\n\n{inspect.getdoc(cls) or ''}\n")
+        rows = [("parameter", "type", "default", "bounds")]
+        for spec in cls.params.values():
+            rows.append((spec.name, spec.type_name, "required" if spec.required else str(spec.default), spec.bounds))
+        click.echo(table(rows))
+        return 0
+    if not found:
+        click.echo("no strategies: write one in strategies/, or install a plugin that brings some")
+        return 0
+    click.echo(table([("name", "from", "what"), *((key, origin, _line(cls)) for key, (cls, origin) in found.items())]))
+    return 0
+
+
+def _all() -> dict[str, tuple[type, str]]:
+    from hbkit.plugins import Plugins
+    from hbkit.run.find import classes_in, files_in, strategy_folders
+
+    plugins = Plugins()
+    for installed in plugins.installed:
+        plugins.load(installed)
+    found = {name: (cls, "plugin") for name, cls in plugins.strategies().items()}
+    here = Path("hbkit.yaml")
+    for stem in files_in(here):
+        for folder in strategy_folders(here):
+            path = folder / f"{stem}.py"
+            if path.is_file():
+                for name, cls in classes_in(plugins.load_file(path)).items():
+                    found.setdefault(name, (cls, str(path)))
+                break
+    return found
+
+
+def _line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _values(cls: type) -> dict[str, object]:
+    return {
+        "doc": inspect.getdoc(cls) or "",
+        "params": [
+            {"name": spec.name, "type": spec.type_name, "default": None if spec.required else str(spec.default),
+             "bounds": spec.bounds}
+            for spec in cls.params.values()  # type: ignore[attr-defined]
+        ],
+    }  # fmt: skip

@@ -1,0 +1,89 @@
+"""From the text behind `use:` to a strategy class: an installed name, a file, or a class in a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hbkit.config import Config
+from hbkit.errors import PluginError, did_you_mean
+from hbkit.plugins import Plugins
+from hbkit.trading.strategy import Strategy
+
+FOLDER = "strategies"
+
+
+def find_strategy(use: str, config: Config, plugins: Plugins) -> type[Strategy]:
+    """The class that `use` means. Raises PluginError with the nearest name."""
+    text, _, class_name = use.partition(":")
+    if text.endswith(".py"):
+        return _from_file(config.resolve(text), class_name or Path(text).stem, plugins)
+    offered = plugins.strategies()
+    if text not in offered and text in plugins.installed:
+        plugins.load(text)
+        offered = plugins.strategies()
+    if text in offered:
+        return _checked(offered[text], text)
+    for folder in strategy_folders(config.path):
+        if (folder / f"{text}.py").is_file():
+            return _from_file(folder / f"{text}.py", class_name or text, plugins)
+    names = [*offered, *files_in(config.path)]
+    mend = did_you_mean(text, names, what="strategies")
+    raise PluginError(f'no strategy "{text}"; {mend} `hbkit strategies` lists them', code="HB301")
+
+
+def strategy_folders(config: Path) -> list[Path]:
+    """Where `use: NAME` looks for NAME.py: beside the config, in its parent, in the current folder."""
+    folder = config.parent
+    places = [folder / FOLDER, folder.resolve().parent / FOLDER, Path(FOLDER)]
+    return list({place.resolve(): place for place in places}.values())
+
+
+def files_in(config: Path) -> list[str]:
+    """Names of the strategy files that `use:` would find."""
+    return [
+        path.stem
+        for folder in strategy_folders(config)
+        if folder.is_dir()
+        for path in sorted(folder.glob("*.py"))
+        if not path.stem.startswith(("_", "test_")) and path.stem != "conftest"
+    ]
+
+
+def classes_in(module: object) -> dict[str, type[Strategy]]:
+    """The strategies defined in a module, by their snake_case names."""
+    name = getattr(module, "__name__", "")
+    return {
+        snake_case(member.__name__): member
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Strategy) and member.__module__ == name
+    }
+
+
+def snake_case(name: str) -> str:
+    """`SmaCross` as `sma_cross`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _from_file(path: Path, wanted: str, plugins: Plugins) -> type[Strategy]:
+    module = plugins.load_file(path)
+    offered = getattr(module, "hbkit_strategies", None)
+    found: dict[str, type] = dict(offered()) if offered is not None else dict(classes_in(module))
+    chosen = found.get(wanted) or found.get(snake_case(wanted)) or _by_class_name(found, wanted)
+    if chosen is None and len(found) == 1 and wanted == path.stem:
+        chosen = next(iter(found.values()))
+    if chosen is None:
+        known = ", ".join(cls.__name__ for cls in found.values()) or "none"
+        mend = f"write use: {path.name}:CLASS" if found else "define a subclass of hbkit.Strategy in it"
+        raise PluginError(f"{path} has no strategy {wanted}; it has {known}; {mend}", code="HB301")
+    return _checked(chosen, str(path))
+
+
+def _by_class_name(found: dict[str, type], name: str) -> type | None:
+    return next((cls for cls in found.values() if cls.__name__ == name), None)
+
+
+def _checked(cls: type, origin: str) -> type[Strategy]:
+    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
+        raise PluginError(f"{origin} offers {cls!r}, which is no subclass of hbkit.Strategy", code="HB301")
+    return cls

@@ -1,0 +1,353 @@
+"""What a config means, checked to the end before anything starts: exchanges, data, instruments, strategies.
+
+All faults that can be found without a network come out together, each at its place in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hbkit.clock import iso, parse_duration
+from hbkit.config import Config
+from hbkit.config.settings import Exchange as ExchangeSettings
+from hbkit.config.settings import Strategy as StrategySettings
+from hbkit.data.combined import combine
+from hbkit.data.files import FileSource
+from hbkit.data.source import Rows, Source, SourceInfo
+from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
+from hbkit.exchange import Channel, ExchangeSpec
+from hbkit.model import Instrument
+from hbkit.plugins import Plugins
+from hbkit.run.find import find_strategy
+from hbkit.trading.contract import check_class
+from hbkit.trading.feeds import needed
+from hbkit.trading.params import bind
+from hbkit.trading.strategy import Strategy
+
+DEFAULT_INTERVAL = "1m"
+_DATA_SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".gz", ".json")
+_ROWS_OF = {
+    Channel.TRADE: (Rows.TRADE,),
+    Channel.QUOTE: (Rows.QUOTE,),
+    Channel.BOOK: (Rows.LEVEL,),
+    Channel.MARK: (Rows.MARK,),
+    Channel.FUNDING: (Rows.FUNDING,),
+    Channel.CANDLE: (Rows.CANDLE, Rows.TRADE),
+}
+
+
+@dataclass
+class ExchangePlan:
+    """One exchange block: its spec, its instruments, and in replay its data."""
+
+    name: str
+    settings: ExchangeSettings
+    spec: ExchangeSpec
+    mode: str
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    named: dict[str, Source] = field(default_factory=dict)
+    source: Source | None = None
+    info: SourceInfo | None = None
+    fill_model: str = ""
+
+    @property
+    def data(self) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
+        """What replay plays: the config's, else the plugin's own."""
+        return self.settings.replay.data or ((self.spec.default_data,) if self.spec.default_data else ())
+
+    @property
+    def balances(self) -> Mapping[str, Decimal]:
+        """Starting balances: the config's, else the plugin's."""
+        return self.settings.balances or {code: Decimal(text) for code, text in self.spec.starting_balances.items()}
+
+
+@dataclass
+class StrategyPlan:
+    """One strategy: its class, its parameters and its markets."""
+
+    name: str
+    settings: StrategySettings
+    cls: type[Strategy]
+    values: dict[str, Any]
+    markets: list[Instrument]
+    needs: frozenset[Channel]
+    intervals: tuple[str, ...]
+
+
+@dataclass
+class Plan:
+    """Everything a run needs to know, already checked."""
+
+    config: Config
+    plugins: Plugins
+    exchanges: dict[str, ExchangePlan]
+    strategies: list[StrategyPlan]
+    warnings: list[str]
+
+
+def make_plan(config: Config, plugins: Plugins, mode: str | None = None) -> Plan:
+    """Check everything in a config; raises ConfigError with all faults.
+
+    :param mode: `run --mode`, in place of the mode of every exchange block.
+    """
+    return _Planner(config, plugins, mode).plan()
+
+
+class _Planner:
+    def __init__(self, config: Config, plugins: Plugins, mode: str | None) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._mode = mode
+        self._faults = Faults(list(config.faults))
+        self._exchanges: dict[str, ExchangePlan] = {}
+
+    def plan(self) -> Plan:
+        settings = self._config.settings
+        if not settings.exchanges:
+            self._fault("HB109", "no exchange: write exchanges: {bitmex_perpetual: {}}")
+        if not settings.strategies:
+            self._fault("HB109", "no strategy: write strategies: [{use: NAME, instruments: [SYMBOL]}]")
+        for name, block in settings.exchanges.items():
+            self._plan_exchange(name, block)
+        strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
+        self._faults.check()
+        for name in self._exchanges:
+            self._plan_data(name, strategies)
+        self._faults.check()
+        for at, strategy in enumerate(strategies):
+            if strategy is not None:
+                self._check_feeds(at, strategy)
+        self._check_owners([strategy for strategy in strategies if strategy is not None])
+        self._faults.check()
+        warnings = [str(fault) for fault in self._faults.found]
+        return Plan(
+            self._config, self._plugins, self._exchanges, [one for one in strategies if one is not None], warnings
+        )
+
+    def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
+        self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
+
+    def _adopt(self, error: ConfigError, *keys: str | int) -> None:
+        """Take over faults found elsewhere; those without a place get the config's."""
+        for fault in error.faults:
+            if fault.file is None:
+                self._fault(fault.code, fault.message, *keys)
+            else:
+                self._faults.found.append(fault)
+
+    # -- exchanges
+
+    def _plan_exchange(self, name: str, block: ExchangeSettings) -> None:
+        keys = ("exchanges", name, *(("plugin",) if block.plugin else ()))
+        try:
+            spec = self._plugins.exchange(block.plugin or name)
+        except PluginError as error:
+            self._adopt(error, *keys)
+            return
+        mode = self._mode or block.mode or ("simulator" if "simulator" in spec.modes else spec.modes[0])
+        if mode not in spec.modes:
+            known = ", ".join(spec.modes)
+            self._fault("HB205", f'{spec.name} has no mode "{mode}"; it has {known}', "exchanges", name, "mode")
+            return
+        plan = ExchangePlan(name, block, spec, mode)
+        try:
+            plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
+        except ConfigError as error:
+            self._adopt(error, "exchanges", name, "replay", "data")
+            return
+        # A tape names its instrument rows; the newest ones serve where nothing does.
+        era = next((info.era for info in (source.info() for source in plan.named.values()) if info.era), None)
+        module, _, function = spec.instruments.partition(":")
+        listed: list[Instrument] = getattr(import_module(module), function)(era)
+        plan.instruments = {one.symbol: replace(one, exchange=name) for one in listed}
+        self._exchanges[name] = plan
+
+    # -- strategies
+
+    def _plan_strategy(self, at: int, block: StrategySettings) -> StrategyPlan | None:
+        keys = ("strategies", at)
+        cls: type[Strategy] | None = None
+        values: dict[str, Any] = {}
+        try:
+            cls = find_strategy(block.use, self._config, self._plugins)
+        except ConfigError as error:
+            self._adopt(error, *keys, "use")
+        if cls is not None:
+            self._faults.found.extend(check_class(cls))
+            values, problems = bind(cls, cls.params, block.params)
+            for name, problem in problems.items():
+                self._fault("HB302", problem, *keys, "params", name)
+        markets = [
+            self._instrument(exchange, symbol, *keys, "instruments", index)
+            for index, (exchange, symbol) in enumerate(block.pairs)
+        ]
+        found = [market for market in markets if market is not None]
+        if cls is None or len(found) != len(markets):
+            return None
+        needs = needed(cls, Strategy)
+        if block.candles:
+            needs |= {Channel.CANDLE}
+        intervals = block.candles or ((DEFAULT_INTERVAL,) if Channel.CANDLE in needs else ())
+        return StrategyPlan(block.name, block, cls, values, found, needs, intervals)
+
+    def _instrument(self, exchange: str, symbol: str, *keys: str | int) -> Instrument | None:
+        plan = self._exchanges.get(exchange)
+        if plan is None:
+            return None
+        found = next((one for one in plan.instruments.values() if symbol in (one.symbol, one.unified)), None)
+        serves = plan.spec.serves
+        if found is not None and serves is not None and not serves(found):
+            kind = "spot" if found.is_spot else f"a {found.kind} contract"
+            self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
+            return None
+        if found is None:
+            known = [one.symbol for one in plan.instruments.values() if serves is None or serves(one)]
+            unified = [one.unified for one in plan.instruments.values() if serves is None or serves(one)]
+            mend = did_you_mean(symbol, [*known, *unified], what="instruments")
+            self._fault("HB401", f'{exchange} has no instrument "{symbol}"; {mend}', *keys)
+        return found
+
+    def _check_owners(self, strategies: Sequence[StrategyPlan]) -> None:
+        owners: dict[Instrument, str] = {}
+        for at, strategy in enumerate(strategies):
+            for market in strategy.markets:
+                other = owners.setdefault(market, strategy.name)
+                if other != strategy.name:
+                    self._fault(
+                        "HB108",
+                        f"{market.symbol} on {market.exchange} belongs to strategy {other} already; give each strategy "
+                        "an instrument or an exchange block of its own",
+                        "strategies", at, "instruments",
+                    )  # fmt: skip
+
+    # -- data
+
+    def _plan_data(self, name: str, strategies: Sequence[StrategyPlan | None]) -> None:
+        plan = self._exchanges[name]
+        wanted = list(
+            dict.fromkeys(
+                market for one in strategies if one is not None for market in one.markets if market.exchange == name
+            )
+        )
+        try:
+            sources = self._sources(plan, wanted)
+            if not sources:
+                return
+            plan.source = sources[0] if len(sources) == 1 else combine(sources)
+            plan.info = plan.source.info()
+        except ConfigError as error:
+            self._adopt(error, "exchanges", name, "replay", "data")
+            return
+        for market in wanted:
+            if market.symbol not in plan.info.kinds:
+                known = ", ".join(plan.info.kinds)
+                self._fault(
+                    "HB505", f"the data {plan.info.name} has no rows of {market}; it has {known}",
+                    "exchanges", name, "replay", "data",
+                )  # fmt: skip
+        self._check_span(plan)
+        self._choose_fill_model(plan)
+
+    def _sources(self, plan: ExchangePlan, wanted: Sequence[Instrument]) -> list[Source]:
+        data = plan.data
+        if not data:
+            self._fault(
+                "HB500",
+                f"{plan.spec.name} brings no recorded data; name a file: replay: {{data: candles.csv}}",
+                "exchanges", plan.name,
+            )  # fmt: skip
+            return []
+        if isinstance(data, dict):
+            for symbol in data:
+                if symbol not in plan.instruments:
+                    mend = did_you_mean(symbol, [market.symbol for market in wanted])
+                    self._fault(
+                        "HB401", f'{plan.name} has no instrument "{symbol}"; {mend}',
+                        "exchanges", plan.name, "replay", "data", symbol,
+                    )  # fmt: skip
+            return [self._files(texts, symbol) for symbol, texts in data.items() if symbol in plan.instruments]
+        sources = list(plan.named.values())
+        files = tuple(text for text in data if _is_file(text))
+        if files:
+            sources.append(self._files(files, wanted[0].symbol if len(wanted) == 1 else None))
+        return sources
+
+    def _files(self, texts: Sequence[str], symbol: str | None) -> Source:
+        paths = [self._config.resolve(text) for text in texts]
+        return FileSource(paths, symbol=symbol, name=", ".join(Path(text).name for text in texts))
+
+    def _named(self, name: str) -> Source:
+        sources = self._plugins.data_sources()
+        if name not in sources:
+            mend = did_you_mean(name, sources, what="data sources")
+            raise ConfigError(f'no data source "{name}" and no such file; {mend}', code="HB500")
+        source: Source = sources[name](self._config.settings.run.seed)
+        return source
+
+    def _check_span(self, plan: ExchangePlan) -> None:
+        assert plan.info is not None
+        wanted = plan.settings.replay
+        start, end = wanted.from_ts, wanted.to_ts
+        if (start is not None and start > plan.info.end) or (end is not None and end <= plan.info.start):
+            asked = f"{iso(start) if start is not None else 'the start'}..{iso(end) if end is not None else 'the end'}"
+            self._fault(
+                "HB503",
+                f"data covers {iso(plan.info.start)}..{iso(plan.info.end)}; asked {asked}",
+                "exchanges", plan.name, "replay",
+            )  # fmt: skip
+
+    def _choose_fill_model(self, plan: ExchangePlan) -> None:
+        assert plan.info is not None
+        models = self._plugins.fill_models()
+        chosen = plan.settings.fill_model
+        plan.fill_model = chosen or ("queue" if plan.info.sizes_known else "through")
+        keys = ("exchanges", plan.name, "fill_model")
+        if plan.fill_model not in models:
+            mend = did_you_mean(plan.fill_model, models, what="fill models")
+            self._fault("HB206", f'no fill model "{plan.fill_model}"; {mend}', *keys)
+        elif chosen == "queue" and not plan.info.sizes_known:
+            self._fault(
+                "HB507",
+                "fill_model queue without recorded sizes: nothing is known of the queue, so a resting order fills only "
+                "when the market trades beyond its price",
+                *keys,
+                severity="warning",
+            )
+
+    def _check_feeds(self, at: int, strategy: StrategyPlan) -> None:
+        """What a strategy listens to must be in the data."""
+        for market in strategy.markets:
+            info = self._exchanges[market.exchange].info
+            if info is None:
+                continue
+            kinds = info.kinds.get(market.symbol, frozenset())
+            for channel in sorted(strategy.needs):
+                if not kinds & set(_ROWS_OF[channel]):
+                    self._fault(
+                        "HB506",
+                        f"{strategy.name} listens to {channel} of {market}, but the data {info.name} has only "
+                        f"{', '.join(sorted(kinds))}",
+                        "strategies", at, "use",
+                    )  # fmt: skip
+            if Channel.CANDLE in strategy.needs and Rows.TRADE not in kinds:
+                self._check_intervals(at, strategy, market, info.intervals.get(market.symbol, ()))
+
+    def _check_intervals(self, at: int, strategy: StrategyPlan, market: Instrument, native: Sequence[str]) -> None:
+        for interval in strategy.intervals:
+            wanted = parse_duration(interval)
+            if native and not any(wanted % parse_duration(known) == 0 for known in native):
+                self._fault(
+                    "HB506",
+                    f"{strategy.name} needs {interval} candles of {market}, the data has {', '.join(native)}; write "
+                    f"candles: [{native[0]}] or a multiple of it",
+                    "strategies", at, "candles",
+                )  # fmt: skip
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith(_DATA_SUFFIXES) or "/" in text or "\\" in text
