@@ -158,6 +158,8 @@ def _uniform_iso(cells: Sequence[Any]) -> Ints | None:
     out = np.empty(len(text), np.int64)
     lengths = np.char.str_len(text)
     for length in np.unique(lengths):
+        if not length:
+            return None
         mine = np.flatnonzero(lengths == length)
         found = _parse_group(text[mine] if len(mine) < len(text) else text, int(length))
         if found is None:

@@ -23,7 +23,7 @@ from hbkit.data.cells import BadCell
 from hbkit.data.layout import Layout, Stamp, layouts
 from hbkit.data.source import Batch, Floats, Ints, Provenance, Rows, SourceInfo
 from hbkit.data.table import TextTable
-from hbkit.errors import DataError
+from hbkit.errors import DataError, Fault
 
 CHUNK_ROWS = 65_536
 """Rows of a window: large enough for numpy to pay off, small enough that the text of a window stays below 50 MB."""
@@ -156,6 +156,52 @@ class FileSource:
                 return
             yield from _windows(file, self._symbol, start, end)
 
+    def warnings(self) -> list[Fault]:
+        """Read every row, as a check does, and tell of each symbol's outages and gaps; DataError for a fault."""
+        files = self._files()
+        if files[0].kind is not Rows.CANDLE:
+            for _ in self.windows(files[0].start, files[-1].end + 1):
+                pass
+            return []
+        opened: dict[str, list[Ints]] = {}
+        empty: dict[str, list[Ints]] = {}
+        for window in self.windows(files[0].start, files[-1].end + 1):
+            for batch in window:
+                opened.setdefault(batch.symbol, []).append(batch.columns[0])
+                empty.setdefault(batch.symbol, []).append(batch.columns[0][batch.columns[6] == 0])
+        found: list[Fault] = []
+        for symbol in sorted(opened):
+            interval = files[0].interval
+            found += _outages(symbol, np.concatenate(empty[symbol]), interval)
+            found += _gaps(symbol, np.concatenate(opened[symbol]), interval)
+        return found
+
+
+def _outages(symbol: str, empty: Ints, interval: int) -> list[Fault]:
+    """A warning about candles without trades, if there are any."""
+    if not len(empty):
+        return []
+    runs = np.split(empty, np.flatnonzero(np.diff(empty) != interval) + 1)
+    longest = max(runs, key=len)
+    message = (
+        f"{symbol}: {len(empty):,} {duration_text(interval)} candles without trades (kept, flagged); "
+        f"the longest stretch is {len(longest):,} from {iso(int(longest[0]))}"
+    )
+    return [Fault("HB502", message, severity="warning")]
+
+
+def _gaps(symbol: str, opened: Ints, interval: int) -> list[Fault]:
+    """A warning about candles that are not in the files, if there are any."""
+    missing = np.diff(opened) // interval - 1
+    if not missing.sum():
+        return []
+    at = int(np.argmax(missing))
+    message = (
+        f"{symbol}: {int(missing.sum()):,} {duration_text(interval)} candles are missing (left out, not invented); "
+        f"the longest gap is {int(missing[at]):,} from {iso(int(opened[at]) + interval)}"
+    )
+    return [Fault("HB502", message, severity="warning")]
+
 
 def _has_sizes(layout: Layout) -> bool:
     return "bid_qty" in layout.fields and "ask_qty" in layout.fields
@@ -244,7 +290,7 @@ class _Ends:
     def _pick_symbol(self, in_column: bool) -> None:
         """Keep what was asked for; a repeated header is no symbol."""
         for name in [name for name in self._counts if in_column and name in self._table.header]:
-            self._table.refuse_row(sum(self._counts.values()) and self._row_of(name), f'"{name}" is no symbol')
+            self._table.refuse_line(self._first[name][0], f'"{name}" is the name of a column, not a symbol')
         if "" in self._counts and in_column:
             self._table.refuse("no value in the column symbol; fill it or remove the line", self._first[""][0])
         if not in_column or self._symbol is None:
@@ -254,11 +300,6 @@ class _Ends:
             mend = f"write replay: {{data: {{{next(iter(self._counts))}: {self._table.path.name}}}}}"
             self._table.refuse(f"no rows of {self._symbol}; the column symbol has {names}; {mend}")
         self._counts = Counter({self._symbol: self._counts[self._symbol]})
-
-    def _row_of(self, name: str) -> int:
-        """The data row of the first line of `name`."""
-        number = self._first[name][0]
-        return sum(1 for at, _ in self._table.raw_lines() if at < number)
 
     def _sample(self) -> None:
         """Convert the first rows: faults of a whole column show at once, and the steps tell the interval."""
@@ -308,7 +349,7 @@ class _Ends:
         try:
             ts = _times(layout, {name: [cells[at]] for name, at in layout.fields.items()}, self._table)
         except BadCell as bad:
-            self._table.refuse(bad.message, number)
+            self._table.refuse_line(number, bad.message)
         return int(_close_times(layout, ts, interval)[0])
 
 
@@ -332,7 +373,7 @@ def _windows(file: _File, symbol: str | None, start: int, end: int) -> Iterator[
         cut = [batch for batch in (batch.between(start, end) for batch in batches) if len(batch)]
         if cut:
             yield cut
-        if reader.latest >= end:
+        if reader.latest is not None and reader.latest >= end:
             return
 
 
@@ -344,8 +385,8 @@ class _Reader:
         self._symbol = symbol
         self._done = 0
         self._last_of: dict[str, int] = {}
-        self.latest = -(2**63)
-        """Time of the last row read."""
+        self.latest: int | None = None
+        """ts of the last row read."""
 
     def read(self, columns: Mapping[int, Sequence[Any]], count: int) -> list[Batch]:
         """The batches of one chunk."""
@@ -365,9 +406,9 @@ class _Reader:
         self._done += count
         return batches
 
-    def _batches(self, layout: Layout, cells: Columns, latest: int) -> list[Batch]:
+    def _batches(self, layout: Layout, cells: Columns, latest: int | None) -> list[Batch]:
         stamps = _times(layout, cells, self._file.table)
-        _check_order(stamps, latest if latest < 0 else self._stamp_of(layout, latest))
+        _check_order(stamps, None if latest is None else self._stamp_of(layout, latest))
         interval = self._file.interval
         ts = _close_times(layout, stamps, interval)
         columns = _CONVERT[layout.kind](cells, self._file.table.header, layout, ts, interval)
@@ -408,13 +449,13 @@ class _Unsorted(BadCell):
     """A row that is earlier than the one before it."""
 
 
-def _check_order(ts: Ints, before: int) -> None:
-    if ts[0] >= before and bool((ts[1:] >= ts[:-1]).all()):
-        return
-    steps = np.diff(ts, prepend=min(before, ts[0]) if before < 0 else before)
-    row = int(np.argmax(steps < 0))
-    earlier = int(ts[row - 1]) if row else before
-    raise _Unsorted(row, f"{iso(int(ts[row]))} comes after {iso(earlier)}; sort the file by time")
+def _check_order(ts: Ints, before: int | None) -> None:
+    """No row is earlier than the one before it; `before` is the last of the chunk before."""
+    earlier = np.concatenate(([ts[0] if before is None else before], ts[:-1]))
+    good = ts >= earlier
+    if not good.all():
+        row = int(np.argmin(good))
+        raise _Unsorted(row, f"{iso(int(ts[row]))} comes after {iso(int(earlier[row]))}; sort the file by time")
 
 
 def _rows_of(layout: Layout, columns: Mapping[int, Sequence[Any]], symbol: str | None) -> Ints | None:

@@ -115,11 +115,15 @@ class TextTable:
         raise DataError([Fault(code, message, str(self.path), line)])
 
     def refuse_row(self, row: int, message: str, *, code: str = "HB501") -> NoReturn:
-        """Raise DataError about data row `row`; a repeated header is named as such."""
-        line = self.line_of(row)
+        """Raise DataError about data row `row` (from 0)."""
+        self.refuse_line(self.line_of(row), message, code=code)
+
+    def refuse_line(self, line: int, message: str, *, code: str = "HB501") -> NoReturn:
+        """Raise DataError about a line; a repeated header is named as such."""
         again = self.repeated_headers()
         if line in again:
-            self.refuse(f"repeated header; remove line {line} ({len(again)} such line{'s'[: len(again) > 1]})", line)
+            plural = "s" if len(again) > 1 else ""
+            message, code = f"repeated header; remove line {line} ({len(again)} such line{plural})", "HB501"
         self.refuse(message, line, code=code)
 
     # -- inside --------------------------------------------------------------------------------------------------

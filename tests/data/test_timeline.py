@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ class ListSource:
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
         mine = [row for row in self.rows if start <= row[0] < end]
         edges = sorted({min(cut, len(mine)) for cut in self.cuts} | {0, len(mine)})
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             yield self._batches(mine[first:last])
 
     def _batches(self, rows: Sequence[tuple[int, Rows, str, float]]) -> list[Batch]:
