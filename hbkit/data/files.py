@@ -22,7 +22,7 @@ from hbkit.data import cells as parse
 from hbkit.data.cells import BadCell
 from hbkit.data.layout import Layout, Stamp, layouts
 from hbkit.data.source import Batch, Floats, Ints, Provenance, Rows, SourceInfo
-from hbkit.data.table import TextTable
+from hbkit.data.table import TextTable, cell_text
 from hbkit.errors import DataError, Fault
 
 CHUNK_ROWS = 65_536
@@ -149,7 +149,6 @@ class FileSource:
             asked = f"{iso(start)}..{iso(end)}"
             raise DataError(f"data covers {iso(first)}..{iso(last)}; asked {asked}", code="HB503")
         for file in files:
-            # A file's own rows tell its first and last time only after they are read: the order is checked there.
             if file.end < start:
                 continue
             if file.start >= end:
@@ -276,7 +275,7 @@ class _Ends:
         for number, line in self._table.raw_lines():
             count += 1
             if cut is not None:
-                name = cut(line)
+                name = cut(line, number)
                 counts[name] += 1
                 last[name] = (number, line)
             if name not in first:
@@ -312,8 +311,8 @@ class _Ends:
                 ts = _times(layout, {name: _take(columns[at], rows) for name, at in layout.fields.items()}, self._table)
             except BadCell as bad:
                 self._table.refuse_row(int(rows[bad.row]) if rows is not None else bad.row, bad.message)
-            names = _take(columns[layout.fields["symbol"]], rows) if "symbol" in layout.fields else None
-            self._steps += _steps(ts, names)
+            for _, mine in _by_symbol(_names(layout, columns, rows), ""):
+                self._steps += np.diff(ts if mine is None else ts[mine]).tolist()
             if self._steps or layout.kind is not Rows.CANDLE:
                 return
 
@@ -353,14 +352,6 @@ class _Ends:
         return int(_close_times(layout, ts, interval)[0])
 
 
-def _steps(ts: Ints, names: Sequence[str] | None) -> list[int]:
-    """Steps between the rows of one symbol."""
-    if names is None:
-        return [int(step) for step in np.diff(ts)]
-    texts = np.array(names)
-    return [int(step) for name in set(names) for step in np.diff(ts[texts == name])]
-
-
 # -- rows to columns ---------------------------------------------------------------------------------------------------
 
 
@@ -398,7 +389,7 @@ class _Reader:
             if not mine["time"]:
                 continue
             try:
-                batches += self._batches(layout, mine, latest)
+                batches += self._batches(layout, mine, _names(layout, columns, rows), latest)
             except BadCell as bad:
                 row = int(rows[bad.row]) if rows is not None else bad.row
                 code = "HB504" if isinstance(bad, _Unsorted) else "HB501"
@@ -406,14 +397,13 @@ class _Reader:
         self._done += count
         return batches
 
-    def _batches(self, layout: Layout, cells: Columns, latest: int | None) -> list[Batch]:
+    def _batches(self, layout: Layout, cells: Columns, names: list[str] | None, latest: int | None) -> list[Batch]:
         stamps = _times(layout, cells, self._file.table)
         _check_order(stamps, None if latest is None else self._stamp_of(layout, latest))
         interval = self._file.interval
         ts = _close_times(layout, stamps, interval)
         columns = _CONVERT[layout.kind](cells, self._file.table.header, layout, ts, interval)
         self.latest = int(ts[-1])
-        names = cells.get("symbol")
         text = duration_text(interval) if interval else ""
         batches = []
         for symbol, rows in _by_symbol(names, layout.symbol or self._symbol or ""):
@@ -463,14 +453,19 @@ def _rows_of(layout: Layout, columns: Mapping[int, Sequence[Any]], symbol: str |
     at = layout.fields.get("symbol")
     if at is None or symbol is None:
         return None
-    names = columns[at]
-    if names.count(symbol) == len(names):
+    if columns[at].count(symbol) == len(columns[at]):
         return None
-    return np.flatnonzero(np.array([name == symbol for name in names], np.bool_))
+    return np.flatnonzero(np.array([cell_text(cell) == symbol for cell in columns[at]], np.bool_))
 
 
 def _take(cells: Sequence[Any], rows: Ints | None) -> Sequence[Any]:
     return cells if rows is None else [cells[row] for row in rows.tolist()]
+
+
+def _names(layout: Layout, columns: Mapping[int, Sequence[Any]], rows: Ints | None) -> list[str] | None:
+    """The symbol of each row, None without such a column."""
+    at = layout.fields.get("symbol")
+    return None if at is None else [cell_text(cell) for cell in _take(columns[at], rows)]
 
 
 def _by_symbol(names: Sequence[str] | None, otherwise: str) -> list[tuple[str, Ints | None]]:
@@ -480,8 +475,9 @@ def _by_symbol(names: Sequence[str] | None, otherwise: str) -> list[tuple[str, I
     symbols = sorted(set(names))
     if len(symbols) == 1:
         return [(symbols[0], None)]
-    texts = np.array(names)
-    return [(symbol, np.flatnonzero(texts == symbol)) for symbol in symbols]
+    numbers = {symbol: number for number, symbol in enumerate(symbols)}
+    codes = np.fromiter(map(numbers.__getitem__, names), np.int64, len(names))
+    return [(symbol, np.flatnonzero(codes == number)) for symbol, number in numbers.items()]
 
 
 def _times(layout: Layout, cells: Columns, table: TextTable) -> Ints:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,21 @@ def test_times_of_unequal_length_may_follow_each_other(tmp_path: Path) -> None:
     assert one(path)["ts"] == [T0, T0 + SECOND // 2, T0 + SECOND, T0 + 3 * SECOND // 2]
 
 
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be set on POSIX only")
+def test_time_without_a_zone_is_utc_wherever_the_machine_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 2024-03-10 02:30 does not exist in New York.
+    path = write(tmp_path, "time,price,size\n2024-03-10 02:30:00,1,1\n2024-03-10T02:30,1,1\n")
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert one(path)["ts"] == [T0 + 69 * DAY + 150 * MINUTE] * 2
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [(text, 1) for text in ("Buy", "buy", "B", "1", "1.0", "+1", "1.0e+00")]
@@ -352,6 +368,9 @@ C0, C1, C2 = (f"2024-01-01T00:0{minute}:00Z,1,2,1,2,5\n" for minute in range(3))
         (TRADES + GOOD_TRADE + "2024-01-01T00:00:01Z,Hold,1,5\n", "HB501", 3, ['"Hold" in column side', "buy, sell"]),
         (TRADES + GOOD_TRADE + "yesterday,Buy,1,5\n", "HB501", 3, ['"yesterday" in column time is not a time']),
         (TRADES + GOOD_TRADE + "2024-13-01T00:00:01Z,Buy,1,5\n", "HB501", 3, ['"2024-13-01T00:00:01Z"', "not a time"]),
+        (TRADES + GOOD_TRADE + "2924-01-01T00:00:01Z,Buy,1,5\n", "HB501", 3, ['"2924-01-01T00:00:01Z"', "not a time"]),
+        (TRADES + "50000000000,Buy,1,1\n", "HB501", 2, ['"50000000000" in column time is not a time']),
+        (TRADES + GOOD_TRADE + "2" * 5000 + ",Buy,1,5\n", "HB501", 3, ['22..." in column time is not a time']),
         (TRADES + GOOD_TRADE + ",Buy,1,5\n", "HB501", 3, ["no time in column time"]),
         (TRADES + "1704067200,Buy,1,1\n1704067200000,Buy,1,1\n", "HB501", 3, ['"1704067200000"', "unit"]),
         (TRADES + "12345,Buy,1,1\n", "HB501", 2, ['"12345" in column time is not a time']),
@@ -402,6 +421,13 @@ C0, C1, C2 = (f"2024-01-01T00:0{minute}:00Z,1,2,1,2,5\n" for minute in range(3))
             "HB501",
             2,
             ["no value in column price"],
+        ),
+        ('{"time": 1704067200, "price": 1, "size": 1, "symbol": "A"}\nx\n', "HB501", 2, ["not a JSON object"]),
+        (
+            '{"time": 1704067200, "price": 1, "size": 1, "symbol": "XBTUSD"}\n{"time": 1704067200, "symbol": null}\n',
+            "HB501",
+            2,
+            ["no value in the column symbol"],
         ),
         ('{"time": 1704067200, "price": [1], "size": 1}\n', "HB501", 1, ['"[1]" in column price']),
     ],
