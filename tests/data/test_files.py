@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hbkit.clock import DAY, HOUR, MINUTE, SECOND, iso
-from hbkit.data import files
+from hbkit.data import reader
 from hbkit.data.files import FileSource
 from hbkit.data.source import COLUMNS, Batch, Rows
 from hbkit.errors import DataError
@@ -311,7 +311,7 @@ def test_files_that_follow_each_other_are_one_source_in_any_order(tmp_path: Path
 def test_windows_are_cut_by_time_and_size_and_hold_every_row_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 7)
     path = write(tmp_path, "time,price,size\n" + "".join(f"{1704067200 + at},{at + 1},1\n" for at in range(50)))
     windows = list(source(path).windows(T0 + 5 * SECOND, T0 + 31 * SECOND))
     assert [value for window in windows for batch in window for value in batch.columns[1].tolist()] == list(
@@ -445,7 +445,7 @@ def test_fault_names_code_place_and_mend(
 
 
 def test_fault_in_a_later_chunk_has_the_line_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 10)
     rows = [f"{1704067200 + at},Buy,1,1\n" for at in range(1500)]
     rows[1203] = "1704067100,Buy,1,1\n"
     path = write(tmp_path, TRADES + "".join(rows))
@@ -457,7 +457,7 @@ def test_fault_in_a_later_chunk_has_the_line_of_the_file(tmp_path: Path, monkeyp
 def test_rows_before_a_fault_are_handed_out_but_never_the_window_that_holds_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 2)
     path = write(tmp_path, "time,price,size\n1704067200,1,1\n1704067201,1,1\n1704067202,1,1\n1704067203,x,1\n")
     windows = source(path).windows(*FOREVER)
     assert len(next(iter(windows))[0]) == 2
