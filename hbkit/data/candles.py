@@ -128,23 +128,16 @@ class Resampler:
         self._inner: list[Candle] = []
         self._end = 0
         """Close time of the open bin; 0 before the first whole one."""
-        self._skip_until = 0
-        """Close time of the incomplete first bin."""
 
     def add(self, candle: Candle) -> list[Candle]:
         """A closed smaller candle; the larger ones that are complete now: none, one, or two after a gap."""
         start = candle.open_time // self._interval * self._interval
-        if not self._end and self._is_incomplete_first(candle.open_time, start):
+        if not self._end and candle.open_time != start:
             return []
         closed = self.close_until(candle.open_time)
         self._end = start + self._interval
         self._inner.append(candle)
         return closed + self.close_until(candle.close_time)
-
-    def _is_incomplete_first(self, open_time: int, start: int) -> bool:
-        if open_time != start and not self._skip_until:
-            self._skip_until = start + self._interval
-        return open_time < self._skip_until
 
     def close_until(self, ts: int) -> list[Candle]:
         """It is `ts` now: the bin that closed at or before it, if it was still open (the source has a gap)."""

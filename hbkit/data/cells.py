@@ -21,10 +21,11 @@ _SEPARATORS = {
     at: [ord(mark) for mark in marks]
     for at, marks in ((4, "-"), (7, "-"), (10, "T D"), (13, ":"), (16, ":"), (19, "."))
 }
-_EARLIEST = 1e8
-"""Smaller numbers are no epoch time: as seconds they would lie before March 1973."""
-_UNITS = ((1e11, SECOND), (1e14, 1_000_000), (1e17, 1_000), (9.2e18, 1))
-"""Upper bound of the number and its unit in ns: seconds, milliseconds, microseconds, nanoseconds."""
+_UNITS = ((1e8, SECOND), (1e11, 1_000_000), (1e14, 1_000), (1e17, 1))
+"""The smallest number of an epoch time (March 1973) and its unit in ns: seconds, milli-, micro- and nanoseconds."""
+_SPAN = 92
+"""The largest is this many times the smallest: April 2261, where 64 bits of nanoseconds end."""
+_LONGEST_TIME = 40
 
 
 class BadCell(Exception):
@@ -52,7 +53,13 @@ def _number(row: int, cell: Any, name: str, empty: float | None) -> float:
     try:
         return float(cell)
     except (ValueError, TypeError):
-        raise BadCell(row, f'"{cell}" in column {name} is not a number; write it as 8756.5') from None
+        raise BadCell(row, f'"{_shown(cell)}" in column {name} is not a number; write it as 8756.5') from None
+
+
+def _shown(cell: Any) -> str:
+    """A cell as a message shows it: garbage may be long."""
+    text = str(cell)
+    return text if len(text) <= _LONGEST_TIME else text[:_LONGEST_TIME] + "..."
 
 
 def is_empty(cell: Any) -> bool:
@@ -64,7 +71,7 @@ def require(good: npt.NDArray[np.bool_], cells: Sequence[Any], message: str) -> 
     """Raise BadCell for the first row that is not good; `{}` in the message stands for its text."""
     if not good.all():
         row = int(np.argmin(good))
-        raise BadCell(row, message.format(cells[row]))
+        raise BadCell(row, message.format(_shown(cells[row])))
 
 
 def sides(cells: Sequence[Any], name: str, *, is_maker_flag: bool = False) -> Ints:
@@ -75,7 +82,7 @@ def sides(cells: Sequence[Any], name: str, *, is_maker_flag: bool = False) -> In
         found = read(cell)
         if found is None:
             accepted = "true or false" if is_maker_flag else "buy, sell, 1 or -1"
-            raise BadCell(cells.index(cell), f'"{cell}" in column {name} is not a side; write {accepted}')
+            raise BadCell(cells.index(cell), f'"{_shown(cell)}" in column {name} is not a side; write {accepted}')
         known[cell] = found
     return np.fromiter(map(known.__getitem__, cells), np.int64, len(cells))
 
@@ -137,27 +144,24 @@ def _epoch_floats(cells: Sequence[Any], name: str) -> Floats:
 
 def _unit(size: Floats, cells: Sequence[Any], name: str) -> int:
     """The unit of the first number; all others must be of the same magnitude."""
-    low = _EARLIEST
-    for high, unit in _UNITS:
-        if low <= size[0] < high:
-            good = (size >= low) & (size < high)
+    for low, unit in _UNITS:
+        if low <= size[0] < low * _SPAN:
+            good = (size >= low) & (size < low * _SPAN)
             require(good, cells, f'"{{}}" in column {name} is not a time in the unit of the rows before')
             return unit
-        low = high
     raise _not_a_time(0, cells[0], name)
 
 
 def _uniform_iso(cells: Sequence[Any]) -> Ints | None:
     """ISO texts by numpy, a group of equal length at a time; None where one of them looks different."""
-    try:
-        text = np.array(cells)
-    except ValueError:
+    if not all(isinstance(cell, str) and len(cell) <= _LONGEST_TIME for cell in cells):
         return None
-    if text.dtype.kind != "U":
-        return None
+    text = np.array(cells)
     out = np.empty(len(text), np.int64)
     lengths = np.char.str_len(text)
     for length in np.unique(lengths):
+        if not length:
+            return None
         mine = np.flatnonzero(lengths == length)
         found = _parse_group(text[mine] if len(mine) < len(text) else text, int(length))
         if found is None:
@@ -181,6 +185,9 @@ def _parse_group(text: npt.NDArray[np.str_], length: int) -> Ints | None:
         good = (one - ord("0")) <= 9 if allowed is None else np.isin(one, allowed)
         if not good.all():
             return None
+    years = (codes[:, :4] - ord("0")) @ np.array([1000, 100, 10, 1], np.uint32)
+    if years.min() < 1970 or years.max() > 2261:
+        return None
     plain = codes.copy()
     if width > 10:
         # BitMEX's daily dumps write 2019-05-28D18:23:03.341000000.
@@ -201,7 +208,7 @@ def _iso_one_by_one(cells: Sequence[Any], name: str) -> Ints:
     for row, cell in enumerate(cells):
         try:
             out[row] = parse_time(str(cell))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise _not_a_time(row, cell, name) from None
     return out
 
@@ -209,4 +216,6 @@ def _iso_one_by_one(cells: Sequence[Any], name: str) -> Ints:
 def _not_a_time(row: int, cell: Any, name: str) -> BadCell:
     if is_empty(cell):
         return BadCell(row, f"no time in column {name}; fill it or remove the line")
-    return BadCell(row, f'"{cell}" in column {name} is not a time; write it as 2019-05-28T18:30:00Z or 1559068200000')
+    return BadCell(
+        row, f'"{_shown(cell)}" in column {name} is not a time; write it as 2019-05-28T18:30:00Z or 1559068200000'
+    )

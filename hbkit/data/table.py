@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
@@ -73,17 +73,16 @@ class TextTable:
             self.refuse(_width_message(cells, self.header), number)
         return cells
 
-    def cutter(self, index: int) -> Any:
-        """A quick function from a raw line to the text of one column."""
+    def cutter(self, index: int) -> Callable[[bytes, int], str]:
+        """A quick function from a raw line and its number to the text of one column."""
         if self._is_json:
-            key = self.header[index]
-            return lambda line: str(json.loads(line).get(key, ""))
+            name = self.header[index]
+            return lambda line, number: cell_text(self._loads(line.decode(errors="replace"), number).get(name))
         delimiter = self._delimiter.encode()
 
-        def cut(line: bytes) -> str:
+        def cut(line: bytes, number: int) -> str:
             if b'"' in line:
-                cells = next(csv.reader([line.decode(errors="replace")], delimiter=self._delimiter))
-                return cells[index].strip() if index < len(cells) else ""
+                return cell_text(self.cells(line, number)[index])
             parts = line.split(delimiter, index + 1)
             return parts[index].strip().decode(errors="replace") if index < len(parts) else ""
 
@@ -115,11 +114,15 @@ class TextTable:
         raise DataError([Fault(code, message, str(self.path), line)])
 
     def refuse_row(self, row: int, message: str, *, code: str = "HB501") -> NoReturn:
-        """Raise DataError about data row `row`; a repeated header is named as such."""
-        line = self.line_of(row)
+        """Raise DataError about data row `row` (from 0)."""
+        self.refuse_line(self.line_of(row), message, code=code)
+
+    def refuse_line(self, line: int, message: str, *, code: str = "HB501") -> NoReturn:
+        """Raise DataError about a line; a repeated header is named as such."""
         again = self.repeated_headers()
         if line in again:
-            self.refuse(f"repeated header; remove line {line} ({len(again)} such line{'s'[: len(again) > 1]})", line)
+            plural = "s" if len(again) > 1 else ""
+            message, code = f"repeated header; remove line {line} ({len(again)} such line{plural})", "HB501"
         self.refuse(message, line, code=code)
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -184,6 +187,8 @@ class TextTable:
             yield
         except UnicodeDecodeError:
             self.refuse("not UTF-8 text; save the file as UTF-8", self._undecodable_line())
+        except csv.Error as error:
+            self.refuse(f"not a CSV file ({error}); write it again as CSV")
         except _UNREADABLE as error:
             self.refuse(f"gzip cannot be read to its end ({error}); copy or compress the file again")
 
@@ -198,6 +203,11 @@ class TextTable:
 
     def _refuse_width(self, row: int, cells: list[Cell]) -> NoReturn:
         self.refuse_row(row, _width_message(cells, self.header))
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as text without blanks around it; nothing for None."""
+    return "" if cell is None else str(cell).strip()
 
 
 def _width_message(cells: list[Cell], header: list[str]) -> str:

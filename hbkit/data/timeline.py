@@ -106,7 +106,7 @@ class _Stream:
         self._end = end
         # A candle that closes after the end may open before it, and a later row may still bring such an open.
         self._reach = max((interval_ns(interval) for interval in opens.values()), default=0)
-        self._windows = iter(source.windows(start, end + self._reach))
+        self._windows = iter(source.windows(start, min(end + self._reach, _NEVER)))
         self._parts: list[_Part] = []
         self._latest = _BEFORE_ALL
         self.is_live = True
