@@ -23,6 +23,7 @@ from hbkit import hookspecs
 from hbkit.errors import Fault, PluginError, did_you_mean
 from hbkit.exchange import ExchangeSpec
 from hbkit.runtime import builtin
+from hbkit.trading.strategy import Strategy
 
 GROUP = "hbkit"
 BUILT_IN = "hbkit"
@@ -149,7 +150,7 @@ class Plugins:
         """What the loaded plugins offer."""
         return self._offer("exchanges")
 
-    def strategies(self) -> Mapping[str, type]:
+    def strategies(self) -> Mapping[str, type[Strategy]]:
         """What the loaded plugins offer."""
         return self._offer("strategies")
 

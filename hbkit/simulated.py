@@ -243,9 +243,11 @@ class SimulatedExchange(Exchange):
         if not self._candles_feed_engine(batch.symbol):
             return None
         ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
-        ts = batch.ts.tolist()
+        ts, counts = batch.ts.tolist(), batch.columns[1].tolist()
 
         def play(row: int) -> None:
+            if not counts[row]:
+                return  # nothing trades in this interval: an outage fills no order
             price_ticks = ticks[row]
             if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
                 engine.at(ts[row])
@@ -269,7 +271,7 @@ class SimulatedExchange(Exchange):
         )
 
         def play(row: int) -> None:
-            if feeds_engine:
+            if feeds_engine and counts[row]:
                 if low_ticks[row] <= market.top_buy or high_ticks[row] >= market.top_sell or market.waiting:
                     engine.at(ts[row])
                     market.candle(open_ts[row], low_ticks[row], high_ticks[row], close_ticks[row])

@@ -16,7 +16,8 @@ def command(folder: Path, as_json: bool) -> int:
     """List the runs in the current folder."""
     from hbkit.report.result import RunResult
 
-    results = [RunResult.load(path) for path in sorted(folder.glob("*/result.json"), key=lambda p: p.stat().st_mtime_ns)]
+    paths = sorted(folder.glob("*/result.json"), key=lambda path: path.stat().st_mtime_ns)
+    results = [RunResult.load(path) for path in paths]
     if as_json:
         print_json({"runs": [result.to_json() for result in results]})
         return 0

@@ -9,6 +9,7 @@ import click
 
 from hbkit.cli.output import print_json, table
 from hbkit.errors import PluginError, did_you_mean
+from hbkit.trading.strategy import Strategy
 
 
 @click.command("strategies", short_help="The strategies that plugins and files offer.")
@@ -22,7 +23,8 @@ def command(name: str | None, as_json: bool) -> int:
             raise PluginError(f'no strategy "{name}"; {did_you_mean(name, found, what="strategies")}', code="HB301")
         found = {name: found[name]}
     if as_json:
-        print_json({"strategies": [{"name": key, "from": origin, **_values(cls)} for key, (cls, origin) in found.items()]})
+        listed = [{"name": key, "from": origin, **_values(cls)} for key, (cls, origin) in found.items()]
+        print_json({"strategies": listed})
         return 0
     if name is not None:
         cls, origin = found[name]
@@ -39,7 +41,7 @@ def command(name: str | None, as_json: bool) -> int:
     return 0
 
 
-def _all() -> dict[str, tuple[type, str]]:
+def _all() -> dict[str, tuple[type[Strategy], str]]:
     from hbkit.plugins import Plugins
     from hbkit.run.find import classes_in, files_in, strategy_folders
 
@@ -58,16 +60,16 @@ def _all() -> dict[str, tuple[type, str]]:
     return found
 
 
-def _line(cls: type) -> str:
+def _line(cls: type[Strategy]) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
-def _values(cls: type) -> dict[str, object]:
+def _values(cls: type[Strategy]) -> dict[str, object]:
     return {
         "doc": inspect.getdoc(cls) or "",
         "params": [
             {"name": spec.name, "type": spec.type_name, "default": None if spec.required else str(spec.default),
              "bounds": spec.bounds}
-            for spec in cls.params.values()  # type: ignore[attr-defined]
+            for spec in cls.params.values()
         ],
     }  # fmt: skip

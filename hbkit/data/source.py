@@ -30,7 +30,7 @@ class Rows(StrEnum):
     CANDLE = "candle"
     """open_ts, open, high, low, close, volume, trades (-1 unknown); ts is the close time"""
     OPEN = "open"
-    """price: the open of a candle, at its open time; made by the timeline so that orders can meet it"""
+    """price, trades: the open of a candle, at its open time; made by the timeline so that orders can meet it"""
     MARK = "mark"
     """price, index (`nan` where there is none)"""
     FUNDING = "funding"
@@ -42,7 +42,7 @@ COLUMNS: dict[Rows, tuple[str, ...]] = {
     Rows.QUOTE: ("bid", "ask", "bid_qty", "ask_qty"),
     Rows.LEVEL: ("side", "price", "qty"),
     Rows.CANDLE: ("open_ts", "open", "high", "low", "close", "volume", "trades"),
-    Rows.OPEN: ("price",),
+    Rows.OPEN: ("price", "trades"),
     Rows.MARK: ("price", "index"),
     Rows.FUNDING: ("rate", "next_ts"),
 }

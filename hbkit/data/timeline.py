@@ -132,7 +132,7 @@ class _Stream:
             self._latest = max(self._latest, int(batch.ts[-1]))
             self._keep(batch)
             if batch.kind is Rows.CANDLE and self._opens.get(batch.symbol) == batch.interval:
-                self._keep(Batch(batch.symbol, Rows.OPEN, batch.columns[0], (batch.columns[1],), batch.interval))
+                self._keep(_opens(batch))
         self.horizon = max(self.horizon, self._latest - self._reach)
 
     def _keep(self, batch: Batch) -> None:
@@ -189,3 +189,9 @@ def _cuts(ts: Ints) -> Iterator[tuple[int, int]]:
         last = int(np.searchsorted(ts, ts[last - 1], side="right"))
         yield first, last
         first = last
+
+
+def _opens(candles: Batch) -> Batch:
+    """The opens of candles, at their open times."""
+    open_ts, price, *_, trades = candles.columns
+    return Batch(candles.symbol, Rows.OPEN, open_ts, (price, trades), candles.interval)
