@@ -22,7 +22,9 @@ import pluggy
 from hbkit import hookspecs
 from hbkit.errors import Fault, PluginError, did_you_mean
 from hbkit.exchange import ExchangeSpec
-from hbkit.runtime import builtin
+from hbkit.hookspecs import hookimpl
+from hbkit.matching import BUILT_IN as FILL_MODELS
+from hbkit.matching import FillModel
 from hbkit.trading.strategy import Strategy
 
 GROUP = "hbkit"
@@ -45,16 +47,26 @@ class Installed:
         return f"{self.distribution} {self.version}".strip()
 
 
+class _BuiltIn:
+    """What hbkit itself offers, through the same hooks as any guest."""
+
+    @hookimpl
+    def hbkit_fill_models(self) -> Mapping[str, Callable[[], FillModel]]:
+        """The three fill models of the matching engine."""
+        return FILL_MODELS
+
+
 class Plugins:
     """The plugins of one run or command."""
 
     def __init__(self, load: Sequence[str] = (), block: Sequence[str] = ()) -> None:
         self.manager = pluggy.PluginManager("hbkit")
         self.manager.add_hookspecs(hookspecs)
-        self.manager.register(builtin, BUILT_IN)
+        built_in = _BuiltIn()
+        self.manager.register(built_in, BUILT_IN)
         self._block = frozenset(block)
         self._loaded: dict[str, str] = {}
-        self._origins: dict[int, str] = {id(builtin): "hbkit"}
+        self._origins: dict[int, str] = {id(built_in): "hbkit"}
         for name in load:
             self.load(name)
 

@@ -49,7 +49,7 @@ class FileSource:
             sizes_known=kind is Rows.QUOTE and all(_has_sizes(layout) for file in files for layout in file.layouts),
             rows=sum(file.rows for file in files),
             provenance=[_provenance(file) for file in files],
-            open_is_previous_close=all(layout.is_bitmex for file in files for layout in file.layouts),
+            open_is_previous_close=all(layout.opens_at_last_close for file in files for layout in file.layouts),
         )
 
     def _files(self) -> list[FileLook]:

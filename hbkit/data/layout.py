@@ -28,7 +28,7 @@ class Layout:
     stamp: Stamp = Stamp.MOMENT
     symbol: str | None = None
     """Where the column names carry it: `xbtusd_bid`."""
-    is_bitmex: bool = False
+    opens_at_last_close: bool = False
     """Columns that only BitMEX's own tables have."""
 
     def wanted(self) -> list[int]:
@@ -72,8 +72,8 @@ _NEEDS: tuple[tuple[Rows, tuple[str, ...], tuple[str, ...]], ...] = (
     (Rows.FUNDING, ("rate",), ("next_ts",)),
     (Rows.MARK, ("mark",), ("index",)),
 )
-_BITMEX_BIN = frozenset({"turnover", "homenotional", "foreignnotional", "lastsize", "vwap"})
-_BITMEX_TRADE = frozenset({"trdmatchid", "tickdirection", "grossvalue"})
+_END_STAMPED_BIN = frozenset({"turnover", "homenotional", "foreignnotional", "lastsize", "vwap"})
+_TRADE_OF_SUCH = frozenset({"trdmatchid", "tickdirection", "grossvalue"})
 _WIDE_QUOTE = re.compile(r"(.+?)[_ .-](bid|ask)", re.IGNORECASE)
 
 NEEDED = (
@@ -112,7 +112,7 @@ def _with_time(
 ) -> list[Layout] | str:
     """The layout with its time columns added."""
     stamp = Stamp.MOMENT
-    is_bitmex = _is_bitmex(kind, names)
+    chained = _is_chained(kind, names)
     time = _find("time", names)
     if kind is Rows.CANDLE:
         opened, closed = _find("open_time", names), _find("close_time", names)
@@ -122,7 +122,7 @@ def _with_time(
         elif closed is not None:
             time, stamp = closed, Stamp.CLOSE
         else:
-            stamp = Stamp.CLOSE if is_bitmex else Stamp.OPEN
+            stamp = Stamp.CLOSE if chained else Stamp.OPEN
     if time is None and normal(header[0]) in ("", "unnamed:0", "index"):
         # A data frame written with its index of times: the first column has no name.
         time = 0
@@ -131,17 +131,17 @@ def _with_time(
     fields = {**fields, "time": time}
     if time == names.get("time") and "date" in names:
         fields["date"] = names["date"]
-    return [Layout(kind, fields, stamp, symbol, is_bitmex)]
+    return [Layout(kind, fields, stamp, symbol, chained)]
 
 
-def _is_bitmex(kind: Rows, names: Mapping[str, int]) -> bool:
+def _is_chained(kind: Rows, names: Mapping[str, int]) -> bool:
     """Whether these are rows of BitMEX's own tables: its candles carry the END of their bin as `timestamp`.
 
     One of these columns alone is found elsewhere too (Kraken writes `vwap`), where times are of the open.
     """
     if kind is Rows.CANDLE:
-        return "timestamp" in names and len(_BITMEX_BIN & names.keys()) >= 2
-    return kind is Rows.TRADE and bool(_BITMEX_TRADE & names.keys())
+        return "timestamp" in names and len(_END_STAMPED_BIN & names.keys()) >= 2
+    return kind is Rows.TRADE and bool(_TRADE_OF_SUCH & names.keys())
 
 
 def _wide_quotes(header: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -109,7 +109,7 @@ class _Planner:
     def plan(self) -> Plan:
         settings = self._config.settings
         if not settings.exchanges:
-            self._fault("HB109", "no exchange: write exchanges: {bitmex_perpetual: {}}")
+            self._fault("HB109", "no exchange: write exchanges: {NAME: {}}; `hbkit exchanges` lists the names")
         if not settings.strategies:
             self._fault("HB109", "no strategy: write strategies: [{use: NAME, instruments: [SYMBOL]}]")
         for name, block in settings.exchanges.items():
