@@ -211,13 +211,6 @@ class Plugins(Section):
     """Names of installed plugins that are not to be loaded; default empty."""
 
 
-class Report(Section):
-    """How results are shown."""
-
-    currency: Currency | None = None
-    """Currency that totals are shown in, such as `XBT`; default None: each settlement currency by itself."""
-
-
 class Log(Section):
     """How much is told while running."""
 
@@ -240,8 +233,6 @@ class Settings(Section):
     """What survives a restart."""
     plugins: Plugins = Plugins()
     """Plugins to load and to leave out."""
-    report: Report = Report()
-    """How results are shown."""
     log: Log = Log()
     """How much is told."""
 

@@ -154,6 +154,9 @@ class _Planner:
             known = ", ".join(spec.modes)
             self._fault("HB205", f'{spec.name} has no mode "{mode}"; it has {known}', "exchanges", name, "mode")
             return
+        if block.margin.mode == "isolated":
+            message = "isolated margin cannot be simulated yet; write cross, or leave margin.mode out"
+            self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
         try:
             plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}

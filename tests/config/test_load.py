@@ -141,7 +141,7 @@ def test_environment_is_the_one_that_was_handed_in(folder: Path, monkeypatch: py
 
 
 def test_value_of_a_variable_is_not_shown(folder: Path) -> None:
-    (folder / "demo.yaml").write_text("log: {level: '${LEVEL}'}\nreport: {currency: 'x ${LEVEL}'}")
+    (folder / "demo.yaml").write_text("log: {level: '${LEVEL}'}\nrun: {name: 'x ${LEVEL}'}")
     with pytest.raises(ConfigError) as caught:
         load(LEVEL="hunter2")
     assert "hunter2" not in str(caught.value)

@@ -52,7 +52,7 @@ def test_smallest_config_takes_every_default() -> None:
     assert (risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown) == (None,) * 4
     assert (settings.state.dir, settings.state.durability) == ("state", "process")
     assert (settings.plugins.load, settings.plugins.block) == ((), ())
-    assert (settings.report.currency, settings.log.level) == (None, "info")
+    assert settings.log.level == "info"
 
 
 def test_every_key_is_read() -> None:
@@ -81,7 +81,6 @@ risk: {max_position: 1000, max_order_qty: 0.5, max_orders_per_minute: 60, max_dr
 run: {name: a.b-c_1, dir: out, duration: 1m30s, seed: 7}
 state: {dir: kept, durability: power}
 plugins: {load: [mine.py, mine.py], block: [other]}
-report: {currency: XBT}
 log: {level: debug}
 """
     )
@@ -105,7 +104,7 @@ log: {level: debug}
     assert (run.name, run.dir, run.duration, run.seed) == ("a.b-c_1", "out", 90 * SECOND, 7)
     assert (settings.state.dir, settings.state.durability) == ("kept", "power")
     assert (settings.plugins.load, settings.plugins.block) == (("mine.py",), ("other",))
-    assert (settings.report.currency, settings.log.level) == ("XBT", "debug")
+    assert settings.log.level == "debug"
 
 
 def test_settings_are_frozen() -> None:
@@ -174,7 +173,7 @@ STRATEGY = "exchanges: {a: }\nstrategies: [{use: u, instruments: [X], %s}]"
         # Unknown keys
         ("exchange: {}", "HB101", "1:1", 'unknown key "exchange"; did you mean "exchanges"?'),
         ("'[key]': 1", "HB101", "1:1", 'unknown key "[key]"; keys here'),
-        ("a: 1", "HB101", "1:1", 'unknown key "a"; keys here: exchanges, log, plugins, report, risk, run, state, s'),
+        ("a: 1", "HB101", "1:1", 'unknown key "a"; keys here: exchanges, log, plugins, risk, run, state, s'),
         ("leverage: 1", "HB101", "1:1", 'unknown key "leverage"; did you mean "exchanges.NAME.margin.leverage"?'),
         ("duration: 1s", "HB101", "1:1", 'unknown key "duration"; did you mean "run.duration"?'),
         (EXCHANGE % "levrage: 5", "HB101", "1:17",
@@ -269,7 +268,6 @@ STRATEGY = "exchanges: {a: }\nstrategies: [{use: u, instruments: [X], %s}]"
         ("state: {durability: disk}", "HB103", "1:21", "state.durability must be one of process, power, got"),
         ("plugins: {load: a}", "HB103", "1:17", 'plugins.load must be a list, got text "a"'),
         ("plugins: {block: [a, 5]}", "HB103", "1:22", "plugins.block[1] must be a text, got number 5; put it in quo"),
-        ("report: {currency: X T}", "HB103", "1:20", "report.currency must be a currency such as XBT"),
         ("log: {level: loud}", "HB103", "1:14", "log.level must be one of debug, info, warning, error, got"),
         # What needs two keys
         ("exchanges: {b_testnet: {mode: live}}", "HB105", "1:31",
