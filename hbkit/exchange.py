@@ -128,6 +128,10 @@ class Exchange(ABC):
     def reference_price(self, instrument: Instrument) -> float | None:
         """The price positions are valued at now: the mark, else the last trade, else the middle of the book."""
 
+    def last_price(self, instrument: Instrument) -> float | None:
+        """The price of the last trade, for charts; the reference price where none is known."""
+        return self.reference_price(instrument)
+
     @abstractmethod
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; `interval` (`1m`) goes with candles."""

@@ -122,6 +122,12 @@ class SimulatedExchange(Exchange):
         """Mark, else last trade, else middle."""
         return self._engine.reference_price(instrument)
 
+    def last_price(self, instrument: Instrument) -> float | None:
+        """The last print, else the reference price."""
+        market = self._markets.get(instrument)
+        last = market.last if market is not None else None
+        return instrument.price(last) if last is not None else self.reference_price(instrument)
+
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; candles come from the data, from smaller ones, or are built from trades."""
         if channel is Channel.CANDLE:

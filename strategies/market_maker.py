@@ -6,7 +6,7 @@ from hbkit import Param, Quote, Strategy
 class MarketMaker(Strategy):
     """Quote `spread_bps` apart around the middle, moved by `skew_bps` for each `qty` that is held."""
 
-    spread_bps: float = Param(2, gt=0, doc="distance between bid and offer")
+    spread_bps: float = Param(8, gt=0, doc="distance between bid and offer")
     skew_bps: float = Param(1, ge=0, doc="shift of both quotes per qty held, against the position")
     requote_bps: float = Param(1, ge=0, doc="leave quotes alone while they are this close to where they should be")
     qty: float = Param(100, gt=0, doc="size of each quote")

@@ -22,7 +22,7 @@ def charts(result: RunResult) -> str:
     if span is None:
         return '<p class="none">The run saw no prices and has no course of the equity.</p>'
     drawn = [_price(result, series) for series in _price_series(result)]
-    for row in result.money:
+    for row in result.moved():
         drawn.extend(_money_charts(result, row, span))
     return "\n".join(figures(drawn, span)) + "\n<p><small>All times are UTC.</small></p>"
 

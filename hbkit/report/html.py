@@ -221,10 +221,10 @@ def _money(result: RunResult) -> str:
     if not result.money:
         return _none("No money moved: the run had no account.")
     rows = [
-        _money_line(label, [row.unit.text(getattr(row, field)) for row in result.money], is_sum=field == "equity")
+        _money_line(label, [row.unit.text(getattr(row, field)) for row in result.moved()], is_sum=field == "equity")
         for label, field in LINES
     ]
-    heads = "".join(f'<th class="number">{escape(row.currency)}</th>' for row in result.money)
+    heads = "".join(f'<th class="number">{escape(row.currency)}</th>' for row in result.moved())
     note = "The lines add up to the equity. Profit is gross of fees and funding; fees are positive when paid."
     if any(result.identity_gaps().values()):
         note = "The lines do not add up to the equity: this is a fault, please report it with the journal."

@@ -84,7 +84,7 @@ class Metrics:
 
 def metrics(result: RunResult) -> list[Metrics]:
     """The figures of every currency of the run, in the order of its money table."""
-    return [_sheet(result, row) for row in result.money]
+    return [_sheet(result, row) for row in result.moved()]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,12 @@ class MoneyRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.equity - self.starting_balance - self.transfers
 
     @property
+    def is_idle(self) -> bool:
+        """True for a currency that the run held and never moved."""
+        moved = (self.transfers, self.realized_pnl, self.unrealized_pnl, self.fees, self.funding, self.gap)
+        return not any(moved)
+
+    @property
     def gap(self) -> int:
         """By how much the lines miss the equity; 0 in every sound run."""
         sources = self.starting_balance + self.transfers + self.realized_pnl + self.funding + self.unrealized_pnl
@@ -216,6 +222,15 @@ class RunResult(msgspec.Struct, kw_only=True):
             "journal_hash": self.journal_hash,
             "strategies": [self._strategy_json(strategy) for strategy in self.strategies],
         }
+
+    def moved(self) -> list[MoneyRow]:
+        """The currencies in which something happened; all of them where nothing happened at all."""
+        return [row for row in self.money if not row.is_idle] or self.money
+
+    def idle_text(self) -> str:
+        """The currencies that are left out of `moved`, as one line: `10.0 ETH, 10000.0 USDT`."""
+        shown = self.moved()
+        return ", ".join(f"{row.unit.text(row.equity)} {row.currency}" for row in self.money if row not in shown)
 
     def identity_gaps(self) -> dict[str, int]:
         """Per currency, by how many minor units the lines of the money table miss the equity; all are to be 0."""

@@ -91,12 +91,14 @@ def _money(page: _Page, result: RunResult) -> None:
     if not result.money:
         page.add("No money moved: the run had no account.")
         return
-    for rows in _blocks(page, result.money):
+    for rows in _blocks(page, result.moved()):
         _money_block(page, rows)
     for row in result.money:
         if row.gap:
             page.add(f"The {row.currency} lines miss the equity by {row.unit.text(row.gap)}: please report it.", _WARN)
     page.blank()
+    if result.idle_text():
+        page.entry("Not moved", result.idle_text())
     for sheet in metrics(result):
         shown = [("", "net_profit"), ("", "return"), ("largest drawdown ", "max_drawdown_share")]
         parts = [prefix + sheet.figures[key].text for prefix, key in shown if key in sheet.figures]
@@ -168,6 +170,6 @@ def _trust(page: _Page, result: RunResult) -> None:
     page.entries("Data", (f"{row.part} {row.origin}: {row.text}" for row in result.provenance))
     page.entries("Warnings" if len(result.warnings) > 1 else "Warning", result.warnings, _WARN)
     if result.journal_hash:
-        page.entry("Journal", result.journal_hash)
+        page.entry("Journal hash", result.journal_hash)
     if result.report:
         page.entry("Report", result.report)

@@ -183,7 +183,7 @@ class ReplaySession:
         for host in self._hosts:
             for view in host.desk.markets:
                 exchange = self._exchanges[view.instrument.exchange]
-                prices[view.instrument.symbol] = exchange.reference_price(view.instrument)
+                prices[view.instrument.symbol] = exchange.last_price(view.instrument)
         self._recorder.sample(self._clock.ts, self.money.booked_equity(), prices)
         if self._max_drawdown is not None:
             self._watch()

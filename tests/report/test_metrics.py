@@ -159,7 +159,7 @@ def test_unknown_values_leave_turnover_out(maker, fill):
 
 
 def test_fills_count_for_the_currency_of_their_fee(maker):
-    both = [*maker().money, MoneyRow(currency="USDT", scale=6, starting_balance=0, equity=0)]
+    both = [*maker().money, MoneyRow(currency="USDT", scale=6, starting_balance=0, realized_pnl=5, equity=5)]
     xbt, usdt = metrics(maker(money=both))
     assert xbt.figures["round_trips"].value == 1
     assert usdt.figures["round_trips"].value == 0

@@ -100,3 +100,11 @@ def test_results_do_not_share_their_empty_lists():
     first, second = (msgspec.convert({**head, "seed": 0, "exit_code": 0}, RunResult) for _ in range(2))
     first.warnings.append("only here")
     assert second.warnings == []
+
+
+def test_currencies_that_never_moved_are_named_in_one_line(maker):
+    idle = MoneyRow(currency="ETH", scale=9, starting_balance=10**10, equity=10**10)
+    result = maker(money=[*maker().money, idle])
+    assert [row.currency for row in result.moved()] == [row.currency for row in maker().money]
+    assert result.idle_text() == "10.000000000 ETH"
+    assert maker(money=[idle]).moved() == [idle], "a run in which nothing moved still shows its money"
