@@ -75,7 +75,7 @@ class Engine:
 
     def horizon(self) -> dict[Instrument, Horizon]:
         """For each market the prices that can change anything next."""
-        return {instrument: Horizon(market.top_buy, market.top_sell) for instrument, market in self.markets.items()}
+        return {instrument: Horizon(*market.touches) for instrument, market in self.markets.items()}
 
     def fund(self, instrument: Instrument, rate: float, ts: int) -> None:
         """A funding at `ts`: longs pay shorts when the rate is positive, on the value at the mark, truncated."""

@@ -68,6 +68,11 @@ class Market:
             return self.instrument.price(self.last)
         return self.book.mid
 
+    @property
+    def touches(self) -> tuple[int, int]:
+        """A print strictly between the two changes nothing; while an order waits for one, every print matters."""
+        return (_HIGHEST, _LOWEST) if self.waiting else (self.top_buy, self.top_sell)
+
     def available(self, side: Side, ticks: int) -> int:
         """Outside units at a level, less what accounts took since its last recorded change."""
         size = self.book.size(side, ticks)
