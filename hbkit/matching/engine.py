@@ -222,9 +222,12 @@ class Engine:
             order.ticks, order.units = old
 
     def _reduces(self, order: EngineOrder) -> bool:
-        """True for reduce-only orders, and for orders on the closing side of a hedge leg, which never cross zero."""
+        """True for reduce-only orders, and for orders on the closing side of a hedge leg, which never cross zero.
+
+        Reduce-only on the opening side of a leg has nothing to reduce, and is refused for that.
+        """
         side = order.request.position_side
-        if side is PositionSide.NET:
+        if order.request.reduce_only or side is PositionSide.NET:
             return order.request.reduce_only
         return (side is PositionSide.LONG) == (order.request.side is Side.SELL)
 
