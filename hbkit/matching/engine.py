@@ -194,8 +194,8 @@ class Engine:
         return ""
 
     def _money_refusal(self, order: EngineOrder) -> str:
-        """Balance test; an order that only reduces needs nothing."""
-        if self._reduces(order):
+        """Balance test; an order that only reduces needs nothing, except on spot, where it pays like any other."""
+        if self._reduces(order) and not order.request.instrument.is_spot:
             return ""
         short = self._owner(order).shortage(order, self.markets[order.request.instrument].walk)
         if short is None:
