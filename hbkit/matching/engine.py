@@ -210,6 +210,8 @@ class Engine:
             return f"quantity must stay above the {instrument.qty_text(order.filled)} that filled"
         if units % instrument.lot_units:
             return f"quantity {instrument.qty_text(units)} is not a multiple of lot {instrument.lot_size}"
+        if order.is_market and ticks is not None:
+            return "a market order has no price"
         if ticks == order.ticks and units == order.units:
             return "nothing to change"
         old = order.ticks, order.units
