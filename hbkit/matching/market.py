@@ -98,8 +98,9 @@ class Market:
     # -- market events
 
     def level(self, side: Side, ticks: int, units: int) -> None:
-        """A level's size was recorded; 0 takes it away."""
-        self._record(side, ticks, units)
+        """A level's size was recorded; 0 takes it away. The size it had already is no change: a dent stays."""
+        if units != self.book.size(side, ticks):
+            self._record(side, ticks, units)
         if not units:
             return
         self._clear_ahead(side)
