@@ -117,12 +117,15 @@ class Market:
             self._crossed(Side.BUY, bid)
 
     def print(self, ticks: int, units: int, taker: int) -> None:
-        """A trade was recorded: `taker` is +1 for a buy, -1 for a sell, 0 where that is not known."""
+        """A trade was recorded: `taker` is +1 for a buy, -1 for a sell, 0 where that is not known.
+
+        Its size is there once: first for orders that waited for it, then for resting buys, then for resting sells.
+        """
         self.last = ticks
         if self.waiting:
-            self._serve_waiting(ticks, units)
+            units = self._serve_waiting(ticks, units)
         if ticks <= self.top_buy:
-            self._hit(self.buys, ticks, units, at_price=taker <= 0)
+            units = self._hit(self.buys, ticks, units, at_price=taker <= 0)
         if ticks >= self.top_sell:
             self._hit(self.sells, ticks, units, at_price=taker >= 0)
 
@@ -242,8 +245,11 @@ class Market:
 
     # -- the market meets resting orders
 
-    def _hit(self, orders: list[EngineOrder], ticks: int, units: int, *, at_price: bool) -> None:
-        """A print at `ticks` meets the resting orders of one side, best price first, then by place."""
+    def _hit(self, orders: list[EngineOrder], ticks: int, units: int, *, at_price: bool) -> int:
+        """A print at `ticks` meets the resting orders of one side, best price first, then by place.
+
+        Returns what is left of it.
+        """
         queue = self.model.uses_queue
         passed = 0
         level: list[EngineOrder] = []
@@ -262,9 +268,11 @@ class Market:
                 passed += outside
                 units -= outside
                 offered = units if order.ahead <= passed else 0
-            units -= self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
+            filled = self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
+            units -= filled if queue else 0
         for order in level:
             order.ahead = max(0, order.ahead - passed)
+        return units
 
     def _meet(self, order: EngineOrder, extreme: int) -> None:
         assert order.ticks is not None
@@ -297,8 +305,11 @@ class Market:
             self._fill(order, units, order.ticks, Liquidity.MAKER)
         return units
 
-    def _serve_waiting(self, ticks: int, units: int) -> None:
-        """The print that waiting orders waited for: those that reach it trade there, the others rest or end."""
+    def _serve_waiting(self, ticks: int, units: int) -> int:
+        """The print that waiting orders waited for: those that reach it trade there, the others rest or end.
+
+        Returns what is left of it.
+        """
         queue = self.model.uses_queue
         for order in list(self.waiting):
             if not order.leaves:
@@ -311,6 +322,7 @@ class Market:
             if take > 0:
                 units -= take if queue else 0
                 self._fill(order, take, ticks, Liquidity.TAKER)
+        return units
 
     # -- account orders take
 
