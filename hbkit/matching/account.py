@@ -191,7 +191,7 @@ class Account:
             if order.request.instrument is instrument and order.request.position_side is side and order.side == sign
         ]
         total = 0
-        for order in sorted(orders, key=lambda order: (-(order.ticks or 0) * sign, order.sequence)):
+        for order in sorted(orders, key=lambda order: order.eagerness):
             for ticks, units in self._pieces(order, walk if order is extra else None):
                 free = min(covered, units)
                 covered -= free

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hbkit.matching.account import Account
 from hbkit.matching.fills import FillModel
 from hbkit.matching.market import Market
-from hbkit.matching.order import EngineOrder
+from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
 from hbkit.model import (
     Execution,
     ExecutionKind,
@@ -145,7 +145,7 @@ class Engine:
         market = self.markets[order.request.instrument]
         market.remove(order)
         del account.orders[order_id]
-        order.ticks, order.units, order.arrived = new_ticks, new_units, ts
+        order.ticks, order.units, order.arrived, order.sequence = new_ticks, new_units, ts, UNKNOWN_SIZE
         self._enter(order)
 
     def cancel(self, account: Account, order_id: str, ts: int) -> None:
@@ -318,7 +318,7 @@ class Engine:
             return
         position = self._owner(cause).leg(instrument, side).units
         left = abs(position)
-        for order in sorted(orders, key=lambda order: (-(order.ticks or 0) * order.side, order.sequence)):
+        for order in sorted(orders, key=lambda order: order.eagerness):
             keep = min(order.leaves, left) if order.side * position < 0 else 0
             left -= keep
             if keep == 0:

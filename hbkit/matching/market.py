@@ -26,14 +26,6 @@ _LOWEST = -UNKNOWN_SIZE
 _HIGHEST = UNKNOWN_SIZE
 
 
-def _buy_key(order: EngineOrder) -> tuple[int, int]:
-    return (-(order.ticks or 0), order.sequence)
-
-
-def _sell_key(order: EngineOrder) -> tuple[int, int]:
-    return (order.ticks or 0, order.sequence)
-
-
 class Market:
     """The state and the matching of one instrument. Events come in, fills go out through `on_fill`."""
 
@@ -187,8 +179,7 @@ class Market:
         self._sequence += 1
         order.sequence = self._sequence
         order.ahead = self._ahead(order.request.side, order.ticks)
-        orders, key = (self.buys, _buy_key) if order.side > 0 else (self.sells, _sell_key)
-        insort(orders, order, key=key)
+        insort(self.buys if order.side > 0 else self.sells, order, key=lambda order: order.eagerness)
         self._refresh_tops()
 
     def remove(self, order: EngineOrder) -> None:
