@@ -146,6 +146,7 @@ class Engine:
         market.remove(order)
         del account.orders[order_id]
         order.ticks, order.units, order.arrived, order.sequence = new_ticks, new_units, ts, UNKNOWN_SIZE
+        self._cut_to_position(order)
         self._enter(order)
 
     def cancel(self, account: Account, order_id: str, ts: int) -> None:
