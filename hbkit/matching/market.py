@@ -151,12 +151,15 @@ class Market:
         return sum(units for _, units in self.walk(order))
 
     def walk(self, order: EngineOrder) -> Iterator[tuple[int, int]]:
-        """The (ticks, units) an order would take from the other side, best first, up to its price and quantity."""
+        """The (ticks, units) an order would take from the other side, best first, up to its price and quantity.
+
+        Nothing without a book: there it takes the next print, and account orders do not meet each other.
+        """
         left = order.leaves
-        for ticks in self._opposite_prices(order):
+        for ticks in self._opposite_prices(order) if self.has_book else ():
             if left <= 0 or not order.reaches(ticks):
                 return
-            units = min(left, self._offered(order.request.side.opposite, ticks))
+            units = self._whole(min(left, self._offered(order.request.side.opposite, ticks)), left)
             left -= units
             if units:
                 yield ticks, units
