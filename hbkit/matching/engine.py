@@ -268,7 +268,10 @@ class Engine:
         self._hold_reduce_only(order)
 
     def _on_missed(self, order: EngineOrder) -> None:
-        """The print an order waited for did not reach it."""
+        """The print an order waited for did not reach it, or was too small for a fill-or-kill."""
+        if order.request.time_in_force is TimeInForce.FOK:
+            self._end(order, "fill-or-kill could not fill whole")
+            return
         if order.is_immediate:
             self._end(order, "immediate order: the next print did not reach its price")
             return

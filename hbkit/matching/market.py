@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from hbkit.matching.fills import FillModel
 from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
-from hbkit.model import Instrument, Liquidity, OrderBook, Side
+from hbkit.model import Instrument, Liquidity, OrderBook, Side, TimeInForce
 
 OnFill = Callable[[EngineOrder, int, int, Liquidity], None]
 """Called for each fill with order, units, ticks, liquidity; may cancel or cut other orders before it returns."""
@@ -302,7 +302,8 @@ class Market:
     def _serve_waiting(self, ticks: int, units: int) -> int:
         """The print that waiting orders waited for: those that reach it trade there, the others rest or end.
 
-        Returns what is left of it.
+        What a print is too small for goes on waiting, immediate orders too, since one sweep prints many times; a
+        fill-or-kill ends. Returns what is left of the print.
         """
         queue = self.model.uses_queue
         for order in list(self.waiting):
@@ -313,7 +314,10 @@ class Market:
                 self._on_missed(order)
                 continue
             take = self._whole(min(order.leaves, units), order.leaves) if queue else order.leaves
-            if take > 0:
+            if order.request.time_in_force is TimeInForce.FOK and take < order.leaves:
+                self.waiting.remove(order)
+                self._on_missed(order)
+            elif take > 0:
                 units -= take if queue else 0
                 self._fill(order, take, ticks, Liquidity.TAKER)
         return units
