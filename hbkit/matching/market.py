@@ -68,7 +68,9 @@ class Market:
     def available(self, side: Side, ticks: int) -> int:
         """Outside units at a level, less what accounts took since its last recorded change."""
         size = self.book.size(side, ticks)
-        return max(0, size - self._dents.get((side, ticks), 0)) if self._dents else size
+        if not self._dents or size >= UNKNOWN_SIZE:
+            return size
+        return max(0, size - self._dents.get((side, ticks), 0))
 
     def best(self, side: Side) -> int | None:
         """Best outside price of a side that has something left, or best account order there if that is better."""
@@ -261,11 +263,11 @@ class Market:
                 outside = min(max(0, order.ahead - passed), units)
                 passed += outside
                 units -= outside
-                offered = units if order.ahead <= passed else 0
+                offered = units if order.ahead <= passed < UNKNOWN_SIZE else 0
             filled = self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
             units -= filled if queue else 0
         for order in level:
-            order.ahead = max(0, order.ahead - passed)
+            order.work_off(passed)
         return units
 
     def _meet(self, order: EngineOrder, extreme: int) -> None:
@@ -350,7 +352,7 @@ class Market:
         if taken:
             self._dent(side, ticks, taken)
             for maker in orders:
-                maker.ahead = max(0, maker.ahead - taken)
+                maker.work_off(taken)
 
     def _take_outside(self, taker: EngineOrder, ticks: int, offered: int) -> int:
         units = self._whole(min(taker.leaves, offered), taker.leaves)

@@ -59,6 +59,11 @@ class EngineOrder:
         """Sorts the most aggressive first: market orders, then by price, then by place in the queue."""
         return (-UNKNOWN_SIZE if self.ticks is None else -self.ticks * self.side, self.sequence)
 
+    def work_off(self, units: int) -> None:
+        """Outside units at its level went; what nobody knows is never worked off."""
+        if self.ahead < UNKNOWN_SIZE:
+            self.ahead = max(0, self.ahead - units)
+
     def reaches(self, ticks: int) -> bool:
         """True when the order may trade at `ticks`."""
         return self.ticks is None or (self.ticks - ticks) * self.side >= 0
