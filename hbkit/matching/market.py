@@ -248,16 +248,15 @@ class Market:
         """
         queue = self.model.uses_queue
         passed = 0
-        level: list[EngineOrder] = []
         for order in list(orders):
             assert order.ticks is not None
+            if not order.leaves:
+                continue  # it gave way to an earlier fill of this print
             distance = (order.ticks - ticks) * order.side
             if distance < 0 or (queue and units <= 0):
                 break
-            if distance == 0:
-                if queue and not at_price:
-                    break
-                level.append(order)
+            if distance == 0 and queue and not at_price:
+                break
             offered = units
             if queue and distance == 0:
                 outside = min(max(0, order.ahead - passed), units)
@@ -266,9 +265,15 @@ class Market:
                 offered = units if order.ahead <= passed < UNKNOWN_SIZE else 0
             filled = self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
             units -= filled if queue else 0
-        for order in level:
-            order.work_off(passed)
+        self._work_off(orders, ticks, passed)
         return units
+
+    @staticmethod
+    def _work_off(orders: list[EngineOrder], ticks: int, units: int) -> None:
+        """Outside units at `ticks` went: everyone who stands there moves up, those the event did not reach as well."""
+        for order in orders:
+            if order.ticks == ticks:
+                order.work_off(units)
 
     def _meet(self, order: EngineOrder, extreme: int) -> None:
         assert order.ticks is not None
@@ -351,8 +356,7 @@ class Market:
         taken += self._take_outside(taker, ticks, outside - taken)
         if taken:
             self._dent(side, ticks, taken)
-            for maker in orders:
-                maker.work_off(taken)
+            self._work_off(orders, ticks, taken)
 
     def _take_outside(self, taker: EngineOrder, ticks: int, offered: int) -> int:
         units = self._whole(min(taker.leaves, offered), taker.leaves)
