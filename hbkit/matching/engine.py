@@ -8,6 +8,7 @@ hears of a fill can act in the middle of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -194,11 +195,11 @@ class Engine:
             return f"price {price} is above the maximum {instrument.max_price}"
         return ""
 
-    def _money_refusal(self, order: EngineOrder) -> str:
+    def _money_refusal(self, order: EngineOrder, replaced: EngineOrder | None = None) -> str:
         """Balance test; an order that only reduces needs nothing, except on spot, where it pays like any other."""
         if self._reduces(order) and not order.request.instrument.is_spot:
             return ""
-        short = self._owner(order).shortage(order, self.markets[order.request.instrument].walk)
+        short = self._owner(order).shortage(order, self.markets[order.request.instrument].walk, replaced)
         if short is None:
             return ""
         needed, currency = short
@@ -215,14 +216,9 @@ class Engine:
             return "a market order has no price"
         if ticks == order.ticks and units == order.units:
             return "nothing to change"
-        old = order.ticks, order.units
-        order.ticks, order.units = ticks, units
-        del self._owner(order).orders[order.request.id]
-        try:
-            return self._price_refusal(order) or self._money_refusal(order)
-        finally:
-            self._owner(order).orders[order.request.id] = order
-            order.ticks, order.units = old
+        changed = copy(order)
+        changed.ticks, changed.units = ticks, units
+        return self._price_refusal(changed) or self._money_refusal(changed, order)
 
     def _reduces(self, order: EngineOrder) -> bool:
         """True for reduce-only orders, and for orders on the closing side of a hedge leg, which never cross zero.

@@ -54,7 +54,7 @@ BASE_TICKS = {
     XBTUSD: 64_371, XBTUSD_TENTH: 321_855, XBTUSDT: 64_371, ODD_LINEAR: 1_237, ETHUSD: 60_003, XBT_USDT: 600_003,
 }  # fmt: skip
 """Where each market trades, about."""
-SPREAD_OF_PRICES = 5
+SPREAD_OF_PRICES = 4
 """Ticks to either side of the middle in which everything happens."""
 
 Event = tuple[Any, ...]
@@ -99,7 +99,7 @@ def make_flow(seed: int) -> Flow:
     """The flow of a seed, always the same."""
     chance = Chance(seed)
     setting = _setting(chance.fork("setting"))
-    return Flow(seed, setting, tuple(_Writer(setting, chance.fork("events")).write(chance.randint(20, 90))))
+    return Flow(seed, setting, tuple(_Writer(setting, chance.fork("events")).write(chance.randint(20, 120))))
 
 
 def _setting(chance: Chance) -> Setting:
@@ -145,7 +145,7 @@ class _Writer:
         market = chance.randrange(len(self.setting.instruments))
         if chance.random() < 0.04:
             self.middles[market] += chance.choice((-2, -1, 1, 2))
-        kind = chance.choices(("market", "submit", "amend", "cancel", "rare"), (45, 36, 10, 7, 2))[0]
+        kind = chance.choices(("market", "submit", "amend", "cancel", "rare"), (45, 35, 11, 6, 3))[0]
         if kind == "market":
             return self._market_event(market)
         if kind == "submit" or not self.orders:
@@ -250,13 +250,15 @@ class _Writer:
             return ("fund", market, chance.choice((0.0001, -0.000375, 0.0012, 0.0)))
         if kind == "mark":
             instrument = self.setting.instruments[market]
-            return ("mark", market, instrument.price(self._price(market)) + chance.choice((0.0, 0.37)))
+            # Now and then far away, so that accounts have less than their orders need.
+            price = instrument.price(self._price(market)) * chance.choice((1.0, 1.0, 1.07, 0.9))
+            return ("mark", market, price)
         return ("mode", chance.randrange(len(self.setting.balances)), chance.choice(("one_way", "hedge")))
 
     # -- numbers
 
     def _price(self, market: int) -> int:
-        distance = min(SPREAD_OF_PRICES, int(abs(self.chance.gauss(0, 2.2))))
+        distance = min(SPREAD_OF_PRICES, int(abs(self.chance.gauss(0, 1.6))))
         return self.middles[market] + self.chance.choice((-1, 1)) * distance
 
     def _outside_units(self, market: int) -> int:

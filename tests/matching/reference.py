@@ -186,6 +186,8 @@ class Reference:
             for order, reached in [(order, extreme) for order in old] + [(order, close) for order in new]:
                 assert order.ticks is not None
                 beyond = (order.ticks - reached) * sign
+                if not order.left:
+                    continue  # it gave way to an earlier fill of this candle
                 if beyond > 0 or (beyond == 0 and market.model == "touch"):
                     self._fill(order, order.left, order.ticks, "maker", OUTSIDE)
 
@@ -316,8 +318,6 @@ class Reference:
             side = order.request.position_side
             growth = self._margin(account, instrument, side, [*others, order], arriving=order)
             growth -= self._margin(account, instrument, side, account.orders, arriving=None)
-        if instead_of is not None and growth <= 0:
-            return False
         return growth > self.free(account, code)
 
     # -- money
