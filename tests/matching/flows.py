@@ -232,16 +232,13 @@ class _Writer:
             hedge = not hedge
         leg = chance.choice(("long", "short")) if hedge and instrument.hedge and not instrument.is_spot else "net"
         is_market = chance.random() < 0.15
-        words = {
-            "tif": chance.choices(("gtc", "ioc", "fok", "day"), (14, 2, 2, 1))[0] if not is_market else "ioc",
-            "post": chance.random() < 0.12,
-            "reduce": chance.random() < 0.3,
-        }
+        time_in_force = chance.choices(("gtc", "ioc", "fok", "day"), (14, 2, 2, 1))[0] if not is_market else "ioc"
+        post_only, reduce_only = chance.random() < 0.12, chance.random() < 0.3
         ticks = None if is_market else self._price(market)
         if not is_market and chance.random() < 0.01:
             ticks = chance.choice((0, -3, None))
-        side = chance.choice((1, -1))
-        return ("submit", account, market, number, side, leg, self._order_units(market), ticks, *words.values(), is_market)
+        what = (chance.choice((1, -1)), leg, self._order_units(market), ticks)
+        return ("submit", account, market, number, *what, time_in_force, post_only, reduce_only, is_market)
 
     def _rare(self, market: int) -> Event:
         chance = self.chance

@@ -15,7 +15,6 @@ from hbkit.model import (
     ExecutionKind,
     OrderReport,
     OrderRequest,
-    OrderStatus,
     OrderType,
     PositionMode,
     PositionSide,
@@ -351,6 +350,3 @@ def finding(flow: Flow) -> str:
     """A failing flow, made short, with what goes wrong in it."""
     short = shrink(flow)
     return f"{short.text()}\n{check(short)}\nagain: python -m tests.matching.campaign --flows 1 --seed {flow.seed}"
-
-
-FINAL = tuple(status for status in OrderStatus if status.is_final)

@@ -1,7 +1,7 @@
 """A second matching engine, slow and obvious, that shares no code with the first: what both do must be the same.
 
 It is written from the rules, with plain lists, and recomputes everything each time it is asked. A level's queue is
-spelled out as chunks `[outside, order, outside, order, ...]` and worked off from the front. Of hbkit it uses only the
+read as chunks `[outside, order, outside, order, ...]` and worked off from the front. Of hbkit it uses only the
 value types and the instrument's arithmetic, which has tests of its own.
 """
 
@@ -598,23 +598,18 @@ class Reference:
             return units
         queue = [order for order in resting if order.ticks == ticks]
         worked_off = 0
-        for chunk, order in self._chunks(queue):
+        for order in queue:
             if not order.left:
                 continue  # it gave way to an earlier fill of this print
-            reach = chunk - worked_off if chunk is not None else units
-            step = min(units, max(0, reach))
-            worked_off += step
-            units -= step
-            if chunk is None:
-                break  # behind what nobody knows nothing can be said
+            # The chunk of outside size between the order before and this one; nobody knows its end where ahead is None.
+            chunk = units if order.ahead is None else min(units, max(0, order.ahead - worked_off))
+            worked_off += chunk
+            units -= chunk
+            if order.ahead is None:
+                break
             units -= self._fill_part(market, order, units)
         self._work_off(queue, worked_off)
         return units
-
-    @staticmethod
-    def _chunks(queue: list[RefOrder]) -> list[tuple[int | None, RefOrder]]:
-        """Each order with all the outside size before it; None from the first order that does not know."""
-        return [(order.ahead, order) for order in queue]
 
     def _fill_part(self, market: RefMarket, order: RefOrder, offered: int) -> int:
         units = order.left if offered >= order.left else self._lots(market, offered)
@@ -624,7 +619,7 @@ class Reference:
         return units
 
     def _serve_waiting(self, market: RefMarket, ticks: int, units: int) -> int:
-        """The print that orders without a book waited for; in the queue model it is shared out and what is left told."""
+        """The print that orders waited for; in the queue model it is shared out, and what is left of it told."""
         for order in list(market.waiting):
             if not order.left:
                 continue
