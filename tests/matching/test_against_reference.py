@@ -52,8 +52,10 @@ def amend_up_keeps_its_place(patch: pytest.MonkeyPatch) -> None:
         if order is None or not larger or self._amend_refusal(order, order.ticks, units or 0):
             honest(self, account, order_id, ts, ticks=ticks, units=units)
             return
-        order.units = units or 0
+        order.units, order.arrived = units or 0, ts
+        self._cut_to_position(order)
         self._report(order, "")
+        self._hold_reduce_only(order)
 
     patch.setattr(Engine, "amend", amend)
 
