@@ -181,6 +181,21 @@ class Account:
             growth = self.order_margin(instrument, side, order, walk, replaced) - self.order_margin(instrument, side)
         return (growth, currency) if growth > self.wallet(self._touch(currency)).available else None
 
+    def can_pay(self, order: EngineOrder, ticks: int) -> bool:
+        """True when an open order could fill whole at `ticks`: prices may have moved since it was accepted."""
+        instrument, side = order.request.instrument, order.request.position_side
+
+        def walk(_: EngineOrder) -> list[tuple[int, int]]:
+            return [(ticks, order.leaves)]
+
+        if instrument.is_spot:
+            code = self._spot_currency(order).code
+            growth = self._spot_need(order, walk) - self._spot_need(order, None)
+        else:
+            code = instrument.settle.code
+            growth = self.order_margin(instrument, side, order, walk, order) - self.order_margin(instrument, side)
+        return self.cash.get(code, 0) + self.unrealized(code) - self.locked(code) >= growth
+
     def _touch(self, currency: Currency) -> str:
         self.currencies.setdefault(currency.code, currency)
         return currency.code

@@ -57,7 +57,7 @@ class Engine:
 
     def add_market(self, instrument: Instrument, model: FillModel, *, has_book: bool) -> Market:
         """Open a market; its events are then fed to the Market that is returned, after `at(ts)`."""
-        market = Market(instrument, model, self._on_fill, self._on_missed, has_book=has_book)
+        market = Market(instrument, model, self._on_fill, self._on_missed, self._on_met, has_book=has_book)
         self.markets[instrument] = market
         return market
 
@@ -273,6 +273,14 @@ class Engine:
             return
         self.markets[order.request.instrument].rest(order)
         self._hold_reduce_only(order)
+
+    def _on_met(self, order: EngineOrder, ticks: int) -> bool:
+        """The print an order waited for reaches it: test the balance anew, for its price was not known before."""
+        exempt = self._reduces(order) and not order.request.instrument.is_spot
+        if exempt or self._owner(order).can_pay(order, ticks):
+            return True
+        self._end(order, "the next print is dearer than the account can pay")
+        return False
 
     # -- what happens to orders
 

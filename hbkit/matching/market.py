@@ -21,6 +21,8 @@ OnFill = Callable[[EngineOrder, int, int, Liquidity], None]
 """Called for each fill with order, units, ticks, liquidity; may cancel or cut other orders before it returns."""
 OnMissed = Callable[[EngineOrder], None]
 """Called with an order that waited for a print and was not reached by it; it waits no longer."""
+OnMet = Callable[[EngineOrder, int], bool]
+"""Called with an order that waited and the ticks of the print that reaches it; False if the order ended instead."""
 
 _LOWEST = -UNKNOWN_SIZE
 _HIGHEST = UNKNOWN_SIZE
@@ -30,7 +32,14 @@ class Market:
     """The state and the matching of one instrument. Events come in, fills go out through `on_fill`."""
 
     def __init__(
-        self, instrument: Instrument, model: FillModel, on_fill: OnFill, on_missed: OnMissed, *, has_book: bool
+        self,
+        instrument: Instrument,
+        model: FillModel,
+        on_fill: OnFill,
+        on_missed: OnMissed,
+        on_met: OnMet,
+        *,
+        has_book: bool,
     ) -> None:
         self.instrument = instrument
         self.model = model
@@ -47,6 +56,7 @@ class Market:
         self._dents: dict[tuple[Side, int], int] = {}
         self._on_fill = on_fill
         self._on_missed = on_missed
+        self._on_met = on_met
         self._sequence = 0
 
     # -- what is known
@@ -319,6 +329,8 @@ class Market:
             if not order.reaches(ticks):
                 self.waiting.remove(order)
                 self._on_missed(order)
+                continue
+            if not self._on_met(order, ticks):
                 continue
             take = self._whole(min(order.leaves, units), order.leaves) if queue else order.leaves
             if order.request.time_in_force is TimeInForce.FOK and take < order.leaves:

@@ -299,6 +299,9 @@ class Play:
                 raise Parted(f"{code}: {cash=} {legs=} {fees=} {funding=} {deposits=} {outside=} {bought=}")
             self._check_identities(code)
         self._check_units()
+        spot_only = all(market.instrument.is_spot for market in self.markets)
+        if spot_only and any(amount < 0 for account in self.accounts for amount in account.cash.values()):
+            raise Parted("a spot wallet is below zero")
 
     def _check_identities(self, code: str) -> None:
         """Per account and currency: start + realized + funding - fees = cash, as long as no spot was traded."""

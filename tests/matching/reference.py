@@ -320,10 +320,32 @@ class Reference:
             growth -= self._margin(account, instrument, side, account.orders, arriving=None)
         return growth > self.free(account, code)
 
+    def _can_pay(self, order: RefOrder, ticks: int) -> bool:
+        """Whether an order that waited can be filled whole at a print, counting it there and nowhere else."""
+        account, instrument = order.owner, order.request.instrument
+        if order.closes_only and not instrument.is_spot:
+            return True
+        there = RefOrder(account, order.request, order.arrived, ticks, order.units, order.filled, order.status)
+        orders = [other for other in account.orders if other is not order]
+        if instrument.is_spot:
+            needed, code = self._spot_need(there, arriving=False), self._spot_currency(order)
+        else:
+            needed, code, side = 0, instrument.settle.code, order.request.position_side
+            there.ticks = order.ticks  # it stands among the others where its own price puts it
+            needed += self._margin(account, instrument, side, [*orders, there], there, at=ticks)
+            needed -= self._margin(account, instrument, side, orders, arriving=None)
+        everything, account.orders = account.orders, orders
+        left = self._left(account, code)
+        account.orders = everything
+        return left >= needed
+
     # -- money
 
     def free(self, account: RefAccount, code: str) -> int:
         """What new orders may use."""
+        return max(0, self._left(account, code))
+
+    def _left(self, account: RefAccount, code: str) -> int:
         total = Fraction(account.cash.get(code, 0))
         for (symbol, _), (units, cost) in account.legs.items():
             market = self.markets[symbol]
@@ -341,7 +363,7 @@ class Reference:
         for order in account.orders:
             if order.request.instrument.is_spot and self._spot_currency(order) == code:
                 total -= self._spot_need(order, arriving=False)
-        return max(0, int(total))
+        return int(total)
 
     def _margin(
         self,
@@ -350,6 +372,7 @@ class Reference:
         side: PositionSide,
         orders: list[RefOrder],
         arriving: RefOrder | None,
+        at: int | None = None,
     ) -> int:
         rate = Fraction(instrument.init_margin)
         if account.leverage:
@@ -369,7 +392,8 @@ class Reference:
             covered = abs(position) if position * sign < 0 else 0
             value = 0
             for order in sorted(row, key=RefOrder.eagerness):
-                for ticks, units in self._pieces(order, order is arriving):
+                counted = at is not None and order is arriving
+                for ticks, units in [(at, order.left)] if counted else self._pieces(order, order is arriving):
                     bare = max(0, units - covered)
                     covered -= units - bare
                     value += instrument.value_at(bare, ticks)
@@ -630,6 +654,9 @@ class Reference:
                 else:
                     self._rest(market, order)
                     self._hold(order.owner, order.request.instrument, order.request.position_side)
+                continue
+            if not self._can_pay(order, ticks):
+                self._cancel(order)
                 continue
             part = order.left
             if market.model == "queue" and units < part:

@@ -117,6 +117,21 @@ def test_late_cancel_is_told_what_became_of_the_order(venue: Venue) -> None:
     assert (report.refused, report.reason) == ("cancel", "order is already filled")
 
 
+def test_order_that_waited_pays_the_price_of_the_print() -> None:
+    venue = Venue(XBT_USDT, has_book=False, usdt=60_060)
+    order = venue.buy(100)  # before the first print nobody knows what it needs
+    venue.events()
+    # 100 satoshi at 60000 are 60,000 millionths, with the fee 60,060; at 60001 they are too dear.
+    venue.market.print(600_010, 1000, 1)
+    assert venue.said() == [(order, "canceled", "the next print is dearer than the account can pay")]
+    venue.market.print(600_000, 1000, 1)
+    order = venue.buy(100)
+    venue.events()
+    venue.market.print(600_000, 1000, 1)
+    assert venue.fills() == [(order, 600_000, 100, "taker")]
+    assert venue.a.cash["USDT"] == 0
+
+
 # -- amend and cancel
 
 
