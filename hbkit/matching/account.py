@@ -158,9 +158,7 @@ class Account:
             row = [
                 order
                 for order in orders
-                if order.request.instrument is instrument
-                and order.request.position_side is side
-                and order.side == sign
+                if order.request.instrument is instrument and order.request.position_side is side and order.side == sign
             ]
             needed = self._uncovered_value(instrument, side, sign, row, extra, walk) * rate
             sides[sign] = -(-needed.numerator // needed.denominator)

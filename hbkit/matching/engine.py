@@ -352,6 +352,7 @@ class Engine:
             del self._done[next(iter(self._done))]
 
     def _late(self, account: Account, order_id: str, what: str) -> None:
+        """Say what became of the order; an id that was never taken gets no answer, for there is no order to report."""
         order = self._done.get((account.name, order_id))
         if order is not None:
             self._report(order, f"order is already {order.status}", refused=what)

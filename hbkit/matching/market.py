@@ -5,7 +5,8 @@ price, then by place in the queue. What they take from a recorded level is a den
 recorded change. Two sorts of feed are told apart, because nothing may be invented:
 
 * with a book (levels or quotes): an order that takes liquidity walks the recorded sizes at once;
-* prints only (trades or candles): it waits for the next print and trades there, whole.
+* prints only (trades or candles): it waits for the next print and trades there; a print's size counts in the queue
+  model. Account orders do not meet each other on such a feed.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class Market:
             self._hit(self.sells, ticks, units, at_price=taker >= 0)
 
     def candle(self, open_ts: int, low: int, high: int, close: int) -> None:
-        """A candle closed. Its range counts only for orders that stood when it opened, its close for all.
+        """A candle closed. Its range counts only for orders that stood when it opened, its close for the others.
 
         Which of high and low came first is not recorded: buys are served first, each at its own price.
         """
@@ -229,7 +230,10 @@ class Market:
         self._clear_ahead(side)
 
     def _clear_ahead(self, side: Side) -> None:
-        """Where the market's best lies behind an order, nobody outside stands at its price any more."""
+        """Where the market's best lies behind an order, nobody outside stands at its price any more.
+
+        Asked when a size was recorded, not when a level went: until the next size is known nothing is.
+        """
         best = self.book.best_bid_ticks if side is Side.BUY else self.book.best_ask_ticks
         for order in self.buys if side is Side.BUY else self.sells:
             if best is None or order.ticks is None or (order.ticks - best) * order.side <= 0:

@@ -44,9 +44,7 @@ def forget_dents(patch: pytest.MonkeyPatch) -> None:
 def amend_up_keeps_its_place(patch: pytest.MonkeyPatch) -> None:
     honest = Engine.amend
 
-    def amend(
-        self: Engine, account: Account, order_id: str, ts: int, *, ticks: int | None, units: int | None
-    ) -> None:
+    def amend(self: Engine, account: Account, order_id: str, ts: int, *, ticks: int | None, units: int | None) -> None:
         order = account.orders.get(order_id)
         larger = order is not None and ticks is None and units is not None and units > order.units
         if order is None or not larger or self._amend_refusal(order, order.ticks, units or 0):
