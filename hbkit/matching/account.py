@@ -137,29 +137,62 @@ class Account:
         return total
 
     def order_margin(
-        self, instrument: Instrument, side: PositionSide, extra: EngineOrder | None = None, walk: Walk | None = None
+        self,
+        instrument: Instrument,
+        side: PositionSide,
+        extra: EngineOrder | None = None,
+        walk: Walk | None = None,
+        replaced: EngineOrder | None = None,
     ) -> int:
-        """Initial margin that the open orders of a leg need, with `extra` as if it were accepted.
+        """Initial margin that the open orders of a leg need, with `extra` as if it were accepted, for `replaced`.
 
         The larger of the two sides; what only closes the position needs none. A marketable order counts at the prices
         it would get (`walk`).
         """
+        orders = [order for order in self.orders.values() if order is not replaced]
+        if extra is not None:
+            orders.append(extra)
         rate = self._initial_rate(instrument) + Fraction(instrument.taker_fee)
         sides = {1: 0, -1: 0}
         for sign in sides:
-            uncovered = self._uncovered_value(instrument, side, sign, extra, walk)
-            needed = uncovered * rate
+            row = [
+                order
+                for order in orders
+                if order.request.instrument is instrument and order.request.position_side is side and order.side == sign
+            ]
+            needed = self._uncovered_value(instrument, side, sign, row, extra, walk) * rate
             sides[sign] = -(-needed.numerator // needed.denominator)
         return max(sides.values())
 
-    def shortage(self, order: EngineOrder, walk: Walk) -> tuple[int, Currency] | None:
-        """What is missing, and in which currency, for `order` to be accepted; None when it can be."""
+    def shortage(
+        self, order: EngineOrder, walk: Walk, replaced: EngineOrder | None = None
+    ) -> tuple[int, Currency] | None:
+        """What `order` needs, and in which currency, if that is more than is free; None when it can be accepted.
+
+        Only growth counts: an amend (`replaced` is the order as it was) that needs no more than before always passes.
+        """
         instrument, side = order.request.instrument, order.request.position_side
+        currency = self._spot_currency(order) if instrument.is_spot else instrument.settle
         if instrument.is_spot:
-            return self._spot_shortage(order, walk)
-        growth = self.order_margin(instrument, side, order, walk) - self.order_margin(instrument, side)
-        available = self.wallet(self._touch(instrument.settle)).available
-        return (growth, instrument.settle) if growth > available else None
+            growth = self._spot_need(order, walk) - (self._spot_need(replaced, None) if replaced is not None else 0)
+        else:
+            growth = self.order_margin(instrument, side, order, walk, replaced) - self.order_margin(instrument, side)
+        return (growth, currency) if growth > self.wallet(self._touch(currency)).available else None
+
+    def can_pay(self, order: EngineOrder, ticks: int) -> bool:
+        """True when an open order could fill whole at `ticks`: prices may have moved since it was accepted."""
+        instrument, side = order.request.instrument, order.request.position_side
+
+        def walk(_: EngineOrder) -> list[tuple[int, int]]:
+            return [(ticks, order.leaves)]
+
+        if instrument.is_spot:
+            code = self._spot_currency(order).code
+            growth = self._spot_need(order, walk) - self._spot_need(order, None)
+        else:
+            code = instrument.settle.code
+            growth = self.order_margin(instrument, side, order, walk, order) - self.order_margin(instrument, side)
+        return self.cash.get(code, 0) + self.unrealized(code) - self.locked(code) >= growth
 
     def _touch(self, currency: Currency) -> str:
         self.currencies.setdefault(currency.code, currency)
@@ -177,7 +210,13 @@ class Account:
         return -(-needed.numerator // needed.denominator)
 
     def _uncovered_value(
-        self, instrument: Instrument, side: PositionSide, sign: int, extra: EngineOrder | None, walk: Walk | None
+        self,
+        instrument: Instrument,
+        side: PositionSide,
+        sign: int,
+        orders: list[EngineOrder],
+        extra: EngineOrder | None,
+        walk: Walk | None,
     ) -> int:
         position = self.leg(instrument, side).units
         hedged = side is not PositionSide.NET
@@ -185,13 +224,8 @@ class Account:
         if hedged and sign != opening:
             return 0
         covered = abs(position) if position * sign < 0 and not hedged else 0
-        orders = [
-            order
-            for order in (*self.orders.values(), *((extra,) if extra is not None else ()))
-            if order.request.instrument is instrument and order.request.position_side is side and order.side == sign
-        ]
         total = 0
-        for order in sorted(orders, key=lambda order: (-(order.ticks or 0) * sign, order.sequence)):
+        for order in sorted(orders, key=lambda order: order.eagerness):
             for ticks, units in self._pieces(order, walk if order is extra else None):
                 free = min(covered, units)
                 covered -= free
@@ -231,8 +265,3 @@ class Account:
     def _spot_currency(self, order: EngineOrder) -> Currency:
         instrument = order.request.instrument
         return instrument.base_currency if order.request.side is Side.SELL else instrument.settle
-
-    def _spot_shortage(self, order: EngineOrder, walk: Walk) -> tuple[int, Currency] | None:
-        currency = self._spot_currency(order)
-        need = self._spot_need(order, walk)
-        return (need, currency) if need > self.wallet(self._touch(currency)).available else None

@@ -8,13 +8,14 @@ hears of a fill can act in the middle of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from decimal import Decimal
 from typing import NamedTuple
 
 from hbkit.matching.account import Account
 from hbkit.matching.fills import FillModel
 from hbkit.matching.market import Market
-from hbkit.matching.order import EngineOrder
+from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
 from hbkit.model import (
     Execution,
     ExecutionKind,
@@ -56,7 +57,7 @@ class Engine:
 
     def add_market(self, instrument: Instrument, model: FillModel, *, has_book: bool) -> Market:
         """Open a market; its events are then fed to the Market that is returned, after `at(ts)`."""
-        market = Market(instrument, model, self._on_fill, self._on_missed, has_book=has_book)
+        market = Market(instrument, model, self._on_fill, self._on_missed, self._on_met, has_book=has_book)
         self.markets[instrument] = market
         return market
 
@@ -75,7 +76,7 @@ class Engine:
 
     def horizon(self) -> dict[Instrument, Horizon]:
         """For each market the prices that can change anything next."""
-        return {instrument: Horizon(market.top_buy, market.top_sell) for instrument, market in self.markets.items()}
+        return {instrument: Horizon(*market.touches) for instrument, market in self.markets.items()}
 
     def fund(self, instrument: Instrument, rate: float, ts: int) -> None:
         """A funding at `ts`: longs pay shorts when the rate is positive, on the value at the mark, truncated."""
@@ -145,7 +146,8 @@ class Engine:
         market = self.markets[order.request.instrument]
         market.remove(order)
         del account.orders[order_id]
-        order.ticks, order.units, order.arrived = new_ticks, new_units, ts
+        order.ticks, order.units, order.arrived, order.sequence = new_ticks, new_units, ts, UNKNOWN_SIZE
+        self._cut_to_position(order)
         self._enter(order)
 
     def cancel(self, account: Account, order_id: str, ts: int) -> None:
@@ -193,11 +195,11 @@ class Engine:
             return f"price {price} is above the maximum {instrument.max_price}"
         return ""
 
-    def _money_refusal(self, order: EngineOrder) -> str:
-        """Balance test; an order that only reduces needs nothing."""
-        if self._reduces(order):
+    def _money_refusal(self, order: EngineOrder, replaced: EngineOrder | None = None) -> str:
+        """Balance test; an order that only reduces needs nothing, except on spot, where it pays like any other."""
+        if self._reduces(order) and not order.request.instrument.is_spot:
             return ""
-        short = self._owner(order).shortage(order, self.markets[order.request.instrument].walk)
+        short = self._owner(order).shortage(order, self.markets[order.request.instrument].walk, replaced)
         if short is None:
             return ""
         needed, currency = short
@@ -210,21 +212,21 @@ class Engine:
             return f"quantity must stay above the {instrument.qty_text(order.filled)} that filled"
         if units % instrument.lot_units:
             return f"quantity {instrument.qty_text(units)} is not a multiple of lot {instrument.lot_size}"
+        if order.is_market and ticks is not None:
+            return "a market order has no price"
         if ticks == order.ticks and units == order.units:
             return "nothing to change"
-        old = order.ticks, order.units
-        order.ticks, order.units = ticks, units
-        del self._owner(order).orders[order.request.id]
-        try:
-            return self._price_refusal(order) or self._money_refusal(order)
-        finally:
-            self._owner(order).orders[order.request.id] = order
-            order.ticks, order.units = old
+        changed = copy(order)
+        changed.ticks, changed.units = ticks, units
+        return self._price_refusal(changed) or self._money_refusal(changed, order)
 
     def _reduces(self, order: EngineOrder) -> bool:
-        """True for reduce-only orders, and for orders on the closing side of a hedge leg, which never cross zero."""
+        """True for reduce-only orders, and for orders on the closing side of a hedge leg, which never cross zero.
+
+        Reduce-only on the opening side of a leg has nothing to reduce, and is refused for that.
+        """
         side = order.request.position_side
-        if side is PositionSide.NET:
+        if order.request.reduce_only or side is PositionSide.NET:
             return order.request.reduce_only
         return (side is PositionSide.LONG) == (order.request.side is Side.SELL)
 
@@ -262,12 +264,23 @@ class Engine:
         self._hold_reduce_only(order)
 
     def _on_missed(self, order: EngineOrder) -> None:
-        """The print an order waited for did not reach it."""
+        """The print an order waited for did not reach it, or was too small for a fill-or-kill."""
+        if order.request.time_in_force is TimeInForce.FOK:
+            self._end(order, "fill-or-kill could not fill whole")
+            return
         if order.is_immediate:
             self._end(order, "immediate order: the next print did not reach its price")
             return
         self.markets[order.request.instrument].rest(order)
         self._hold_reduce_only(order)
+
+    def _on_met(self, order: EngineOrder, ticks: int) -> bool:
+        """The print an order waited for reaches it: test the balance anew, for its price was not known before."""
+        exempt = self._reduces(order) and not order.request.instrument.is_spot
+        if exempt or self._owner(order).can_pay(order, ticks):
+            return True
+        self._end(order, "the next print is dearer than the account can pay")
+        return False
 
     # -- what happens to orders
 
@@ -313,7 +326,7 @@ class Engine:
             return
         position = self._owner(cause).leg(instrument, side).units
         left = abs(position)
-        for order in sorted(orders, key=lambda order: (-(order.ticks or 0) * order.side, order.sequence)):
+        for order in sorted(orders, key=lambda order: order.eagerness):
             keep = min(order.leaves, left) if order.side * position < 0 else 0
             left -= keep
             if keep == 0:
@@ -339,6 +352,7 @@ class Engine:
             del self._done[next(iter(self._done))]
 
     def _late(self, account: Account, order_id: str, what: str) -> None:
+        """Say what became of the order; an id that was never taken gets no answer, for there is no order to report."""
         order = self._done.get((account.name, order_id))
         if order is not None:
             self._report(order, f"order is already {order.status}", refused=what)

@@ -5,7 +5,8 @@ price, then by place in the queue. What they take from a recorded level is a den
 recorded change. Two sorts of feed are told apart, because nothing may be invented:
 
 * with a book (levels or quotes): an order that takes liquidity walks the recorded sizes at once;
-* prints only (trades or candles): it waits for the next print and trades there, whole.
+* prints only (trades or candles): it waits for the next print and trades there; a print's size counts in the queue
+  model. Account orders do not meet each other on such a feed.
 """
 
 from __future__ import annotations
@@ -15,30 +16,31 @@ from collections.abc import Callable, Iterator
 
 from hbkit.matching.fills import FillModel
 from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
-from hbkit.model import Instrument, Liquidity, OrderBook, Side
+from hbkit.model import Instrument, Liquidity, OrderBook, Side, TimeInForce
 
 OnFill = Callable[[EngineOrder, int, int, Liquidity], None]
 """Called for each fill with order, units, ticks, liquidity; may cancel or cut other orders before it returns."""
 OnMissed = Callable[[EngineOrder], None]
 """Called with an order that waited for a print and was not reached by it; it waits no longer."""
+OnMet = Callable[[EngineOrder, int], bool]
+"""Called with an order that waited and the ticks of the print that reaches it; False if the order ended instead."""
 
 _LOWEST = -UNKNOWN_SIZE
 _HIGHEST = UNKNOWN_SIZE
-
-
-def _buy_key(order: EngineOrder) -> tuple[int, int]:
-    return (-(order.ticks or 0), order.sequence)
-
-
-def _sell_key(order: EngineOrder) -> tuple[int, int]:
-    return (order.ticks or 0, order.sequence)
 
 
 class Market:
     """The state and the matching of one instrument. Events come in, fills go out through `on_fill`."""
 
     def __init__(
-        self, instrument: Instrument, model: FillModel, on_fill: OnFill, on_missed: OnMissed, *, has_book: bool
+        self,
+        instrument: Instrument,
+        model: FillModel,
+        on_fill: OnFill,
+        on_missed: OnMissed,
+        on_met: OnMet,
+        *,
+        has_book: bool,
     ) -> None:
         self.instrument = instrument
         self.model = model
@@ -55,6 +57,7 @@ class Market:
         self._dents: dict[tuple[Side, int], int] = {}
         self._on_fill = on_fill
         self._on_missed = on_missed
+        self._on_met = on_met
         self._sequence = 0
 
     # -- what is known
@@ -68,10 +71,17 @@ class Market:
             return self.instrument.price(self.last)
         return self.book.mid
 
+    @property
+    def touches(self) -> tuple[int, int]:
+        """A print strictly between the two changes nothing; while an order waits for one, every print matters."""
+        return (_HIGHEST, _LOWEST) if self.waiting else (self.top_buy, self.top_sell)
+
     def available(self, side: Side, ticks: int) -> int:
         """Outside units at a level, less what accounts took since its last recorded change."""
         size = self.book.size(side, ticks)
-        return max(0, size - self._dents.get((side, ticks), 0)) if self._dents else size
+        if not self._dents or size >= UNKNOWN_SIZE:
+            return size
+        return max(0, size - self._dents.get((side, ticks), 0))
 
     def best(self, side: Side) -> int | None:
         """Best outside price of a side that has something left, or best account order there if that is better."""
@@ -93,8 +103,9 @@ class Market:
     # -- market events
 
     def level(self, side: Side, ticks: int, units: int) -> None:
-        """A level's size was recorded; 0 takes it away."""
-        self._record(side, ticks, units)
+        """A level's size was recorded; 0 takes it away. The size it had already is no change: a dent stays."""
+        if units != self.book.size(side, ticks):
+            self._record(side, ticks, units)
         if not units:
             return
         self._clear_ahead(side)
@@ -111,17 +122,20 @@ class Market:
             self._crossed(Side.BUY, bid)
 
     def print(self, ticks: int, units: int, taker: int) -> None:
-        """A trade was recorded: `taker` is +1 for a buy, -1 for a sell, 0 where that is not known."""
+        """A trade was recorded: `taker` is +1 for a buy, -1 for a sell, 0 where that is not known.
+
+        Its size is there once: first for orders that waited for it, then for resting buys, then for resting sells.
+        """
         self.last = ticks
         if self.waiting:
-            self._serve_waiting(ticks, units)
+            units = self._serve_waiting(ticks, units)
         if ticks <= self.top_buy:
-            self._hit(self.buys, ticks, units, at_price=taker <= 0)
+            units = self._hit(self.buys, ticks, units, at_price=taker <= 0)
         if ticks >= self.top_sell:
             self._hit(self.sells, ticks, units, at_price=taker >= 0)
 
     def candle(self, open_ts: int, low: int, high: int, close: int) -> None:
-        """A candle closed. Its range counts only for orders that stood when it opened, its close for all.
+        """A candle closed. Its range counts only for orders that stood when it opened, its close for the others.
 
         Which of high and low came first is not recorded: buys are served first, each at its own price.
         """
@@ -150,12 +164,15 @@ class Market:
         return sum(units for _, units in self.walk(order))
 
     def walk(self, order: EngineOrder) -> Iterator[tuple[int, int]]:
-        """The (ticks, units) an order would take from the other side, best first, up to its price and quantity."""
+        """The (ticks, units) an order would take from the other side, best first, up to its price and quantity.
+
+        Nothing without a book: there it takes the next print, and account orders do not meet each other.
+        """
         left = order.leaves
-        for ticks in self._opposite_prices(order):
+        for ticks in self._opposite_prices(order) if self.has_book else ():
             if left <= 0 or not order.reaches(ticks):
                 return
-            units = min(left, self._offered(order.request.side.opposite, ticks))
+            units = self._whole(min(left, self._offered(order.request.side.opposite, ticks)), left)
             left -= units
             if units:
                 yield ticks, units
@@ -178,8 +195,7 @@ class Market:
         self._sequence += 1
         order.sequence = self._sequence
         order.ahead = self._ahead(order.request.side, order.ticks)
-        orders, key = (self.buys, _buy_key) if order.side > 0 else (self.sells, _sell_key)
-        insort(orders, order, key=key)
+        insort(self.buys if order.side > 0 else self.sells, order, key=lambda order: order.eagerness)
         self._refresh_tops()
 
     def remove(self, order: EngineOrder) -> None:
@@ -214,7 +230,10 @@ class Market:
         self._clear_ahead(side)
 
     def _clear_ahead(self, side: Side) -> None:
-        """Where the market's best lies behind an order, nobody outside stands at its price any more."""
+        """Where the market's best lies behind an order, nobody outside stands at its price any more.
+
+        Asked when a size was recorded, not when a level went: until the next size is known nothing is.
+        """
         best = self.book.best_bid_ticks if side is Side.BUY else self.book.best_ask_ticks
         for order in self.buys if side is Side.BUY else self.sells:
             if best is None or order.ticks is None or (order.ticks - best) * order.side <= 0:
@@ -236,29 +255,39 @@ class Market:
 
     # -- the market meets resting orders
 
-    def _hit(self, orders: list[EngineOrder], ticks: int, units: int, *, at_price: bool) -> None:
-        """A print at `ticks` meets the resting orders of one side, best price first, then by place."""
+    def _hit(self, orders: list[EngineOrder], ticks: int, units: int, *, at_price: bool) -> int:
+        """A print at `ticks` meets the resting orders of one side, best price first, then by place.
+
+        Returns what is left of it.
+        """
         queue = self.model.uses_queue
         passed = 0
-        level: list[EngineOrder] = []
         for order in list(orders):
             assert order.ticks is not None
+            if not order.leaves:
+                continue  # it gave way to an earlier fill of this print
             distance = (order.ticks - ticks) * order.side
             if distance < 0 or (queue and units <= 0):
                 break
-            if distance == 0:
-                if queue and not at_price:
-                    break
-                level.append(order)
+            if distance == 0 and queue and not at_price:
+                break
             offered = units
             if queue and distance == 0:
                 outside = min(max(0, order.ahead - passed), units)
                 passed += outside
                 units -= outside
-                offered = units if order.ahead <= passed else 0
-            units -= self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
-        for order in level:
-            order.ahead = max(0, order.ahead - passed)
+                offered = units if order.ahead <= passed < UNKNOWN_SIZE else 0
+            filled = self._fill_resting(order, distance > 0, offered if queue else UNKNOWN_SIZE)
+            units -= filled if queue else 0
+        self._work_off(orders, ticks, passed)
+        return units
+
+    @staticmethod
+    def _work_off(orders: list[EngineOrder], ticks: int, units: int) -> None:
+        """Outside units at `ticks` went: everyone who stands there moves up, those the event did not reach as well."""
+        for order in orders:
+            if order.ticks == ticks:
+                order.work_off(units)
 
     def _meet(self, order: EngineOrder, extreme: int) -> None:
         assert order.ticks is not None
@@ -291,8 +320,12 @@ class Market:
             self._fill(order, units, order.ticks, Liquidity.MAKER)
         return units
 
-    def _serve_waiting(self, ticks: int, units: int) -> None:
-        """The print that waiting orders waited for: those that reach it trade there, the others rest or end."""
+    def _serve_waiting(self, ticks: int, units: int) -> int:
+        """The print that waiting orders waited for: those that reach it trade there, the others rest or end.
+
+        What a print is too small for goes on waiting, immediate orders too, since one sweep prints many times; a
+        fill-or-kill ends. Returns what is left of the print.
+        """
         queue = self.model.uses_queue
         for order in list(self.waiting):
             if not order.leaves:
@@ -301,10 +334,16 @@ class Market:
                 self.waiting.remove(order)
                 self._on_missed(order)
                 continue
+            if not self._on_met(order, ticks):
+                continue
             take = self._whole(min(order.leaves, units), order.leaves) if queue else order.leaves
-            if take > 0:
+            if order.request.time_in_force is TimeInForce.FOK and take < order.leaves:
+                self.waiting.remove(order)
+                self._on_missed(order)
+            elif take > 0:
                 units -= take if queue else 0
                 self._fill(order, take, ticks, Liquidity.TAKER)
+        return units
 
     # -- account orders take
 
@@ -333,8 +372,7 @@ class Market:
         taken += self._take_outside(taker, ticks, outside - taken)
         if taken:
             self._dent(side, ticks, taken)
-            for maker in orders:
-                maker.ahead = max(0, maker.ahead - taken)
+            self._work_off(orders, ticks, taken)
 
     def _take_outside(self, taker: EngineOrder, ticks: int, offered: int) -> int:
         units = self._whole(min(taker.leaves, offered), taker.leaves)

@@ -31,7 +31,7 @@ class EngineOrder:
         self.request = request
         self.exchange_id = exchange_id
         self.arrived = arrived
-        self.sequence = 0
+        self.sequence = UNKNOWN_SIZE
         self.side = request.side.sign
         self.ticks = request.ticks
         self.units = request.units
@@ -53,6 +53,16 @@ class EngineOrder:
     def is_immediate(self) -> bool:
         """True for an order that never rests."""
         return self.is_market or self.request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+
+    @property
+    def eagerness(self) -> tuple[int, int]:
+        """Sorts the most aggressive first: market orders, then by price, then by place in the queue."""
+        return (-UNKNOWN_SIZE if self.ticks is None else -self.ticks * self.side, self.sequence)
+
+    def work_off(self, units: int) -> None:
+        """Outside units at its level went; what nobody knows is never worked off."""
+        if self.ahead < UNKNOWN_SIZE:
+            self.ahead = max(0, self.ahead - units)
 
     def reaches(self, ticks: int) -> bool:
         """True when the order may trade at `ticks`."""

@@ -76,7 +76,8 @@ class Legs:
         """Follow a switch of the position mode; returns the profit it realized.
 
         To hedge, a position becomes the leg of its sign. Back, the legs net: the smaller one closes against the larger
-        at the two entry prices, without a fee (BitMEX protocol notes, hedge mode).
+        at the two entry prices, without a fee (BitMEX protocol notes, hedge mode). Following the mode in force changes
+        nothing.
         """
         realized: dict[Instrument, int] = {}
         for instrument in dict.fromkeys(instrument for instrument, _ in self._legs):
@@ -88,10 +89,17 @@ class Legs:
                     side = PositionSide.LONG if leg.units > 0 else PositionSide.SHORT
                     self._legs[instrument, side] = leg
                 continue
-            long = self._legs.pop((instrument, PositionSide.LONG), None) or Leg(instrument)
-            short = self._legs.pop((instrument, PositionSide.SHORT), None)
-            realized[instrument] = long.apply(short.units, short.cost) if short is not None and short.units else 0
-            self._legs[instrument, PositionSide.NET] = long
+            realized[instrument] = self._net(instrument)
+        return realized
+
+    def _net(self, instrument: Instrument) -> int:
+        """Fold both legs into the net one; returns the profit that realizes."""
+        legs = [self._legs.pop((instrument, side), None) for side in (PositionSide.LONG, PositionSide.SHORT)]
+        net, realized = self.get(instrument), 0
+        for leg in legs:
+            if leg is not None:
+                realized += net.apply(leg.units, leg.cost) if leg.units else 0
+                net.realized += leg.realized
         return realized
 
 
