@@ -159,7 +159,8 @@ class _Planner:
             self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
         try:
-            plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
+            if not isinstance(plan.data, dict):
+                plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
         except ConfigError as error:
             self._adopt(error, "exchanges", name, "replay", "data")
             return
