@@ -7,14 +7,15 @@ when a config names it, when `plugins: {load: [...]}` lists it, or when it is a 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -23,8 +24,10 @@ from hbkit import hookspecs
 from hbkit.errors import Fault, PluginError, did_you_mean
 from hbkit.exchange import ExchangeSpec
 from hbkit.hookspecs import hookimpl
+from hbkit.log import get_logger
 from hbkit.matching import BUILT_IN as FILL_MODELS
 from hbkit.matching import FillModel
+from hbkit.model import OrderRequest
 from hbkit.trading.strategy import Strategy
 
 GROUP = "hbkit"
@@ -56,6 +59,14 @@ class _BuiltIn:
         return FILL_MODELS
 
 
+@dataclass(frozen=True)
+class Offer:
+    """One thing that a plugin offers, and whose it is."""
+
+    value: Any
+    origin: str
+
+
 class Plugins:
     """The plugins of one run or command."""
 
@@ -67,6 +78,7 @@ class Plugins:
         self._block = frozenset(block)
         self._loaded: dict[str, str] = {}
         self._origins: dict[int, str] = {id(built_in): "hbkit"}
+        self._complaints: dict[str, None] = {}
         for name in load:
             self.load(name)
 
@@ -74,35 +86,39 @@ class Plugins:
 
     @cached_property
     def installed(self) -> Mapping[str, Installed]:
-        """Every name of group `hbkit`, from metadata alone; one name from two distributions is an error."""
-        found: dict[str, Installed] = {}
-        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-            entry = _installed(point)
-            other = found.get(entry.name)
-            if other is not None and other != entry:
-                raise PluginError(
-                    f'"{entry.name}" is offered by {other.origin} and by {entry.origin}; uninstall one of them',
-                    code="HB204",
-                )
-            found[entry.name] = entry
+        """Every name of group `hbkit`, from metadata alone."""
+        return {entry.name: entry for entry in reversed(self._entries)}
+
+    @cached_property
+    def clashes(self) -> Mapping[str, str]:
+        """Names that two distributions offer, with the message; such a name cannot be loaded, every other can."""
+        found: dict[str, str] = {}
+        for entry in self._entries:
+            first = self.installed[entry.name]
+            if entry != first:
+                offered = f'"{entry.name}" is offered by {first.origin} and by {entry.origin}'
+                found[entry.name] = f"{offered}; uninstall one of them"
         return found
+
+    @cached_property
+    def _entries(self) -> list[Installed]:
+        return sorted(map(_installed, entry_points(group=GROUP)), key=lambda entry: (entry.name, entry.origin))
 
     def loaded(self) -> list[tuple[str, str]]:
         """Name and origin of each registered plugin, built-in first."""
         return [(name, self.origin(plugin)) for name, plugin in self.manager.list_name_plugin() if plugin is not None]
 
     def origin(self, plugin: object) -> str:
-        """Where a plugin comes from: its distribution and version, or its file."""
+        """Where a plugin comes from: its distribution and version, its file, or the strategy that it is."""
         return self._origins.get(id(plugin), "this run")
 
     # -- loading
 
     def load(self, name: str) -> None:
         """Import and register the plugin of an installed name or of a `.py` file; once, however often it is named."""
+        self._refuse_blocked(name)
         if name in self._loaded:
             return
-        if name in self._block:
-            raise PluginError(f'plugin "{name}" is in plugins.block of the config; take it out to use it', code="HB202")
         if name.endswith(".py"):
             self.load_file(Path(name))
             return
@@ -110,6 +126,8 @@ class Plugins:
         if entry is None:
             mend = did_you_mean(name, self.installed, what="installed")
             raise PluginError(f'no plugin "{name}" is installed; {mend}', code="HB201")
+        if name in self.clashes:
+            raise PluginError(self.clashes[name], code="HB204")
         self._register(_import(entry), entry.target, entry.origin)
         self._loaded[name] = entry.target
 
@@ -123,102 +141,218 @@ class Plugins:
         self._register(module, name, str(path))
         return module
 
+    def load_all(self) -> list[PluginError]:
+        """Load every installed plugin that is not blocked; what cannot be loaded is handed back, once a module."""
+        broken: dict[str, PluginError] = {}
+        for name, entry in self.installed.items():
+            if name in self._block or entry.target in broken:
+                continue
+            try:
+                self.load(name)
+            except PluginError as error:
+                broken[entry.target] = error
+        return list(broken.values())
+
     def add(self, plugin: object, name: str) -> None:
         """Register an object of this run, such as a strategy that carries hook methods."""
-        if _has_hooks(plugin):
-            self.manager.register(plugin, name)
+        methods = _hook_methods(plugin)
+        if methods:
+            # Not the object itself: pluggy reads every attribute, and a property of a strategy may refuse to be read.
+            self._register(SimpleNamespace(**methods), name, name)
 
     def check(self) -> None:
         """Raise PluginError for a hook that does not exist, with the nearest name."""
         try:
             self.manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(self._pending(error), code="HB203") from None
+            raise self._invalid(error) from None
 
     # -- what plugins offer
 
     def exchange(self, name: str) -> ExchangeSpec:
         """The spec of an exchange; loads the plugin that bears its name (`ccxt` for `ccxt:okx`)."""
-        found = self._offer("exchanges").get(name)
+        wanted = name.partition(":")[0]
+        self._refuse_blocked(wanted)
+        found = self.exchanges().get(name)
         if found is None:
-            wanted = name.partition(":")[0]
             if wanted not in self.installed:
                 known = did_you_mean(name, self.installed, what="installed")
-                raise PluginError(
-                    f'exchange "{name}" needs a plugin that is not installed; {known}', code="HB201"
-                )
+                raise PluginError(f'exchange "{name}" needs a plugin that is not installed; {known}', code="HB201")
             self.load(wanted)
-            found = self._offer("exchanges").get(name)
+            found = self.exchanges().get(name)
         if found is None:
-            offered = ", ".join(self._offer("exchanges")) or "none"
+            offered = ", ".join(self.exchanges()) or "none"
             raise PluginError(
-                f'plugin "{name}" ({self.installed[name.partition(":")[0]].origin}) offers no exchange of that name; '
-                f"it offers {offered}",
+                f'plugin "{wanted}" ({self.installed[wanted].origin}) offers no exchange of the name "{name}"; '
+                f"it offers {offered}{self._why('exchanges')}",
                 code="HB201",
             )
-        return found  # type: ignore[no-any-return]
+        return found
+
+    def strategy(self, name: str) -> type[Strategy] | None:
+        """The strategy of an installed name or of a loaded plugin; None when there is none."""
+        self._refuse_blocked(name)
+        if name not in self.strategies() and name in self.installed:
+            self.load(name)
+        return self.strategies().get(name)
 
     def exchanges(self) -> Mapping[str, ExchangeSpec]:
         """What the loaded plugins offer."""
-        return self._offer("exchanges")
+        return self._values("exchanges")
 
     def strategies(self) -> Mapping[str, type[Strategy]]:
         """What the loaded plugins offer."""
-        return self._offer("strategies")
+        return self._values("strategies")
 
     def data_sources(self) -> Mapping[str, Callable[[int], Any]]:
         """What the loaded plugins offer."""
-        return self._offer("data_sources")
+        return self._values("data_sources")
 
     def fill_models(self) -> Mapping[str, Callable[[], Any]]:
         """What the loaded plugins offer."""
-        return self._offer("fill_models")
+        return self._values("fill_models")
 
     def commands(self) -> Mapping[str, Any]:
         """What the loaded plugins offer."""
-        return self._offer("commands")
+        return self._values("commands")
 
-    def report_sections(self) -> Mapping[str, Callable[[Any], str]]:
-        """What the loaded plugins offer."""
-        return self._offer("report_sections")
+    def offers(self, what: str) -> dict[str, Offer]:
+        """The answers to one offering hook, with their origins; two that offer one name are an error that names both.
+
+        A hook that raises is logged with its distribution and offers nothing: what others offer is not lost.
+        """
+        found: dict[str, Offer] = {}
+        for implementation in self._implementations(what):
+            origin = self.origin(implementation.plugin)
+            for name, value in self._answer(implementation, what).items():
+                if name in found:
+                    singular = what.removesuffix("s").replace("_", " ")
+                    both = f"{found[name].origin} and by {origin}"
+                    message = f'the {singular} "{name}" is offered by {both}; block one of them'
+                    raise PluginError(message, code="HB204")
+                found[name] = Offer(value, origin)
+        return found
+
+    # -- what plugins are told and asked
+
+    def tell(self, hook: str, **values: Any) -> None:
+        """Tell every plugin; one that raises is logged with its distribution and stops nobody."""
+        for implementation in self._implementations(hook):
+            try:
+                _call(implementation, values)
+            except Exception as error:  # noqa: BLE001 - a guest's code: its failure must not end the run
+                self.complain(f"hbkit_{hook} of {self.origin(implementation.plugin)}", error)
+
+    def veto(self, request: OrderRequest, strategy: str) -> str | None:
+        """The first reason against an order. A hook that raises refuses the order."""
+        for implementation in self._implementations("check_order"):
+            try:
+                answer = _call(implementation, {"request": request, "strategy": strategy})
+            except Exception as error:  # noqa: BLE001 - a guest's code: its failure refuses the order, and says so
+                origin = self.origin(implementation.plugin)
+                return f"hbkit_check_order of {origin} raised {_cause(error)}"
+            if answer is not None:
+                return str(answer) or f"refused by {self.origin(implementation.plugin)}"
+        return None
+
+    def complain(self, what: str, error: Exception) -> None:
+        """Log that a guest's code raised, once for each message."""
+        message = f"{what} raised {_cause(error)}"
+        if message not in self._complaints:
+            self._complaints[message] = None
+            get_logger("hbkit").error(message)
 
     # -- inside
 
-    def _offer(self, what: str) -> dict[str, Any]:
-        """Merge one hook's answers; two plugins that offer one name are an error that names both."""
-        offers: dict[str, Any] = {}
-        owners: dict[str, str] = {}
-        hook = getattr(self.manager.hook, f"hbkit_{what}")
-        for implementation in hook.get_hookimpls():
-            origin = self.origin(implementation.plugin)
-            try:
-                answer = implementation.function()
-            except Exception as error:
-                raise PluginError(f"hbkit_{what} of {origin} raised {type(error).__name__}: {error}") from error
-            for name, offered in answer.items():
-                if name in owners:
-                    singular = what.removesuffix("s").replace("_", " ")
-                    raise PluginError(
-                        f'the {singular} "{name}" is offered by {owners[name]} and by {origin}; block one of them',
-                        code="HB204",
-                    )
-                offers[name], owners[name] = offered, origin
-        return offers
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        """In pluggy's order of calling: the latest registered first, except for offers, where it does not matter."""
+        caller: pluggy.HookCaller = getattr(self.manager.hook, f"hbkit_{hook}")
+        return caller.get_hookimpls()[::-1]
 
-    def _register(self, module: ModuleType, name: str, origin: str) -> None:
+    def _answer(self, implementation: pluggy.HookImpl, what: str) -> Mapping[str, Any]:
+        try:
+            answer = implementation.function()
+            if not isinstance(answer, Mapping):
+                raise TypeError(f"it returned {answer!r}, not a mapping of names")
+        except Exception as error:  # noqa: BLE001 - a guest's code: logged, and the others' offers stand
+            self.complain(f"hbkit_{what} of {self.origin(implementation.plugin)}", error)
+            return {}
+        return answer
+
+    def _values(self, what: str) -> dict[str, Any]:
+        return {name: offer.value for name, offer in self.offers(what).items()}
+
+    def _why(self, what: str) -> str:
+        """What a missing offer may be due to: the hooks that raised."""
+        return "".join(f"; {text}" for text in self._complaints if text.startswith(f"hbkit_{what} of "))
+
+    def _refuse_blocked(self, name: str) -> None:
+        if name in self._block:
+            raise PluginError(f'plugin "{name}" is in plugins.block of the config; take it out to use it', code="HB202")
+
+    def _register(self, plugin: Any, name: str, origin: str) -> None:
         # Several names may point to one module, and pluggy refuses to register an object twice.
-        if not self.manager.is_registered(module):
-            self._origins[id(module)] = origin
-            self.manager.register(module, name)
+        if self.manager.is_registered(plugin):
+            return
+        self._origins[id(plugin)] = origin
+        try:
+            self.manager.register(plugin, name)
             self.check()
+            self._refuse_wrappers(plugin, origin)
+        except pluggy.PluginValidationError as error:
+            self.manager.unregister(plugin)
+            raise self._invalid(error) from None
+        except PluginError:
+            # What is broken is taken out again, so that it does not stop those that come after it.
+            self.manager.unregister(plugin)
+            raise
 
-    def _pending(self, error: pluggy.PluginValidationError) -> str:
-        known = [name for name in vars(hookspecs) if name.startswith("hbkit_")]
+    def _refuse_wrappers(self, plugin: object, origin: str) -> None:
+        """Hooks are called one by one, so that each failure has a name; there is nothing for a wrapper to wrap."""
+        for caller in self.manager.get_hookcallers(plugin) or ():
+            for one in caller.get_hookimpls():
+                if one.plugin is plugin and (one.wrapper or one.hookwrapper):
+                    raise PluginError(f"{origin}: {caller.name} is a hook wrapper; write a plain hook", code="HB203")
+
+    def _invalid(self, error: pluggy.PluginValidationError) -> PluginError:
         origin = self.origin(error.plugin)
-        unknown = [name for name in dir(error.plugin) if name.startswith("hbkit_") and name not in known]
-        if not unknown:
-            return f"{origin}: {error}"
-        return f"{origin} has the hook {unknown[0]}, which does not exist; {did_you_mean(unknown[0], known)}"
+        fault = next(misspelt_hooks(error.plugin), None)
+        if fault is None:
+            return PluginError(f"{origin}: {' '.join(str(error).split())}", code="HB203")
+        return PluginError([replace(fault, message=f"{origin} {fault.message}")])
+
+
+def misspelt_hooks(plugin: object) -> Iterator[Fault]:
+    """A fault for each hook of a module, class or object that does not exist, with the nearest name."""
+    known = [name for name in vars(hookspecs) if name.startswith("hbkit_")]
+    for name, member in _members(plugin):
+        options = getattr(member, "hbkit_impl", None)
+        hook = (options.get("specname") or name) if isinstance(options, dict) else None
+        if hook is not None and hook not in known:
+            code = getattr(inspect.unwrap(member), "__code__", None)
+            place = (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
+            yield Fault("HB203", f"has the hook {hook}, which does not exist; {did_you_mean(hook, known)}", *place)
+
+
+def _members(plugin: object) -> Iterator[tuple[str, Any]]:
+    """What a module or object holds, and what its class defines, without reading a property."""
+    yield from vars(plugin).items()
+    classes = plugin.__mro__ if isinstance(plugin, type) else type(plugin).__mro__
+    for owner in classes:
+        yield from vars(owner).items()
+
+
+def _hook_methods(plugin: object) -> dict[str, Any]:
+    names = {name for name, member in _members(plugin) if hasattr(member, "hbkit_impl")}
+    return {name: getattr(plugin, name) for name in sorted(names)}
+
+
+def _call(implementation: pluggy.HookImpl, values: Mapping[str, Any]) -> Any:
+    return implementation.function(*[values[name] for name in implementation.argnames])
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}{_line(error)}"
 
 
 def _installed(point: EntryPoint) -> Installed:
@@ -232,9 +366,9 @@ def _import(entry: Installed) -> ModuleType:
     try:
         loaded = importlib.import_module(module)
         return getattr(loaded, attribute) if attribute else loaded
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
-            f'plugin "{entry.name}" of {entry.origin} failed to import: {type(error).__name__}: {error}{_line(error)}; '
+            f'plugin "{entry.name}" of {entry.origin} failed to import: {_cause(error)}; '
             f"mend or uninstall {entry.distribution}",
             code="HB203",
         ) from error
@@ -253,10 +387,13 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
-        raise PluginError([Fault("HB301", f"{error.msg}", str(path), error.lineno, error.offset)]) from None
-    except Exception as error:
+        # The file at fault may be one that this one imports.
+        file = str(path) if error.filename in (None, str(path), str(path.resolve())) else error.filename
+        raise PluginError([Fault("HB301", f"{error.msg}", file, error.lineno, error.offset)]) from None
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        line = next((frame.lineno for frame in _frames(error) if Path(frame.filename) == path.resolve()), None)
+        own = path.resolve()
+        line = next((frame.lineno for frame in _frames(error) if Path(frame.filename).resolve() == own), None)
         message = f"{type(error).__name__}: {error}"
         raise PluginError([Fault("HB301", message, str(path), line)]) from error
     return module
@@ -270,6 +407,3 @@ def _line(error: BaseException) -> str:
     frame = next(_frames(error), None)
     return f" ({frame.filename}:{frame.lineno})" if frame is not None else ""
 
-
-def _has_hooks(plugin: object) -> bool:
-    return any(hasattr(getattr(plugin, name, None), "hbkit_impl") for name in dir(type(plugin)))

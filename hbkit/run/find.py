@@ -18,16 +18,13 @@ def find_strategy(use: str, config: Config, plugins: Plugins) -> type[Strategy]:
     text, _, class_name = use.partition(":")
     if text.endswith(".py"):
         return _from_file(config.resolve(text), class_name or Path(text).stem, plugins)
-    offered = plugins.strategies()
-    if text not in offered and text in plugins.installed:
-        plugins.load(text)
-        offered = plugins.strategies()
-    if text in offered:
-        return _checked(offered[text], text)
+    found = plugins.strategy(text)
+    if found is not None:
+        return _checked(found, text)
     for folder in strategy_folders(config.path):
         if (folder / f"{text}.py").is_file():
             return _from_file(folder / f"{text}.py", class_name or text, plugins)
-    names = [*offered, *files_in(config.path)]
+    names = [*plugins.strategies(), *files_in(config.path)]
     mend = did_you_mean(text, names, what="strategies")
     raise PluginError(f'no strategy "{text}"; {mend} `hbkit strategies` lists them', code="HB301")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,10 @@ from hbkit.model import (
     Instrument,
     Leg,
     Order,
-    OrderRequest,
     Position,
     PositionMode,
     PositionSide,
 )
-from hbkit.plugins import Plugins
 from hbkit.report.html import page
 from hbkit.report.result import InstrumentRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
 from hbkit.run.folders import fresh_state_file, new_run_folder
@@ -80,7 +79,7 @@ class Replay:
             if one.source is not None
         ]
         exchanges: dict[str, Exchange] = {feed.exchange.name: feed.exchange for feed in self._feeds}
-        mode_hook = plan.plugins.manager.hook.hbkit_position_mode_changed
+        mode_hook = partial(plan.plugins.tell, "position_mode_changed")
         self._router = Router(exchanges, self._journal, self._recorder, mode_hook)
         self._hosts = [self._host(at, one, exchanges) for at, one in enumerate(plan.strategies)]
         self._session = ReplaySession(
@@ -95,7 +94,6 @@ class Replay:
             end=self._end,
             max_drawdown=settings.risk.max_drawdown,
         )
-        plan.plugins.check()
 
     def stop(self, reason: str, exit_code: int) -> None:
         """End after the present event; safe to call from a signal handler."""
@@ -103,17 +101,17 @@ class Replay:
 
     def play(self, progress: Progress | None = None) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
-        hook = self._plan.plugins.manager.hook
+        plugins = self._plan.plugins
         if self._set_aside:
             self._log.info(self._set_aside)
         self._journal.begin(self._plan.config.settings.run.name, "replay", self._seed, iso(self._start))
-        hook.hbkit_session_started(run_id=self.folder.name, mode="replay")
+        plugins.tell("session_started", run_id=self.folder.name, mode="replay")
         if progress is not None:
             self._session.progress = lambda done, ts: progress(done, ts, len(self._recorder.fills))
         self._session.run()
         result = self._result()
         self._write(result)
-        hook.hbkit_session_stopped(run_id=self.folder.name, stop_reason=result.stop_reason)
+        plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
         return result
 
     # -- putting together
@@ -157,7 +155,7 @@ class Replay:
             clock=self.clock,
             risk=RiskGate(limits),
             prefix=prefix,
-            veto=_veto(self._plan.plugins),
+            veto=self._plan.plugins.veto,
             tell_refusal=lambda order: self._tell_refusal(host, order),
         )
         strategy = plan.cls()
@@ -178,7 +176,7 @@ class Replay:
             guard=host.guard,
         )
         hand_over(strategy, desk, plan.values)
-        self._plan.plugins.add(strategy, f"strategy:{plan.name}")
+        self._plan.plugins.add(strategy, f"strategy {plan.name}")
         for market in plan.markets:
             for channel in sorted(plan.needs):
                 for interval in plan.intervals if channel == "candle" else ("",):
@@ -255,10 +253,20 @@ class Replay:
         )  # fmt: skip
 
     def _write(self, result: RunResult) -> None:
-        sections = {title: make(result) for title, make in self._plan.plugins.report_sections().items()}
         (self.folder / "config.yaml").write_text(self._plan.config.text, encoding="utf-8")
-        (self.folder / "report.html").write_text(page(result, sections), encoding="utf-8")
+        (self.folder / "report.html").write_text(page(result, self._sections(result)), encoding="utf-8")
         result.save(self.folder / "result.json")
+
+    def _sections(self, result: RunResult) -> dict[str, str]:
+        """What plugins add to the report; a section that cannot be made is logged and left out."""
+        plugins = self._plan.plugins
+        sections: dict[str, str] = {}
+        for title, offer in plugins.offers("report_sections").items():
+            try:
+                sections[title] = str(offer.value(result))
+            except Exception as error:  # noqa: BLE001 - a guest's code: the report must not be lost over it
+                plugins.complain(f'the report section "{title}" of {offer.origin}', error)
+        return sections
 
 
 def _span(plan: Plan) -> tuple[int, int]:
@@ -285,22 +293,6 @@ def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:
             raise ConfigError(f"{plan.name} has no currency {code}; it has {', '.join(sorted(known))}", code="HB112")
         money[known[code]] = known[code].minor(amount)
     return money
-
-
-def _veto(plugins: Plugins) -> Callable[[OrderRequest, str], str | None] | None:
-    """The veto of all plugins as one call, None when nobody has one. A hook that raises refuses the order."""
-    hook = plugins.manager.hook.hbkit_check_order
-    if not hook.get_hookimpls():
-        return None
-
-    def ask(request: OrderRequest, strategy: str) -> str | None:
-        try:
-            answer: str | None = hook(request=request, strategy=strategy)
-        except Exception as error:  # noqa: BLE001 - a guest's code: its failure refuses the order, and says so
-            return f"hbkit_check_order raised {type(error).__name__}: {error}"
-        return answer
-
-    return ask
 
 
 def _positions(ledger: Ledger, exchange: Exchange) -> Iterator[Position]:
