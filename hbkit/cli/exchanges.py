@@ -18,8 +18,8 @@ def command(name: str | None, as_json: bool) -> int:
     plugins = Plugins()
     if name is not None:
         return _one(plugins.exchange(name), as_json)
-    for installed in plugins.installed:
-        plugins.load(installed)
+    for broken in plugins.load_all():
+        click.echo(str(broken), err=True)
     specs = plugins.exchanges()
     if as_json:
         print_json({"exchanges": [_values(spec) for spec in specs.values()]})

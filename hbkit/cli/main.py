@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -53,19 +56,33 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest name for an unknown command."""
         if args and self.get_command(ctx, args[0]) is None:
-            raise UsageError(f'no command "{args[0]}"; {did_you_mean(args[0], COMMANDS, what="commands")}')
+            known = {*COMMANDS, *_guests()}
+            raise UsageError(f'no command "{args[0]}"; {did_you_mean(args[0], known, what="commands")}')
         return super().resolve_command(ctx, args)
 
 
 def _guest(name: str) -> click.Command | None:
-    """A command that an installed plugin offers: all plugins are loaded before a name is refused."""
+    """A command that an installed plugin offers."""
+    found = _guests().get(name)
+    return found if isinstance(found, click.Command) else None
+
+
+@cache
+def _guests() -> dict[str, Any]:
+    """The commands of all installed plugins, which are loaded before a name is refused; broken ones are named."""
     from hbkit.plugins import Plugins
 
     plugins = Plugins()
-    for installed in plugins.installed:
-        plugins.load(installed)
-    found = plugins.commands().get(name)
-    return found if isinstance(found, click.Command) else None
+    for broken in plugins.load_all():
+        click.echo(str(broken), err=True)
+    return dict(plugins.commands())
+
+
+class Interrupted(HbkitError):
+    """Ctrl-C where no run is on."""
+
+    code = "HB002"
+    exit_code = 130
 
 
 @click.group(cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,18 +94,34 @@ def cli() -> None:
 def run_cli(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    sys.exit(_run(words))
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the locale cannot show is escaped; printing it must not be what fails.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = _run(words)
+    _let_go_of_stdout()
+    sys.exit(code)
+
+
+def _let_go_of_stdout() -> None:
+    """Flush now: the interpreter would do it while it ends, and change the exit code over a reader that has gone."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:
     debug = "--debug" in words
     try:
-        result: Any = cli.main(args=words, prog_name="hbkit", standalone_mode=False)
+        # Not `cli.main`, which leaves with 1 when a reader has gone.
+        with cli.make_context("hbkit", list(words)) as context:
+            result: Any = cli.invoke(context)
     except click.exceptions.Exit as leave:
         return int(leave.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return 130
+        return _fail(Interrupted("interrupted before there was anything to report"), words)
     except click.UsageError as error:
         where = f"; see {error.ctx.command_path} --help" if error.ctx is not None else ""
         return _fail(UsageError(f"{error.format_message().rstrip('.')}{where}"), words)

@@ -19,6 +19,8 @@ def command(hooks: bool, as_json: bool) -> int:
     from hbkit.plugins import Plugins
 
     plugins = Plugins()
+    for clash in plugins.clashes.values():
+        click.echo(f"error[HB204] {clash}", err=True)
     rows = [("name", "distribution", "module")]
     rows += [(one.name, one.origin, one.target) for one in plugins.installed.values()]
     if as_json:

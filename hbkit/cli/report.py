@@ -35,6 +35,7 @@ def _find(run: str | None, folder: Path) -> Path:
         raise UsageError(f"no runs in {folder}; start one: hbkit run configs/quickstart.yaml")
     if run is None:
         return max(found.values(), key=lambda path: path.stat().st_mtime_ns)
+    run = Path(run).name if (Path(run) / "result.json").is_file() else run
     if run not in found:
         raise UsageError(f'no run "{run}" in {folder}; {did_you_mean(run, found, what="runs")}')
     return found[run]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hbkit.cli.output import print_json, table
+from hbkit.errors import DataError
 
 
 @click.command("runs", short_help="List the runs.")
@@ -17,7 +18,12 @@ def command(folder: Path, as_json: bool) -> int:
     from hbkit.report.result import RunResult
 
     paths = sorted(folder.glob("*/result.json"), key=lambda path: path.stat().st_mtime_ns)
-    results = [RunResult.load(path) for path in paths]
+    results = []
+    for path in paths:
+        try:
+            results.append(RunResult.load(path))
+        except DataError as error:
+            click.echo(str(error), err=True)
     if as_json:
         print_json({"runs": [result.to_json() for result in results]})
         return 0

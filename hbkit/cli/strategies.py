@@ -43,20 +43,23 @@ def command(name: str | None, as_json: bool) -> int:
 
 def _all() -> dict[str, tuple[type[Strategy], str]]:
     from hbkit.plugins import Plugins
-    from hbkit.run.find import classes_in, files_in, strategy_folders
+    from hbkit.run.find import strategies_of, strategy_files
 
     plugins = Plugins()
-    for installed in plugins.installed:
-        plugins.load(installed)
-    found = {name: (cls, "plugin") for name, cls in plugins.strategies().items()}
-    here = Path("hbkit.yaml")
-    for stem in files_in(here):
-        for folder in strategy_folders(here):
-            path = folder / f"{stem}.py"
-            if path.is_file():
-                for name, cls in classes_in(plugins.load_file(path)).items():
-                    found.setdefault(name, (cls, str(path)))
-                break
+    broken = plugins.load_all()
+    found = {name: (offer.value, offer.origin) for name, offer in plugins.offers("strategies").items()}
+    for path in strategy_files(Path("hbkit.yaml")):
+        try:
+            classes = strategies_of(plugins.load_file(path))
+        except PluginError as error:
+            broken.append(error)
+            continue
+        for name, cls in classes.items():
+            # What `use:` takes: the file's own name where it can only mean one class, else the class in the file.
+            single = len(classes) == 1 or name == path.stem
+            found.setdefault(path.stem if single else f"{path}:{cls.__name__}", (cls, str(path)))
+    for one in broken:
+        click.echo(str(one), err=True)
     return found
 
 

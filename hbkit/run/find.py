@@ -24,7 +24,7 @@ def find_strategy(use: str, config: Config, plugins: Plugins) -> type[Strategy]:
     for folder in strategy_folders(config.path):
         if (folder / f"{text}.py").is_file():
             return _from_file(folder / f"{text}.py", class_name or text, plugins)
-    names = [*plugins.strategies(), *files_in(config.path)]
+    names = [*plugins.strategies(), *(path.stem for path in strategy_files(config.path))]
     mend = did_you_mean(text, names, what="strategies")
     raise PluginError(f'no strategy "{text}"; {mend} `hbkit strategies` lists them', code="HB301")
 
@@ -36,15 +36,20 @@ def strategy_folders(config: Path) -> list[Path]:
     return list({place.resolve(): place for place in places}.values())
 
 
-def files_in(config: Path) -> list[str]:
-    """Names of the strategy files that `use:` would find."""
-    return [
-        path.stem
-        for folder in strategy_folders(config)
-        if folder.is_dir()
-        for path in sorted(folder.glob("*.py"))
-        if not path.stem.startswith(("_", "test_")) and path.stem != "conftest"
-    ]
+def strategy_files(config: Path) -> list[Path]:
+    """The strategy files that `use: NAME` would find; the first one of a name counts."""
+    found: dict[str, Path] = {}
+    for folder in strategy_folders(config):
+        for path in sorted(folder.glob("*.py")):
+            if not path.stem.startswith(("_", "test_")) and path.stem != "conftest":
+                found.setdefault(path.stem, path)
+    return list(found.values())
+
+
+def strategies_of(module: object) -> dict[str, type[Strategy]]:
+    """What a file offers: the answer of its hook, else each strategy defined in it."""
+    offered = getattr(module, "hbkit_strategies", None)
+    return dict(offered()) if offered is not None else classes_in(module)
 
 
 def classes_in(module: object) -> dict[str, type[Strategy]]:
@@ -64,8 +69,7 @@ def snake_case(name: str) -> str:
 
 def _from_file(path: Path, wanted: str, plugins: Plugins) -> type[Strategy]:
     module = plugins.load_file(path)
-    offered = getattr(module, "hbkit_strategies", None)
-    found: dict[str, type] = dict(offered()) if offered is not None else dict(classes_in(module))
+    found = strategies_of(module)
     chosen = found.get(wanted) or found.get(snake_case(wanted)) or _by_class_name(found, wanted)
     if chosen is None and len(found) == 1 and wanted == path.stem:
         chosen = next(iter(found.values()))
@@ -76,7 +80,7 @@ def _from_file(path: Path, wanted: str, plugins: Plugins) -> type[Strategy]:
     return _checked(chosen, str(path))
 
 
-def _by_class_name(found: dict[str, type], name: str) -> type | None:
+def _by_class_name(found: dict[str, type[Strategy]], name: str) -> type[Strategy] | None:
     return next((cls for cls in found.values() if cls.__name__ == name), None)
 
 
