@@ -11,6 +11,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,7 +132,7 @@ class Journal:
 def last_run_id(path: Path) -> str | None:
     """The run that wrote to a state file last; None for a file without runs. Raises StateError for no state file."""
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
             row = db.execute("SELECT run_id FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
     except sqlite3.DatabaseError as error:
         raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
@@ -142,8 +143,13 @@ def read_rows(path: Path, table: str, run_id: str) -> Iterable[tuple[Any, ...]]:
     """The rows of one run in their order, for reports and tests."""
     if table not in _TABLES:
         raise ValueError(f"no table {table}; there are {', '.join(_TABLES)}")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
         return db.execute(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY seq", (run_id,)).fetchall()
+
+
+def _read_only(path: Path) -> str:
+    """The address of a file for reading; a `#` or `?` in a folder's name is no part of its grammar."""
+    return f"{path.resolve().as_uri()}?mode=ro"
 
 
 def _open(path: Path, synchronous: str) -> sqlite3.Connection:
