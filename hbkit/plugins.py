@@ -406,4 +406,3 @@ def _frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
 def _line(error: BaseException) -> str:
     frame = next(_frames(error), None)
     return f" ({frame.filename}:{frame.lineno})" if frame is not None else ""
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from hbkit.trading.strategy import Desk, Strategy
 from hbkit.trading.trader import Trader
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+RAISED = (Exception, SystemExit)
+"""What user code may raise without ending the program: it is logged, counted, and the policy decides."""
 
 
 class Host:
@@ -46,7 +49,7 @@ class Host:
             return
         try:
             getattr(self.strategy, callback)(*event)
-        except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+        except RAISED as error:
             self.failed(callback, event[0] if event else None, error)
 
     def call_whole(self, callback: str) -> None:
@@ -57,7 +60,7 @@ class Host:
             result = getattr(self.strategy, callback)()
             if hasattr(result, "send"):
                 self._drive(callback, result)
-        except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+        except RAISED as error:
             self.failed(callback, None, error)
 
     def guard(self, callback: str, call: Callable[[], None]) -> Callable[[], None]:
@@ -68,15 +71,15 @@ class Host:
                 return
             try:
                 call()
-            except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+            except RAISED as error:
                 self.failed(callback, None, error)
 
         return guarded
 
-    def failed(self, callback: str, event: Any, error: Exception) -> None:
+    def failed(self, callback: str, event: Any, error: BaseException) -> None:
         """Record a failure, tell `on_error`, and stop the strategy unless it may go on."""
         self.failures += 1
-        self.failure = StrategyError(f"strategy {self.name}: {_story(callback, event, error)}")
+        self.failure = StrategyError(f"strategy {self.name}: {told(type(self.strategy), callback, event, error)}")
         self.failure.__cause__ = error
         if self.defines("on_error") and callback != "on_error":
             self.call("on_error", error)
@@ -89,7 +92,11 @@ class Host:
             coroutine.send(None)
         except StopIteration:
             return
-        coroutine.close()
+        except RuntimeError as error:
+            if str(error) != "no running event loop":
+                raise
+        finally:
+            coroutine.close()
         raise StrategyError(
             f"{callback} waits for something that takes time; there is nothing to wait for in replay: "
             "use self.every or self.at",
@@ -97,20 +104,29 @@ class Host:
         )
 
 
-def _story(callback: str, event: Any, error: Exception) -> str:
+def told(cls: type, callback: str, event: Any, error: BaseException) -> str:
+    """What a callback of `cls` raised, where in the user's file, and on what event, in one line."""
     what = error.message if isinstance(error, HbkitError) else f"{type(error).__name__}: {error}"
-    place = _place(error.__traceback__)
+    place = _place(cls, callback, error.__traceback__)
     about = f" at {place}" if place else ""
     during = f" on {event!r}" if event is not None else ""
     return f"{what}{about} in {callback}{during}"
 
 
-def _place(trace: TracebackType | None) -> str:
-    """File and line of the deepest frame of user code."""
+def _place(cls: type, callback: str, trace: TracebackType | None) -> str:
+    """File and line of the deepest frame in the strategy's own file, else in any file that is not hbkit's."""
     frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_PACKAGE)]
-    if not frames:
-        return ""
-    path = Path(frames[-1].filename)
+    code = getattr(getattr(cls, callback, None), "__code__", None)
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    own = [frame for frame in frames if frame.filename == file]
+    if own or frames:
+        return _shown((own or frames)[-1].filename, (own or frames)[-1].lineno)
+    # A coroutine that only waits leaves no frame: its first line is the next best.
+    return _shown(code.co_filename, code.co_firstlineno) if code is not None else ""
+
+
+def _shown(file: str, line: int | None) -> str:
+    path = Path(file)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
-    return f"{path}:{frames[-1].lineno}"
+    return f"{path}:{line}"

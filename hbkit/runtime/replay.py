@@ -14,6 +14,7 @@ from hbkit.agenda import Agenda
 from hbkit.clock import MINUTE, ManualClock
 from hbkit.data.source import Batch, Source, SourceInfo
 from hbkit.data.timeline import Timeline
+from hbkit.errors import StrategyError
 from hbkit.model import PositionModeChange
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
@@ -65,6 +66,8 @@ class ReplaySession:
         max_drawdown: Decimal | None = None,
     ) -> None:
         self.ending = Ending()
+        self.fault: StrategyError | None = None
+        """What no single strategy can be blamed for."""
         self.events = 0
         self._feeds = feeds
         self._hosts = hosts
@@ -87,17 +90,16 @@ class ReplaySession:
 
     def run(self) -> None:
         """Play everything; what a strategy raises ends up in `ending`."""
-        self._begin()
-        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end)
-        for window in timeline.windows():
-            handlers = [self._handler(batch) for batch in window.batches]
-            self._play(window.ts, window.batch, window.row, handlers)
-            if self.progress is not None:
-                done = (self._clock.ts - self._start) / max(1, self._end - self._start)
-                self.progress(min(1.0, done), self._clock.ts)
-            if self.ending.reason:
-                break
-        self._finish()
+        try:
+            self._begin()
+            if not self.ending.reason:
+                self._play_all()
+            self._finish()
+        except StrategyError as error:
+            # Raised by no callback: strategies that answer each answer at one instant, without end.
+            self.fault = error
+            self.ending = Ending("strategy failed", error.exit_code)
+            self._finish()
 
     def on_failed(self, host: Host) -> None:
         """A strategy raised: a stopped one loses its orders; the last one to stop ends the run."""
@@ -109,13 +111,24 @@ class ReplaySession:
 
     # -- inside
 
+    def _play_all(self) -> None:
+        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end)
+        for window in timeline.windows():
+            handlers = [self._handler(batch) for batch in window.batches]
+            self._play(window.ts, window.batch, window.row, handlers)
+            if self.progress is not None:
+                done = (self._clock.ts - self._start) / max(1, self._end - self._start)
+                self.progress(min(1.0, done), self._clock.ts)
+            if self.ending.reason:
+                break
+
     def _begin(self) -> None:
         self._clock.set(self._start)
         self._router.on_money = self._watch if self._max_drawdown is not None else None
         for host in self._hosts:
             host.call_whole("on_start")
         for exchange in self._exchanges.values():
-            exchange.connect(self._router)
+            exchange.connect(self._router.listener(exchange.name))
             self._router.on_position_mode(self._first_mode(exchange))
         self._schedule_samples()
 
@@ -157,8 +170,10 @@ class ReplaySession:
             self.ending.set("end of data", 0)
         for host in self._hosts:
             if not host.stopped:
+                failures = host.failures
                 host.call_whole("on_stop")
                 host.stopped = True
+                self._note_failed_stop(host.failures > failures)
             host.trader.cancel_all()
         # The cancels still have to travel; what else is due by then finds every strategy stopped.
         latest = max(feed.exchange.latency for feed in self._feeds)
@@ -166,6 +181,11 @@ class ReplaySession:
         self._sample()
         for exchange in self._exchanges.values():
             exchange.close()
+
+    def _note_failed_stop(self, failed: bool) -> None:
+        """A run that went well until its only strategy raised in on_stop did not end well."""
+        if failed and len(self._hosts) == 1 and self.ending.exit_code == 0:
+            self.ending = Ending("strategy failed", 5)
 
     def _schedule_samples(self) -> None:
         step = max(1, (self._end - self._start) // SAMPLES)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from hbkit.data.journal import Journal
-from hbkit.exchange import Channel, Exchange
+from hbkit.exchange import Channel, Exchange, Listener
 from hbkit.model import (
     Balance,
     Candle,
@@ -28,7 +28,7 @@ from hbkit.model import (
     Trade,
     Wallet,
 )
-from hbkit.runtime.host import Host
+from hbkit.runtime.host import RAISED, Host
 from hbkit.trading.ledger import Ledger
 from hbkit.trading.view import MarketView
 
@@ -63,8 +63,31 @@ class Record(Protocol):
         """A movement of position or money."""
 
 
+class _Ear:
+    """The Listener that one exchange talks to: the router's own methods, and whose balance it is that changed."""
+
+    def __init__(self, router: Router, exchange: str) -> None:
+        self.on_trade = router.on_trade
+        self.on_quote = router.on_quote
+        self.on_book = router.on_book
+        self.on_candle = router.on_candle
+        self.on_mark = router.on_mark
+        self.on_funding = router.on_funding
+        self.on_order = router.on_order
+        self.on_fill = router.on_fill
+        self.on_position_mode = router.on_position_mode
+        self.on_connected = router.on_connected
+        self.on_disconnected = router.on_disconnected
+        self._router = router
+        self._exchange = exchange
+
+    def on_balance(self, wallet: Wallet) -> None:
+        """One currency of this exchange's account changed."""
+        self._router.on_balance(self._exchange, wallet)
+
+
 class Router:
-    """The Listener of a run."""
+    """Hands on what the exchanges of a run tell."""
 
     def __init__(
         self, exchanges: Mapping[str, Exchange], journal: Journal, record: Record, mode_hook: Callable[..., Any]
@@ -98,6 +121,10 @@ class Router:
         for table in self._seats.values():
             for instrument, seats in table.items():
                 table[instrument] = [seat for seat in seats if seat.host is not host]
+
+    def listener(self, exchange: str) -> Listener:
+        """What an exchange of that name is to be connected to."""
+        return _Ear(self, exchange)
 
     # -- market data
 
@@ -171,11 +198,11 @@ class Router:
         if self.on_money is not None:
             self.on_money()
 
-    def on_balance(self, wallet: Wallet) -> None:
-        """One currency of the account changed."""
+    def on_balance(self, exchange: str, wallet: Wallet) -> None:
+        """One currency of an exchange's account changed: news for those who trade there."""
         currency = wallet.currency
         balance = Balance(currency.code, currency.amount(wallet.equity), currency.amount(wallet.available))
-        for host in self._hosts:
+        for host in self._hosts_at(exchange):
             host.call("on_balance", balance)
 
     def on_position_mode(self, change: PositionModeChange) -> None:
@@ -214,7 +241,7 @@ class Router:
             return
         try:
             call(event)
-        except Exception as error:  # noqa: BLE001 - user code: logged, counted, and the policy decides
+        except RAISED as error:
             seat.host.failed(name, event, error)
 
     def _news(self, ts: int, host: Host, order: Order) -> None:
