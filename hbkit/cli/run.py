@@ -69,7 +69,7 @@ def execute(
     from hbkit.run import Replay, make_plan
 
     settings = config.settings
-    plan = make_plan(config, Plugins(settings.plugins.load, settings.plugins.block), mode)
+    plan = make_plan(config, Plugins(block=settings.plugins.block), mode)
     run = Replay(plan, wall=WallClock())
     level = "debug" if debug else settings.log.level
     log.configure(level=level, stream=sys.stderr, clock=run.clock, file=run.folder / "run.log")

@@ -49,7 +49,13 @@ def strategy_files(config: Path) -> list[Path]:
 def strategies_of(module: object) -> dict[str, type[Strategy]]:
     """What a file offers: the answer of its hook, else each strategy defined in it."""
     offered = getattr(module, "hbkit_strategies", None)
-    return dict(offered()) if offered is not None else classes_in(module)
+    if offered is None:
+        return classes_in(module)
+    try:
+        return dict(offered())
+    except Exception as error:
+        file = getattr(module, "__file__", "")
+        raise PluginError(f"hbkit_strategies of {file} raised {type(error).__name__}: {error}", code="HB301") from error
 
 
 def classes_in(module: object) -> dict[str, type[Strategy]]:

@@ -21,8 +21,9 @@ from hbkit.data.files import FileSource
 from hbkit.data.source import Rows, Source, SourceInfo
 from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
 from hbkit.exchange import Channel, ExchangeSpec
-from hbkit.model import Instrument
-from hbkit.plugins import Plugins
+from hbkit.matching import FillModel
+from hbkit.model import Currency, Instrument
+from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import find_strategy
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
@@ -51,9 +52,12 @@ class ExchangePlan:
     mode: str
     instruments: dict[str, Instrument] = field(default_factory=dict)
     named: dict[str, Source] = field(default_factory=dict)
+    starting_money: dict[Currency, int] = field(default_factory=dict)
+    """The balances in minor units."""
     source: Source | None = None
     info: SourceInfo | None = None
     fill_model: str = ""
+    model: FillModel | None = None
 
     @property
     def data(self) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
@@ -108,6 +112,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         settings = self._config.settings
+        for at, plugin in enumerate(settings.plugins.load):
+            self._load(plugin, "plugins", "load", at)
         if not settings.exchanges:
             self._fault("HB109", "no exchange: write exchanges: {NAME: {}}; `hbkit exchanges` lists the names")
         if not settings.strategies:
@@ -140,6 +146,12 @@ class _Planner:
             else:
                 self._faults.found.append(fault)
 
+    def _load(self, name: str, *keys: str | int) -> None:
+        try:
+            self._plugins.load(str(self._config.resolve(name)) if name.endswith(".py") else name)
+        except PluginError as error:
+            self._adopt(error, *keys)
+
     # -- exchanges
 
     def _plan_exchange(self, name: str, block: ExchangeSettings) -> None:
@@ -161,14 +173,17 @@ class _Planner:
         try:
             if not isinstance(plan.data, dict):
                 plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
+            # A tape names its instrument rows; the newest ones serve where nothing does.
+            era = next((info.era for info in (source.info() for source in plan.named.values()) if info.era), None)
         except ConfigError as error:
             self._adopt(error, "exchanges", name, "replay", "data")
             return
-        # A tape names its instrument rows; the newest ones serve where nothing does.
-        era = next((info.era for info in (source.info() for source in plan.named.values()) if info.era), None)
-        module, _, function = spec.instruments.partition(":")
-        listed: list[Instrument] = getattr(import_module(module), function)(era)
-        plan.instruments = {one.symbol: replace(one, exchange=name) for one in listed}
+        try:
+            plan.instruments = {one.symbol: replace(one, exchange=name) for one in _instruments(spec, era)}
+            plan.starting_money = _starting_money(plan)
+        except ConfigError as error:
+            self._adopt(error, "exchanges", name, "balances")
+            return
         self._exchanges[name] = plan
 
     # -- strategies
@@ -183,6 +198,8 @@ class _Planner:
             self._adopt(error, *keys, "use")
         if cls is not None:
             self._faults.found.extend(check_class(cls))
+            for fault in misspelt_hooks(cls):
+                self._faults.found.append(replace(fault, message=f"{cls.__name__} {fault.message}"))
             values, problems = bind(cls, cls.params, block.params)
             for name, problem in problems.items():
                 self._fault("HB302", problem, *keys, "params", name)
@@ -197,7 +214,8 @@ class _Planner:
         if block.candles:
             needs |= {Channel.CANDLE}
         intervals = block.candles or ((DEFAULT_INTERVAL,) if Channel.CANDLE in needs else ())
-        return StrategyPlan(block.name, block, cls, values, found, needs, intervals)
+        # One market may have been named twice, by its native and by its unified symbol.
+        return StrategyPlan(block.name, block, cls, values, list(dict.fromkeys(found)), needs, intervals)
 
     def _instrument(self, exchange: str, symbol: str, *keys: str | int) -> Instrument | None:
         plan = self._exchanges.get(exchange)
@@ -290,7 +308,13 @@ class _Planner:
         if name not in sources:
             mend = did_you_mean(name, sources, what="data sources")
             raise ConfigError(f'no data source "{name}" and no such file; {mend}', code="HB500")
-        source: Source = sources[name](self._config.settings.run.seed)
+        try:
+            source: Source = sources[name](self._config.settings.run.seed)
+        except ConfigError:
+            raise
+        except Exception as error:
+            message = f'the data source "{name}" cannot be opened: {type(error).__name__}: {error}'
+            raise PluginError(message, code="HB500") from error
         return source
 
     def _check_span(self, plan: ExchangePlan) -> None:
@@ -314,7 +338,12 @@ class _Planner:
         if plan.fill_model not in models:
             mend = did_you_mean(plan.fill_model, models, what="fill models")
             self._fault("HB206", f'no fill model "{plan.fill_model}"; {mend}', *keys)
-        elif chosen == "queue" and not plan.info.sizes_known:
+            return
+        try:
+            plan.model = models[plan.fill_model]()
+        except Exception as error:  # noqa: BLE001 - a guest's code: its failure is a fault of the config that names it
+            self._fault("HB206", f'fill model "{plan.fill_model}" raised {type(error).__name__}: {error}', *keys)
+        if chosen == "queue" and not plan.info.sizes_known:
             self._fault(
                 "HB507",
                 "fill_model queue without recorded sizes: nothing is known of the queue, so a resting order fills only "
@@ -351,6 +380,29 @@ class _Planner:
                     f"candles: [{native[0]}] or a multiple of it",
                     "strategies", at, "candles",
                 )  # fmt: skip
+
+
+def _instruments(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
+    module, _, function = spec.instruments.partition(":")
+    try:
+        listed: list[Instrument] = getattr(import_module(module), function)(era)
+    except Exception as error:
+        message = f"{spec.name}: its instruments cannot be loaded ({type(error).__name__}: {error})"
+        raise PluginError(message, code="HB203") from error
+    return listed
+
+
+def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:
+    known = {one.settle.code: one.settle for one in plan.instruments.values()}
+    for one in plan.instruments.values():
+        if one.is_spot:
+            known.setdefault(one.base, one.base_currency)
+    money: dict[Currency, int] = {}
+    for code, amount in plan.balances.items():
+        if code not in known:
+            raise ConfigError(f"{plan.name} has no currency {code}; {did_you_mean(code, known)}", code="HB112")
+        money[known[code]] = known[code].minor(amount)
+    return money
 
 
 def _is_file(text: str) -> bool:

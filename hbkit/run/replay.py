@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from hbkit.agenda import Agenda
 from hbkit.background import InlineBackground
 from hbkit.chance import Chance
 from hbkit.clock import Clock, ManualClock, iso
 from hbkit.data.journal import Journal
-from hbkit.errors import ConfigError, StrategyError
+from hbkit.errors import DataError, StateError, StrategyError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
 from hbkit.matching import Account, Engine
 from hbkit.model import (
-    Currency,
     ExecutionKind,
     Instrument,
     Leg,
@@ -29,10 +28,10 @@ from hbkit.model import (
     PositionSide,
 )
 from hbkit.report.html import page
-from hbkit.report.result import InstrumentRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
+from hbkit.report.result import InstrumentRow, MoneyRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.plan import ExchangePlan, Plan, StrategyPlan
-from hbkit.runtime.host import Host
+from hbkit.runtime.host import Host, told
 from hbkit.runtime.kept import KeptState
 from hbkit.runtime.money import Money
 from hbkit.runtime.record import Recorder
@@ -41,7 +40,7 @@ from hbkit.runtime.router import Router
 from hbkit.simulated import SimulatedExchange
 from hbkit.trading.ledger import Ledger
 from hbkit.trading.risk import RiskGate, RiskLimits
-from hbkit.trading.strategy import AccountView, Desk, hand_over
+from hbkit.trading.strategy import AccountView, Desk, Strategy, hand_over
 from hbkit.trading.trader import Trader
 from hbkit.trading.view import MarketView
 from hbkit.version import VERSION
@@ -66,22 +65,27 @@ class Replay:
         self.clock = ManualClock(self._start)
         """The time of the data; logs of the run are stamped with it."""
         self._agenda = Agenda(self.clock)
-        money = {name: _starting_money(one) for name, one in plan.exchanges.items()}
+        # User code first: what it raises must leave nothing behind.
+        strategies = [_made(one) for one in plan.strategies]
         runs = Path(settings.run.dir)
         self.folder = new_run_folder(runs, settings.run.name, wall)
-        state, self._set_aside = fresh_state_file(Path(settings.state.dir), settings.run.name, "replay", runs)
-        self._journal = Journal(state, self.folder.name, InlineBackground(), buffered=True)
+        try:
+            state, self._set_aside = fresh_state_file(Path(settings.state.dir), settings.run.name, "replay", runs)
+            self._journal = Journal(state, self.folder.name, InlineBackground(), buffered=True)
+        except StateError:
+            self.folder.rmdir()
+            raise
         self._log = get_logger("hbkit")
         self._recorder = Recorder()
         self._feeds = [
-            Feed(self._exchange(one, money[name]), one.source)
-            for name, one in plan.exchanges.items()
+            Feed(self._exchange(one), one.source)
+            for one in plan.exchanges.values()
             if one.source is not None
         ]
         exchanges: dict[str, Exchange] = {feed.exchange.name: feed.exchange for feed in self._feeds}
         mode_hook = partial(plan.plugins.tell, "position_mode_changed")
         self._router = Router(exchanges, self._journal, self._recorder, mode_hook)
-        self._hosts = [self._host(at, one, exchanges) for at, one in enumerate(plan.strategies)]
+        self._hosts = [self._host(at, one, exchanges) for at, one in enumerate(strategies)]
         self._session = ReplaySession(
             self._feeds,
             self._hosts,
@@ -108,7 +112,13 @@ class Replay:
         plugins.tell("session_started", run_id=self.folder.name, mode="replay")
         if progress is not None:
             self._session.progress = lambda done, ts: progress(done, ts, len(self._recorder.fills))
-        self._session.run()
+        try:
+            self._session.run()
+        except DataError:
+            self._discard()
+            raise
+        if self._session.fault is not None:
+            self._log.error(str(self._session.fault))
         result = self._result()
         self._write(result)
         plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
@@ -116,14 +126,15 @@ class Replay:
 
     # -- putting together
 
-    def _exchange(self, plan: ExchangePlan, money: Mapping[Currency, int]) -> SimulatedExchange:
+    def _exchange(self, plan: ExchangePlan) -> SimulatedExchange:
         assert plan.info is not None
+        assert plan.model is not None
         ids = count(1)
         engine = Engine(lambda: f"{plan.name}-{next(ids)}")
         settings = plan.settings
         account = Account(
             plan.name,
-            money,
+            plan.starting_money,
             engine.reference_price,
             mode=PositionMode(settings.position_mode or PositionMode.ONE_WAY),
             leverage=settings.margin.leverage,
@@ -132,7 +143,7 @@ class Replay:
             plan.name,
             plan.instruments,
             plan.info,
-            self._plan.plugins.fill_models()[plan.fill_model](),
+            plan.model,
             account,
             engine,
             clock=self.clock,
@@ -140,8 +151,9 @@ class Replay:
             latency=settings.latency,
         )
 
-    def _host(self, at: int, plan: StrategyPlan, exchanges: Mapping[str, Exchange]) -> Host:
+    def _host(self, at: int, strategy: Strategy, exchanges: Mapping[str, Exchange]) -> Host:
         router = self._router
+        plan = self._plan.strategies[at]
         settings = self._plan.config.settings
         own = {market.exchange: exchanges[market.exchange] for market in plan.markets}
         bot = self._chance.fork("bot").short_id(4)
@@ -158,7 +170,6 @@ class Replay:
             veto=self._plan.plugins.veto,
             tell_refusal=lambda order: self._tell_refusal(host, order),
         )
-        strategy = plan.cls()
         host = Host(strategy, trader, keep_going=plan.settings.on_error == "continue", on_failed=self._on_failed)
         views = [MarketView(market, own[market.exchange], trader, plan.intervals) for market in plan.markets]
         first = own[plan.markets[0].exchange]
@@ -194,6 +205,13 @@ class Replay:
         self._session.on_failed(host)
 
     # -- what is left behind
+
+    def _discard(self) -> None:
+        """Leave nothing of a run whose data turned out to be at fault: half a result is no result."""
+        self._journal.close(iso(self.clock.ts), "data at fault")
+        for suffix in ("", "-wal", "-shm"):
+            self._journal.path.with_name(self._journal.path.name + suffix).unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
 
     def _result(self) -> RunResult:
         session, router, recorder, hosts, feeds = (
@@ -246,7 +264,7 @@ class Replay:
             fill_model=", ".join(dict.fromkeys(plan.fill_model for plan in plans.values())),
             latency_ns=max(feed.exchange.latency for feed in feeds),
             instruments=[_instrument_row(market) for market in _markets(self._plan)],
-            warnings=[*self._plan.warnings, *_warnings(feeds, money, hosts, recorder)],
+            warnings=[*self._plan.warnings, *_warnings(feeds, money, session.fault, hosts, recorder)],
             config_text=self._plan.config.text,
             python_version=platform.python_version(),
             hbkit_version=VERSION,
@@ -282,17 +300,12 @@ def _span(plan: Plan) -> tuple[int, int]:
     return start, end if duration is None else min(end, start + duration)
 
 
-def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:
-    known = {one.settle.code: one.settle for one in plan.instruments.values()}
-    for one in plan.instruments.values():
-        if one.is_spot:
-            known.setdefault(one.base, one.base_currency)
-    money: dict[Currency, int] = {}
-    for code, amount in plan.balances.items():
-        if code not in known:
-            raise ConfigError(f"{plan.name} has no currency {code}; it has {', '.join(sorted(known))}", code="HB112")
-        money[known[code]] = known[code].minor(amount)
-    return money
+def _made(plan: StrategyPlan) -> Strategy:
+    """The strategy's object; its `__init__` is user code, and runs before it has a market to act on."""
+    try:
+        return plan.cls()
+    except (Exception, SystemExit) as error:
+        raise StrategyError(f"strategy {plan.name}: {told(plan.cls, '__init__', None, error)}") from error
 
 
 def _positions(ledger: Ledger, exchange: Exchange) -> Iterator[Position]:
@@ -339,7 +352,11 @@ def _instrument_row(market: Instrument) -> InstrumentRow:
     )
 
 
-def _warnings(feeds: list[Feed], money: Any, hosts: list[Host], recorder: Recorder) -> Iterator[str]:
+def _warnings(
+    feeds: list[Feed], money: list[MoneyRow], fault: StrategyError | None, hosts: list[Host], recorder: Recorder
+) -> Iterator[str]:
+    if fault is not None:
+        yield str(fault)
     for feed in feeds:
         for symbol, prices in feed.exchange.off_grid.items():
             yield f"warning[HB508] {prices:,} prices of {symbol} in the data are off its tick; the nearest was taken"
