@@ -29,6 +29,7 @@ def command(config: Path, mode: str | None, overrides: tuple[str, ...], as_json:
 
         settings = loaded.settings
         plan = make_plan(loaded, Plugins(block=settings.plugins.block), mode)
+        plan.warnings.extend(plan.read_data())
     except ConfigError as error:
         if not as_json:
             raise

@@ -5,7 +5,7 @@ All faults that can be found without a network come out together, each at its pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib import import_module
@@ -54,6 +54,8 @@ class ExchangePlan:
     named: dict[str, Source] = field(default_factory=dict)
     starting_money: dict[Currency, int] = field(default_factory=dict)
     """The balances in minor units."""
+    files: list[FileSource] = field(default_factory=list)
+    """The part of the data that is in files."""
     source: Source | None = None
     info: SourceInfo | None = None
     fill_model: str = ""
@@ -92,6 +94,12 @@ class Plan:
     exchanges: dict[str, ExchangePlan]
     strategies: list[StrategyPlan]
     warnings: list[str]
+
+    def read_data(self) -> Iterator[str]:
+        """Read every row of every data file; yields warnings, raises DataError for the first row that is wrong."""
+        for exchange in self.exchanges.values():
+            for source in exchange.files:
+                yield from map(str, source.warnings())
 
 
 def make_plan(config: Config, plugins: Plugins, mode: str | None = None) -> Plan:
@@ -292,16 +300,25 @@ class _Planner:
                         "HB401", f'{plan.name} has no instrument "{symbol}"; {mend}',
                         "exchanges", plan.name, "replay", "data", symbol,
                     )  # fmt: skip
-            return [self._files(texts, symbol) for symbol, texts in data.items() if symbol in plan.instruments]
-        sources = list(plan.named.values())
-        files = tuple(text for text in data if _is_file(text))
-        if files:
-            sources.append(self._files(files, wanted[0].symbol if len(wanted) == 1 else None))
-        return sources
+            for symbol, texts in data.items():
+                if symbol in plan.instruments:
+                    plan.files += self._files(texts, symbol)
+        else:
+            texts = tuple(text for text in data if _is_file(text))
+            plan.files = self._files(texts, wanted[0].symbol if len(wanted) == 1 else None)
+        return [*plan.named.values(), *plan.files]
 
-    def _files(self, texts: Sequence[str], symbol: str | None) -> Source:
-        paths = [self._config.resolve(text) for text in texts]
-        return FileSource(paths, symbol=symbol, name=", ".join(Path(text).name for text in texts))
+    def _files(self, texts: Sequence[str], symbol: str | None) -> list[FileSource]:
+        """One source for all files of a kind: trades and fundings of one instrument may stand in files of their own."""
+        groups: dict[object, list[Path]] = {}
+        for text in texts:
+            path = self._config.resolve(text)
+            info = FileSource([path], symbol=symbol, name=text).info() if len(texts) > 1 else None
+            kind = frozenset().union(*info.kinds.values()) if info is not None else None
+            groups.setdefault(kind, []).append(path)
+        return [
+            FileSource(paths, symbol=symbol, name=", ".join(path.name for path in paths)) for paths in groups.values()
+        ]
 
     def _named(self, name: str) -> Source:
         sources = self._plugins.data_sources()
