@@ -60,7 +60,7 @@ class Bench:
 
     def strategy(self, body: str, name: str = "one") -> Path:
         """strategies/NAME.py with the class One (or as `name` says) and this body."""
-        head = f"from hbkit import *\nfrom hbkit import Param, Strategy\n\n\nclass {name.title()}(Strategy):\n"
+        head = f"from hbkit import Param, Strategy, hookimpl\n\n\n\nclass {name.title()}(Strategy):\n"
         lines = dedent(body).strip("\n").splitlines()
         return self.write(f"strategies/{name}.py", head + "".join(f"    {line}\n" if line else "\n" for line in lines))
 

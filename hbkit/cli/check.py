@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hbkit.cli.output import print_json, table
+from hbkit.cli.output import print_json, say, table
 from hbkit.config import MODES, load_config
 from hbkit.errors import ConfigError
 
@@ -33,7 +33,7 @@ def command(config: Path, mode: str | None, overrides: tuple[str, ...], as_json:
     except ConfigError as error:
         if not as_json:
             raise
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         faults = [
             {"code": one.code, "severity": one.severity, "file": one.file, "line": one.line, "column": one.column,
              "message": one.message}
@@ -42,7 +42,7 @@ def command(config: Path, mode: str | None, overrides: tuple[str, ...], as_json:
         print_json({"ok": False, "faults": faults, "exit_code": error.exit_code})
         return error.exit_code
     for warning in plan.warnings:
-        click.echo(warning, err=True)
+        say(warning, err=True)
     rows = [("strategy", "exchange", "mode", "instrument", "qty counts", "tick", "lot")]
     for strategy in plan.strategies:
         for market in strategy.markets:
@@ -51,8 +51,8 @@ def command(config: Path, mode: str | None, overrides: tuple[str, ...], as_json:
                 (strategy.name, market.exchange, mode_name, f"{market.symbol} ({market.unified})", market.unit_text,
                  str(market.tick_size), str(market.lot_size))
             )  # fmt: skip
-    click.echo(table(rows))
-    click.echo(f"\n{config}: no faults, nothing was started")
+    say(table(rows))
+    say(f"\n{config}: no faults, nothing was started")
     if as_json:
         print_json({"ok": True, "faults": [], "warnings": plan.warnings, "exit_code": 0})
     return 0

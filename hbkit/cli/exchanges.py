@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hbkit.cli.output import print_json, table
+from hbkit.cli.output import print_json, say, table
 from hbkit.exchange import ExchangeSpec
 
 
@@ -19,14 +19,14 @@ def command(name: str | None, as_json: bool) -> int:
     if name is not None:
         return _one(plugins.exchange(name), as_json)
     for broken in plugins.load_all():
-        click.echo(str(broken), err=True)
+        say(str(broken), err=True)
     specs = plugins.exchanges()
     if as_json:
         print_json({"exchanges": [_values(spec) for spec in specs.values()]})
         return 0
     rows = [("name", "what", "modes", "closed on")]
     rows += [(spec.name, spec.title, ", ".join(spec.modes), spec.closed_on) for spec in specs.values()]
-    click.echo(table(rows))
+    say(table(rows))
     return 0
 
 
@@ -34,13 +34,13 @@ def _one(spec: ExchangeSpec, as_json: bool) -> int:
     if as_json:
         print_json(_values(spec))
         return 0
-    click.echo(f"{spec.name}: {spec.title}\n")
+    say(f"{spec.name}: {spec.title}\n")
     rows = [("modes", ", ".join(spec.modes)), *spec.facts.items()]
     if spec.default_data:
         rows.append(("replays", spec.default_data))
-    click.echo(table(rows))
+    say(table(rows))
     if spec.advice:
-        click.echo(f"\n{spec.advice}")
+        say(f"\n{spec.advice}")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from hbkit.cli.output import print_json
+from hbkit.cli.output import print_json, say
 from hbkit.errors import ConfigError, HbkitError, UsageError, did_you_mean
 from hbkit.version import VERSION
 
@@ -74,7 +74,7 @@ def _guests() -> dict[str, Any]:
 
     plugins = Plugins()
     for broken in plugins.load_all():
-        click.echo(str(broken), err=True)
+        say(str(broken), err=True)
     return dict(plugins.commands())
 
 
@@ -141,7 +141,7 @@ def _run(words: list[str]) -> int:
 
 
 def _fail(error: HbkitError, words: list[str]) -> int:
-    click.echo(str(error), err=True)
+    say(str(error), err=True)
     if "--json" in words:
         message = "\n".join(map(str, error.faults)) if isinstance(error, ConfigError) else error.message
         print_json({"error": {"code": error.code, "message": message}, "exit_code": error.exit_code})

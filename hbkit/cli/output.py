@@ -12,9 +12,14 @@ from typing import Any
 import click
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text, in the encoding of the stream: by itself click would write UTF-8 where ASCII was asked for."""
+    click.echo(text, file=sys.stderr if err else sys.stdout, nl=nl)
+
+
 def print_json(value: Any) -> None:
     """One object on the last line of stdout."""
-    click.echo(json.dumps(value, separators=(", ", ": ")))
+    say(json.dumps(value, separators=(", ", ": ")))
 
 
 def is_plain() -> bool:

@@ -6,7 +6,7 @@ import inspect
 
 import click
 
-from hbkit.cli.output import print_json, table
+from hbkit.cli.output import print_json, say, table
 
 
 @click.command("plugins", short_help="What is installed and loaded, and the hooks.")
@@ -20,7 +20,7 @@ def command(hooks: bool, as_json: bool) -> int:
 
     plugins = Plugins()
     for clash in plugins.clashes.values():
-        click.echo(f"error[HB204] {clash}", err=True)
+        say(f"error[HB204] {clash}", err=True)
     rows = [("name", "distribution", "module")]
     rows += [(one.name, one.origin, one.target) for one in plugins.installed.values()]
     if as_json:
@@ -34,9 +34,9 @@ def command(hooks: bool, as_json: bool) -> int:
             }
         )
         return 0
-    click.echo(table(rows))
+    say(table(rows))
     built_in = ", ".join(name for name, _ in plugins.loaded())
-    click.echo(f"\nloaded: {built_in}; the others are imported when a config names them")
+    say(f"\nloaded: {built_in}; the others are imported when a config names them")
     return 0
 
 
@@ -53,5 +53,5 @@ def _hooks(as_json: bool) -> int:
         return 0
     for name, (signature, doc) in found.items():
         arguments = ", ".join(signature.parameters)
-        click.echo(f"{name}({arguments})\n    {doc.splitlines()[0]}")
+        say(f"{name}({arguments})\n    {doc.splitlines()[0]}")
     return 0

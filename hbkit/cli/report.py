@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hbkit.cli.output import is_ascii, is_plain, print_json, width
+from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
 from hbkit.errors import UsageError, did_you_mean
 
 
@@ -23,7 +23,7 @@ def command(run: str | None, folder: Path, as_json: bool) -> int:
     path = _find(run, folder)
     result = RunResult.load(path)
     (path.parent / "report.html").write_text(page(result), encoding="utf-8")
-    click.echo(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
+    say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
     if as_json:
         print_json(result.to_json())
     return 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from hbkit.cli.output import is_ascii, is_plain, print_json, width
+from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
 from hbkit.clock import WallClock, iso, monotonic
 from hbkit.config import MODES, load_config
 
@@ -78,7 +78,7 @@ def execute(
             result = run.play(progress)
     finally:
         log.close()
-    click.echo(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
+    say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
     if as_json:
         print_json(result.to_json())
     return result.exit_code
@@ -118,8 +118,8 @@ def _progress(plain: bool) -> Iterator[Callable[[float, int, int], None] | None]
             return
         drawn = now
         bar = "#" * round(done * 24)
-        click.echo(f"\r[{bar:<24}] {done:4.0%}  {iso(ts)[:16].replace('T', ' ')}  {fills:,} fills ", nl=False, err=True)
+        say(f"\r[{bar:<24}] {done:4.0%}  {iso(ts)[:16].replace('T', ' ')}  {fills:,} fills ", nl=False, err=True)
 
     yield show
     if drawn:
-        click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
+        say("\r" + " " * 78 + "\r", nl=False, err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hbkit.cli.output import print_json, table
+from hbkit.cli.output import print_json, say, table
 from hbkit.errors import DataError
 
 
@@ -23,16 +23,16 @@ def command(folder: Path, as_json: bool) -> int:
         try:
             results.append(RunResult.load(path))
         except DataError as error:
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
     if as_json:
         print_json({"runs": [result.to_json() for result in results]})
         return 0
     if not results:
-        click.echo(f"no runs in {folder}; start one: hbkit run configs/quickstart.yaml")
+        say(f"no runs in {folder}; start one: hbkit run configs/quickstart.yaml")
         return 0
     rows = [("run", "mode", "fills", "net profit", "ended")]
     for result in results:
         profit = ", ".join(f"{row.unit.text(row.net_profit)} {row.currency}" for row in result.money if row.net_profit)
         rows.append((result.run_id, result.mode, f"{result.fills:,}", profit or "0", result.stop_reason))
-    click.echo(table(rows))
+    say(table(rows))
     return 0

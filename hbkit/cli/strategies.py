@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hbkit.cli.output import print_json, table
+from hbkit.cli.output import print_json, say, table
 from hbkit.errors import PluginError, did_you_mean
 from hbkit.trading.strategy import Strategy
 
@@ -28,16 +28,16 @@ def command(name: str | None, as_json: bool) -> int:
         return 0
     if name is not None:
         cls, origin = found[name]
-        click.echo(f"{name} ({origin})\n\n{inspect.getdoc(cls) or ''}\n")
+        say(f"{name} ({origin})\n\n{inspect.getdoc(cls) or ''}\n")
         rows = [("parameter", "type", "default", "bounds")]
         for spec in cls.params.values():
             rows.append((spec.name, spec.type_name, "required" if spec.required else str(spec.default), spec.bounds))
-        click.echo(table(rows))
+        say(table(rows))
         return 0
     if not found:
-        click.echo("no strategies: write one in strategies/, or install a plugin that brings some")
+        say("no strategies: write one in strategies/, or install a plugin that brings some")
         return 0
-    click.echo(table([("name", "from", "what"), *((key, origin, _line(cls)) for key, (cls, origin) in found.items())]))
+    say(table([("name", "from", "what"), *((key, origin, _line(cls)) for key, (cls, origin) in found.items())]))
     return 0
 
 
@@ -59,7 +59,7 @@ def _all() -> dict[str, tuple[type[Strategy], str]]:
             single = len(classes) == 1 or name == path.stem
             found.setdefault(path.stem if single else f"{path}:{cls.__name__}", (cls, str(path)))
     for one in broken:
-        click.echo(str(one), err=True)
+        say(str(one), err=True)
     return found
 
 

@@ -232,7 +232,7 @@ class _Planner:
         found = next((one for one in plan.instruments.values() if symbol in (one.symbol, one.unified)), None)
         serves = plan.spec.serves
         if found is not None and serves is not None and not serves(found):
-            kind = "spot" if found.is_spot else f"a {found.kind} contract"
+            kind = "spot" if found.is_spot else "a contract"
             self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
             return None
         if found is None:
