@@ -226,7 +226,7 @@ class Plugins:
             origin = self.origin(implementation.plugin)
             for name, value in self._answer(implementation, what).items():
                 if name in found:
-                    singular = what.removesuffix("s").replace("_", " ")
+                    singular = "strategy" if what == "strategies" else what.removesuffix("s").replace("_", " ")
                     both = f"{found[name].origin} and by {origin}"
                     message = f'the {singular} "{name}" is offered by {both}; block one of them'
                     raise PluginError(message, code="HB204")
@@ -300,12 +300,16 @@ class Plugins:
             self.check()
             self._refuse_wrappers(plugin, origin)
         except pluggy.PluginValidationError as error:
-            self.manager.unregister(plugin)
+            self._take_out(plugin)
             raise self._invalid(error) from None
         except PluginError:
-            # What is broken is taken out again, so that it does not stop those that come after it.
-            self.manager.unregister(plugin)
+            self._take_out(plugin)
             raise
+
+    def _take_out(self, plugin: Any) -> None:
+        """What is broken must not stop those that come after it; newer pluggy has taken some of it out already."""
+        if self.manager.is_registered(plugin):
+            self.manager.unregister(plugin)
 
     def _refuse_wrappers(self, plugin: object, origin: str) -> None:
         """Hooks are called one by one, so that each failure has a name; there is nothing for a wrapper to wrap."""

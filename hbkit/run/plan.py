@@ -416,6 +416,8 @@ def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:
             known.setdefault(one.base, one.base_currency)
     money: dict[Currency, int] = {}
     for code, amount in plan.balances.items():
+        if code not in known and not plan.settings.balances:
+            continue  # the plugin's own list covers instruments of all eras
         if code not in known:
             raise ConfigError(f"{plan.name} has no currency {code}; {did_you_mean(code, known)}", code="HB112")
         money[known[code]] = known[code].minor(amount)
