@@ -314,7 +314,11 @@ class Never:
 def hbkit_fill_models():
     return {"never": Never}
 """
-    ready.strategy("def on_candle(self, candle):\n    if not self.orders and not self.position.qty: self.buy(100, 9_900)")
+    ready.strategy("""
+    def on_candle(self, candle):
+        if not self.orders and not self.position.qty:
+            self.buy(100, 9_900)
+    """)
     config = CONFIG.replace("mode: replay", "mode: replay, fill_model: MODEL")
     assert with_guest(ready, guest, config.replace("MODEL", "touch")).json["fills"] == 1
     assert with_guest(ready, guest, config.replace("MODEL", "never")).json["fills"] == 0
