@@ -85,7 +85,7 @@ class Interrupted(HbkitError):
     exit_code = 130
 
 
-@click.group(cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, message="hbkit %(version)s")
 def cli() -> None:
     """A trading strategy is one small file; everything else is a plugin."""
@@ -116,7 +116,7 @@ def _run(words: list[str]) -> int:
     debug = "--debug" in words
     try:
         # Not `cli.main`, which leaves with 1 when a reader has gone.
-        with cli.make_context("hbkit", list(words)) as context:
+        with cli.make_context("hbkit", list(words) or ["--help"]) as context:
             result: Any = cli.invoke(context)
     except click.exceptions.Exit as leave:
         return int(leave.exit_code)

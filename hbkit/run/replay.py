@@ -76,6 +76,11 @@ class Replay:
             self.folder.rmdir()
             raise
         self._log = get_logger("hbkit")
+        risk = settings.risk
+        # One gate: max_orders_per_minute counts the orders of all strategies together.
+        self._risk = RiskGate(
+            RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
+        )
         self._recorder = Recorder()
         self._feeds = [
             Feed(self._exchange(one), one.source)
@@ -154,18 +159,15 @@ class Replay:
     def _host(self, at: int, strategy: Strategy, exchanges: Mapping[str, Exchange]) -> Host:
         router = self._router
         plan = self._plan.strategies[at]
-        settings = self._plan.config.settings
         own = {market.exchange: exchanges[market.exchange] for market in plan.markets}
         bot = self._chance.fork("bot").short_id(4)
         prefix = f"{bot}-{at + 1}-"
-        risk = settings.risk
-        limits = RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
         trader = Trader(
             plan.name,
             own,
             journal=self._journal,
             clock=self.clock,
-            risk=RiskGate(limits),
+            risk=self._risk,
             prefix=prefix,
             veto=self._plan.plugins.veto,
             tell_refusal=lambda order: self._tell_refusal(host, order),
@@ -202,6 +204,8 @@ class Replay:
     def _on_failed(self, host: Host) -> None:
         if host.failures == 1 or host.stopped:
             self._log.error(str(host.failure))
+            cause = host.failure.__cause__ if host.failure is not None else None
+            self._log.debug(f"traceback of strategy {host.name}", exc_info=cause)
         self._session.on_failed(host)
 
     # -- what is left behind

@@ -16,6 +16,12 @@ def ready(bench):
     return bench
 
 
+def test_without_words_it_helps(ready):
+    assert ready.hbkit() == ready.hbkit("--help")
+    assert ready.hbkit().code == 0
+    assert "backtest" in ready.hbkit().out
+
+
 def test_plugins_lists_names_with_their_distributions(ready):
     done = ready.hbkit("plugins")
     assert (done.code, done.err) == (0, "")

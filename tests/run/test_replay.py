@@ -270,6 +270,21 @@ def test_prices_of_the_data_off_the_tick_are_a_warning(ready):
     assert "prices of XBTUSD in the data are off its tick" in " ".join(ready.backtest().out.split())
 
 
+def test_orders_per_minute_are_counted_over_all_strategies(ready):
+    ready.strategy("def on_start(self):\n    [self.buy(100) for _ in range(3)]")
+    done = ready.backtest(config="""
+    exchanges:
+      left: {plugin: bitmex_perpetual, mode: replay, replay: {data: x.csv}}
+      right: {plugin: bitmex_perpetual, mode: replay, replay: {data: x.csv}}
+    strategies:
+      - {use: one, name: a, exchange: left, instruments: [XBTUSD]}
+      - {use: one, name: b, exchange: right, instruments: [XBTUSD]}
+    risk: {max_orders_per_minute: 4}
+    """)
+    assert [(row["name"], row["orders"]) for row in done.json["strategies"]] == [("a", 3), ("b", 1)]
+    assert done.json["rejects"] == 2
+
+
 def test_a_drawdown_beyond_the_limit_ends_the_run_with_6(ready):
     """A short of 1,000,000 USD costs 0.05 XBT in fees at 10,000 and 100 - 98.0392 XBT at 10,200: 2.0108 of 10 XBT."""
     ready.candles(10_000, 10_000, 10_100, 10_200, 10_300, 10_400)

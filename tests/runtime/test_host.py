@@ -122,6 +122,13 @@ def test_the_line_is_one_of_the_strategys_own_file(ready):
     assert "at strategies/one.py:9 in on_candle" in done.err
 
 
+def test_debug_shows_the_traceback(ready):
+    ready.strategy(RAISES.format(what="1 / 0"))
+    done = ready.backtest("--debug")
+    assert "  | Traceback (most recent call last):" in done.err
+    assert "1 / 0" in done.err
+
+
 def test_sys_exit_is_a_failure_like_any(ready):
     ready.strategy(RAISES.format(what="raise SystemExit('enough')"))
     done = ready.backtest()
