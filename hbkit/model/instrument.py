@@ -240,12 +240,17 @@ class Instrument:
         return quotient if numerator >= 0 else -quotient
 
     def entry_price(self, units: int, cost: int) -> float:
-        """The mean price of a position from its cost; `nan` when flat."""
+        """The mean price of a position from its cost; `nan` when flat.
+
+        Costs are rounded: where a price on the grid would have cost exactly that, it is the one meant.
+        """
         if units == 0 or cost == 0:
             return math.nan
         num, den = self._unit_value
         exact = Fraction(num * abs(units), den * abs(cost))
-        return float(exact if self.is_inverse else 1 / exact)
+        mean = float(exact if self.is_inverse else 1 / exact)
+        ticks = self.ticks(mean)
+        return self.price(ticks) if ticks > 0 and self.value_at(abs(units), ticks) == abs(cost) else mean
 
 
 def _plain(number: Decimal) -> str:
