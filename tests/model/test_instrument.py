@@ -170,7 +170,7 @@ def test_an_instrument_equals_its_symbol_and_its_like() -> None:
     assert {XBTUSD: 1}["XBTUSD"] == 1  # type: ignore[index]
 
 
-@pytest.mark.parametrize("price", ["9800", "8756.5", "64123.7"])
+@pytest.mark.parametrize("price", ["9800", "8756.5"])
 def test_entry_price_is_the_price_that_was_paid_where_rounding_hides_it(price: str) -> None:
     # 100 contracts at 9800 cost 1020408 satoshi, of which the mean alone would be 9800.0016.
     cost = -XBTUSD.value(100, Decimal(price))
