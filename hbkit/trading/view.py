@@ -186,5 +186,3 @@ class MarketView:
         if any(option is not None for option in options):
             name = self.instrument.exchange
             raise StrategyError(f"{name} offers no trigger or iceberg orders yet; leave the option out", code="HB414")
-
-
