@@ -565,7 +565,7 @@ def test_a_quote_that_can_never_stand_is_told_once(make_room: Rooms, level: Any,
 
 @pytest.mark.parametrize("asks", [[(101, 0)], [(math.nan, 10)], [(None, 10)]], ids=repr)
 def test_a_quote_with_a_side_that_means_nothing_sends_neither(room: Any, asks: Any) -> None:
-    with pytest.raises(StrategyError, match="^error.*quote"):
+    with pytest.raises(StrategyError, match=r"^error.*quote"):
         room.bot.quote(bids=[(99, 10)], asks=asks)
     assert room.intents() == []
 
