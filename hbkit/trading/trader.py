@@ -494,7 +494,7 @@ class Trader:
             # It ended without having traded: its level is still wanted.
             self._place_quote(request.instrument, request.side, request.position_side, goal, request.post_only)
         waiting = self._targets.get((request.instrument, request.position_side))
-        if waiting is not None and ticket.status.is_final:
+        if waiting is not None and ticket.status.is_final and ticket.group == "dropped":
             self._approach(request.instrument, request.position_side, *waiting)
 
     def _place_quote(
