@@ -50,23 +50,28 @@ class ThreadBackground:
     def __init__(self, name: str = "hbkit-background") -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._error: BaseException | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def run(self, job: Job) -> None:
-        """Queue `job`; raises what an earlier job raised."""
+        """Queue `job`; raises what an earlier job raised, or RuntimeError after `close`."""
         self._raise()
+        if self._closed:
+            raise RuntimeError("this background is closed: nobody would do the job")
         self._jobs.put(job)
 
     def flush(self) -> None:
         """Wait until the queue is empty; raises what a job raised."""
-        done = threading.Event()
-        self._jobs.put(done.set)
-        done.wait()
+        if not self._closed:
+            done = threading.Event()
+            self._jobs.put(done.set)
+            done.wait()
         self._raise()
 
     def close(self) -> None:
-        """Finish the queue and end the thread; raises what a job raised."""
+        """Finish the queue and end the thread; raises what a job raised. A second time does nothing."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         self._raise()
@@ -76,7 +81,7 @@ class ThreadBackground:
             try:
                 job()
             except Exception as error:  # noqa: BLE001 - kept and raised in the owner's thread
-                self._error = error
+                self._error = self._error or error  # the first is the cause, the rest may follow from it
 
     def _raise(self) -> None:
         if self._error is not None:

@@ -6,6 +6,7 @@ nanoseconds here.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -91,7 +92,7 @@ def parse_duration(text: str | float) -> int:
 
     Raises ValueError with the accepted form.
     """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
+    if isinstance(text, (int, float)) and not isinstance(text, bool) and 0 <= text < math.inf:
         return round(text * SECOND)
     raw = str(text).strip()
     if re.fullmatch(r"\d+(?:\.\d+)?", raw):

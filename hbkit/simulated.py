@@ -70,6 +70,7 @@ class SimulatedExchange(Exchange):
         self.latency = latency
         self._listener: Listener | None = None
         self._subscribed: set[tuple[Instrument, Channel]] = set()
+        self._intervals: set[tuple[Instrument, str]] = set()
         self._native_candles: set[tuple[Instrument, str]] = set()
         self._resamplers: dict[tuple[Instrument, str], list[Resampler]] = {}
         self._builders: dict[Instrument, list[CandleBuilder]] = {}
@@ -238,7 +239,7 @@ class SimulatedExchange(Exchange):
             market.level(_SIDES[sides[row]], ticks[row], units[row])
             if engine.out:
                 self._drain()
-            if tell and last_of_group[row] and on_book is not None:
+            if tell and last_of_group[row] and on_book is not None and not market.book.is_crossed:
                 market.book.ts = ts[row]
                 on_book(market.book)
 
@@ -351,7 +352,7 @@ class SimulatedExchange(Exchange):
         self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
 
     def _switch(self, mode: PositionMode) -> None:
-        previous = self._account.mode
+        previous, before = self._account.mode, dict(self._account.cash)
         reason = self._account.switch_mode(mode)
         if self._listener is not None:
             change = PositionModeChange(
@@ -365,6 +366,9 @@ class SimulatedExchange(Exchange):
                 ts=self._clock.now(),
             )
             self._listener.on_position_mode(change)
+            for code, cash in self._account.cash.items():
+                if cash != before.get(code):  # legs that netted realized a profit
+                    self._listener.on_balance(self._account.wallet(code))
 
     def _drain(self) -> None:
         """Hand on what the engine did, in its order, then what the account is worth if money moved."""
@@ -401,6 +405,9 @@ class SimulatedExchange(Exchange):
         symbol = instrument.symbol
         native = self._info.intervals.get(symbol, ())
         wanted = parse_duration(interval)
+        if (instrument, interval) in self._intervals:
+            return  # another strategy asked before: one candle, told once
+        self._intervals.add((instrument, interval))
         divisors = [known for known in native if wanted % parse_duration(known) == 0]
         if interval in native:
             self._native_candles.add((instrument, interval))
@@ -452,4 +459,3 @@ class SimulatedExchange(Exchange):
         steps = np.where(np.isfinite(steps), np.clip(steps, 0, UNKNOWN_SIZE), UNKNOWN_SIZE)
         units: list[int] = steps.astype(np.int64).tolist()
         return units
-

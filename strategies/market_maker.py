@@ -1,5 +1,7 @@
 """Market making near the touch: one bid and one offer around the middle, leaning against the position."""
 
+import math
+
 from hbkit import Param, Quote, Strategy
 
 
@@ -15,6 +17,8 @@ class MarketMaker(Strategy):
         self.center = 0.0
 
     def on_quote(self, quote: Quote) -> None:
+        if math.isnan(quote.mid):
+            return  # one side of the book is empty: no middle to quote around
         held = self.position.qty / self.qty
         center = quote.mid * (1 - held * self.skew_bps / 10_000)
         if abs(center - self.center) < center * self.requote_bps / 10_000 and len(self.orders) == 2:

@@ -40,6 +40,10 @@ class _Combined:
 
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
         """Every row of every source once; the time line puts the windows in step."""
+        before: list[Batch] = []
         for window in Timeline(self._sources, start, end).windows():
+            if window.batches is before:
+                continue  # a large window comes in pieces that share their batches
+            before = window.batches
             # Opens are derived again by whoever merges this source with others.
             yield [batch for batch in window.batches if batch.kind is not Rows.OPEN]

@@ -74,9 +74,11 @@ class Journal:
 
     def keep(self, strategy: str, key: str, value: Any) -> None:
         """Keep one entry of a strategy's state; None takes it away."""
-        self._db.execute("DELETE FROM state WHERE strategy = ? AND key = ?", (strategy, key))
-        if value is not None:
-            self._db.execute("INSERT INTO state VALUES (?, ?, ?)", (strategy, key, json.dumps(value)))
+        if value is None:
+            self._db.execute("DELETE FROM state WHERE strategy = ? AND key = ?", (strategy, key))
+        else:
+            # One statement: the worker may commit between two, and a crash there would lose the entry.
+            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (strategy, key, json.dumps(value)))
         if not self._buffered:
             self._db.commit()
 
@@ -131,45 +133,62 @@ class Journal:
 
 def last_run_id(path: Path) -> str | None:
     """The run that wrote to a state file last; None for a file without runs. Raises StateError for no state file."""
-    try:
-        with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
-            row = db.execute("SELECT run_id FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
+    rows = _read(path, "SELECT run_id FROM runs ORDER BY rowid DESC LIMIT 1")
+    row = rows[0] if rows else None
     return str(row[0]) if row else None
 
 
 def read_rows(path: Path, table: str, run_id: str) -> Iterable[tuple[Any, ...]]:
-    """The rows of one run in their order, for reports and tests."""
+    """The rows of one run in their order, for reports and tests. Raises StateError for no state file."""
     if table not in _TABLES:
         raise ValueError(f"no table {table}; there are {', '.join(_TABLES)}")
-    with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
-        return db.execute(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY seq", (run_id,)).fetchall()
+    return _read(path, f"SELECT * FROM {table} WHERE run_id = ? ORDER BY seq", run_id)
 
 
-def _read_only(path: Path) -> str:
-    """The address of a file for reading; a `#` or `?` in a folder's name is no part of its grammar."""
-    return f"{path.resolve().as_uri()}?mode=ro"
+def _read(path: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
+    try:
+        # As an address a `#` or `?` in a folder's name would be grammar, so it is escaped.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return db.execute(query, values).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
 
 
 def _open(path: Path, synchronous: str) -> sqlite3.Connection:
+    db: sqlite3.Connection | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(path, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA synchronous = {synchronous}")
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if version > SCHEMA:
-            raise StateError(f"{path} was written by a newer hbkit (schema {version}, this knows {SCHEMA}); upgrade")
-        for table, columns in _TABLES.items():
-            keyed = columns.replace("seq", "seq INTEGER PRIMARY KEY", 1)
-            db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({keyed})")
-        db.execute(f"CREATE TABLE IF NOT EXISTS runs ({_RUNS})")
-        db.execute(f"CREATE TABLE IF NOT EXISTS state ({_STATE})")
-        db.execute(f"PRAGMA user_version = {SCHEMA}")
-        db.commit()
+        _prepare(db, path, synchronous)
     except OSError as error:
         raise StateError(f"cannot write state in {path.parent} ({error.strerror}); set state: {{dir: ...}}") from None
+    except sqlite3.OperationalError as error:
+        # The file may be sound: never advise to move it away because it is locked or the folder read-only.
+        raise StateError(f"cannot write state in {path.parent} ({error}); set state: {{dir: ...}}") from None
     except sqlite3.DatabaseError as error:
         raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
-    return db
+    else:
+        opened, db = db, None
+        return opened
+    finally:
+        if db is not None:
+            db.close()
+
+
+def _prepare(db: sqlite3.Connection, path: Path, synchronous: str) -> None:
+    """Make a new file a state file, or see that an old one is ours."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA:
+        raise StateError(f"{path} was written by a newer hbkit (schema {version}, this knows {SCHEMA}); upgrade")
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not version and tables - {*_TABLES, "runs", "state"}:
+        raise StateError(f"{path} is a database of another program; set state: {{dir: ...}}")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {synchronous}")
+    for table, columns in _TABLES.items():
+        keyed = columns.replace("seq", "seq INTEGER PRIMARY KEY", 1)
+        db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({keyed})")
+    db.execute(f"CREATE TABLE IF NOT EXISTS runs ({_RUNS})")
+    db.execute(f"CREATE TABLE IF NOT EXISTS state ({_STATE})")
+    db.execute(f"PRAGMA user_version = {SCHEMA}")
+    db.commit()

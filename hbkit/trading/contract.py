@@ -21,12 +21,16 @@ _ARGUMENT = {
 def check_class(cls: type[Strategy]) -> list[Fault]:
     """Everything in `cls` that cannot work, each with file, line and mend."""
     faults: list[Fault] = []
+    hidden = False
     for owner in cls.__mro__:
-        if owner is Strategy:
-            break
+        hidden = hidden or owner is Strategy
+        if owner in Strategy.__mro__:
+            continue
         for name, member in vars(owner).items():
             if name.startswith("on_") and inspect.isfunction(member):
                 faults.extend(_check_callback(owner, name, member))
+                if hidden and name in CALLBACKS:
+                    faults.append(_never_called(cls, owner, name, member))
     return faults
 
 
@@ -46,11 +50,23 @@ def _check_callback(owner: type, name: str, member: Any) -> list[Fault]:
             "calls such as self.buy() return at once and need no await"
         )
         return [Fault("HB304", message, file, line)]
+    if inspect.isgeneratorfunction(member) or inspect.isasyncgenfunction(member):
+        message = f"{owner.__name__}.{name} contains yield, so its body would never run; take the yield out"
+        return [Fault("HB304", message, file, line)]
     wanted = [_ARGUMENT[name]] if name in _ARGUMENT else []
     if not _takes(member, 1 + len(wanted)):
         arguments = ", ".join(["self", *wanted])
         return [Fault("HB303", f"{owner.__name__}.{name} must be def {name}({arguments})", file, line)]
     return []
+
+
+def _never_called(cls: type, owner: type, name: str, member: Any) -> Fault:
+    file, line = _place(member)
+    message = (
+        f"{owner.__name__}.{name} is never called: Strategy comes before {owner.__name__} in {cls.__name__}; "
+        f"write class {cls.__name__}({owner.__name__}, Strategy)"
+    )
+    return Fault("HB303", message, file, line)
 
 
 def _takes(member: Any, count: int) -> bool:

@@ -6,6 +6,7 @@ defines or reads is neither subscribed nor parsed.
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Iterator
 from types import CodeType, FunctionType
@@ -29,31 +30,40 @@ BY_READING = {
     "closes": Channel.CANDLE,
     "candles": Channel.CANDLE,
 }
+_READS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"})
 
 
 def needed(cls: type, base: type) -> frozenset[Channel]:
     """The channels that `cls`, a subclass of `base`, asks for."""
     channels = {channel for name, channel in BY_CALLBACK.items() if getattr(cls, name) is not getattr(base, name)}
     for code in _code_of(cls, base):
-        channels.update(BY_READING[name] for name in code.co_names if name in BY_READING)
+        channels.update(BY_READING[name] for name in _attributes_read(code) if name in BY_READING)
     return frozenset(channels)
 
 
 def _code_of(cls: type, base: type) -> Iterator[CodeType]:
     """Every function body of the user's classes, nested ones too."""
     for owner in cls.__mro__:
-        if owner is base:
-            return
+        if owner in base.__mro__:
+            continue
         for member in vars(owner).values():
-            function = _unwrapped(member)
-            if isinstance(function, FunctionType):
+            for function in _functions(member):
                 yield from _nested(function.__code__)
 
 
-def _unwrapped(member: Any) -> Any:
-    if isinstance(member, property):
-        return member.fget
-    return inspect.unwrap(member) if callable(member) else getattr(member, "__func__", member)
+def _functions(member: Any) -> Iterator[FunctionType]:
+    """The functions behind a method, a property (cached or not), a class or static method, a partial method."""
+    parts = [member, *(getattr(member, name, None) for name in ("fget", "fset", "func", "__func__"))]
+    for part in parts:
+        function = inspect.unwrap(part) if callable(part) else None
+        if isinstance(function, FunctionType):
+            yield function
+
+
+def _attributes_read(code: CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _READS:
+            yield instruction.argval
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from typing import Any
 
 from hbkit.errors import did_you_mean
@@ -28,6 +31,8 @@ class ParamSpec:
     doc: str
     name: str = ""
     type: Any = float
+    optional: bool = False
+    """Whether None is a value too: `stop: float | None = Param(None)`."""
 
     @property
     def required(self) -> bool:
@@ -38,7 +43,7 @@ class ParamSpec:
     def bounds(self) -> str:
         """The bounds in words: `>= 1 and <= 50`; the empty text without any."""
         pairs = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
-        parts = [f"{sign} {bound:g}" for sign, bound in pairs if bound is not None]
+        parts = [f"{sign} {bound:.15g}" for sign, bound in pairs if bound is not None]
         if self.choices is not None:
             parts.append("one of " + ", ".join(map(str, self.choices)))
         return " and ".join(parts)
@@ -52,19 +57,26 @@ class ParamSpec:
     def parse(self, value: Any) -> Any:
         """`value` as this parameter's type and within its bounds. Raises ValueError in the user's words."""
         parsed = self._typed(value)
-        comparable = isinstance(parsed, (int, float, Decimal)) and not isinstance(parsed, bool)
-        outside = comparable and (
-            (self.ge is not None and parsed < self.ge)
-            or (self.gt is not None and parsed <= self.gt)
-            or (self.le is not None and parsed > self.le)
-            or (self.lt is not None and parsed >= self.lt)
-        )
-        if outside or (self.choices is not None and parsed not in self.choices):
+        chosen = self.choices is None or any(_same(parsed, choice) for choice in self.choices)
+        if not chosen or self._is_outside(parsed):
             raise ValueError(f"must be {self.bounds}, got {value}")
         return parsed
 
+    def _is_outside(self, parsed: Any) -> bool:
+        if not isinstance(parsed, (int, float, Decimal)) or isinstance(parsed, bool):
+            return False
+        number = _exact(parsed)
+        return (
+            (self.ge is not None and number < _exact(self.ge))
+            or (self.gt is not None and number <= _exact(self.gt))
+            or (self.le is not None and number > _exact(self.le))
+            or (self.lt is not None and number >= _exact(self.lt))
+        )
+
     def _typed(self, value: Any) -> Any:
         wrong = ValueError(f"must be {self.type_name}{' ' + self.bounds if self.bounds else ''}, got {_words(value)}")
+        if value is None and self.optional:
+            return None
         if self.type is bool:
             if isinstance(value, bool):
                 return value
@@ -77,6 +89,13 @@ class ParamSpec:
             raise wrong
         if self.type in (int, float, Decimal):
             return self._number(value, wrong)
+        if isinstance(self.type, type) and issubclass(self.type, Enum):
+            try:
+                return self.type(value)
+            except ValueError:
+                raise ValueError(
+                    f"must be one of {', '.join(str(one.value) for one in self.type)}, got {value}"
+                ) from None
         return value
 
     def _number(self, value: Any, wrong: ValueError) -> Any:
@@ -92,6 +111,8 @@ class ParamSpec:
             if exact != exact.to_integral_value():
                 raise wrong
             return int(exact)
+        if self.type is float and math.isinf(float(exact)):
+            raise wrong
         return exact if self.type is Decimal else float(exact)
 
 
@@ -118,14 +139,20 @@ def Param(
 def collect(cls: type) -> dict[str, ParamSpec]:
     """The parameters declared in `cls` and its bases, in order of declaration. Raises TypeError for a bad one."""
     found: dict[str, ParamSpec] = {}
+    taken: set[str] = set()
     for base in reversed(cls.__mro__):
         hints = _annotations(base)
         for name, value in vars(base).items():
-            if isinstance(value, ParamSpec):
-                value.name = name
-                value.type = hints.get(name, _type_of_default(value))
-                _check_default(cls, value)
-                found[name] = value
+            if not isinstance(value, ParamSpec):
+                if found.pop(name, None) is None:  # else a subclass fixed the parameter
+                    taken.add(name)
+                continue
+            if name in taken and name not in found:
+                raise TypeError(f"{cls.__name__}.{name} would hide what a strategy has under that name; rename it")
+            value.name = name
+            value.type, value.optional = _without_none(hints.get(name, _type_of_default(value)))
+            _check_default(cls, value)
+            found[name] = value
     return found
 
 
@@ -158,11 +185,25 @@ def _annotations(base: type) -> dict[str, Any]:
     resolved: dict[str, Any] = {}
     for name, hint in vars(base).get("__annotations__", {}).items():
         if isinstance(hint, str):
-            known = {"int": int, "float": float, "str": str, "bool": bool, "Decimal": Decimal}
-            hint = known.get(hint, scope.get(hint))  # noqa: PLW2901
+            hint = _resolved(hint, scope)  # noqa: PLW2901
         if hint is not None and typing.get_origin(hint) is not typing.ClassVar:
             resolved[name] = hint
     return resolved
+
+
+def _resolved(hint: str, scope: dict[str, Any]) -> Any:
+    """What an annotation kept as text means, None where that cannot be known."""
+    try:
+        return eval(hint, {"Decimal": Decimal, **scope})  # the author's own annotation, in the author's own file
+    except (NameError, AttributeError, SyntaxError, TypeError):
+        return None
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """`float | None` as float, and whether None was in it."""
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else ()
+    rest = [part for part in parts if part is not type(None)]
+    return (rest[0], True) if len(rest) == 1 and len(parts) == 2 else (hint, False)
 
 
 def _type_of_default(spec: ParamSpec) -> Any:
@@ -170,7 +211,7 @@ def _type_of_default(spec: ParamSpec) -> Any:
 
 
 def _check_default(cls: type, spec: ParamSpec) -> None:
-    if isinstance(spec.default, (list, dict, set)):
+    if type(spec.default).__hash__ is None:
         raise TypeError(
             f"{cls.__name__}.{spec.name} has a mutable default that all its runs would share; use a tuple, "
             "or make the object in on_start"
@@ -180,6 +221,15 @@ def _check_default(cls: type, spec: ParamSpec) -> None:
             spec.default = spec.parse(spec.default)
         except ValueError as error:
             raise TypeError(f"the default of {cls.__name__}.{spec.name} {error}") from None
+
+
+def _exact(number: float | Decimal) -> Decimal:
+    """The number that was written: a bound of 0.1 means a tenth, not the float beside it."""
+    return number if isinstance(number, Decimal) else Decimal(str(number))
+
+
+def _same(value: Any, choice: Any) -> bool:
+    return value == choice or (isinstance(value, Decimal) and isinstance(choice, float) and value == _exact(choice))
 
 
 def _words(value: Any) -> str:

@@ -29,22 +29,32 @@ class RiskGate:
         self._sent: deque[int] = deque()
 
     def refusal(self, instrument: Instrument, side: Side, units: int, exposure: int, ts: int) -> str:
-        """Why an order of `units` is held back, the empty text if it may go.
+        """Why a new order of `units` is held back, the empty text if it may go.
 
         :param exposure: signed units of the position with everything that is open or in flight on this side, orders in
             state UNKNOWN counted as if filled.
         """
-        limits = self.limits
-        if limits.max_order_qty is not None and instrument.unit_size * units > limits.max_order_qty:
-            return f"risk.max_order_qty is {limits.max_order_qty}, this order is {instrument.qty_text(units)}"
+        return self.size_refusal(instrument, units) or self.room_refusal(instrument, side, units, exposure, ts)
+
+    def room_refusal(self, instrument: Instrument, side: Side, units: int, exposure: int, ts: int) -> str:
+        """As `refusal`, for what passes with time: the position and the orders of the last minute."""
+        return self.growth_refusal(instrument, side, units, exposure) or self._rate_refusal(ts)
+
+    def size_refusal(self, instrument: Instrument, units: int) -> str:
+        """Why an order may not have `units` in all."""
+        limit = self.limits.max_order_qty
+        if limit is None or instrument.unit_size * units <= limit:
+            return ""
+        return f"risk.max_order_qty is {limit}, this order is {instrument.qty_text(units)}"
+
+    def growth_refusal(self, instrument: Instrument, side: Side, units: int, exposure: int) -> str:
+        """Why the exposure may not grow by `units`; what reduces it is never held back."""
+        limit = self.limits.max_position
         after = exposure + units * side.sign
         grows = abs(after) > abs(exposure) or (after > 0) != (exposure > 0)
-        if limits.max_position is not None and grows and instrument.unit_size * abs(after) > limits.max_position:
-            return (
-                f"risk.max_position is {limits.max_position}, with this order {instrument} could reach "
-                f"{instrument.qty_text(after)}"
-            )
-        return self._rate_refusal(ts)
+        if limit is None or not grows or instrument.unit_size * abs(after) <= limit:
+            return ""
+        return f"risk.max_position is {limit}, with this order {instrument} could reach {instrument.qty_text(after)}"
 
     def sent(self, ts: int) -> None:
         """Count an order that goes out."""

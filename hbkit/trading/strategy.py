@@ -13,6 +13,7 @@ A callback that is defined is a subscription. Calls that act return at once; wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -337,7 +338,7 @@ class Strategy:
         """Take an order away; harmless when it has ended."""
         self._desk.trader.cancel(order if isinstance(order, str) else order.id)
 
-    def cancel_all(self, instrument: Any = None, side: Side | None = None) -> None:
+    def cancel_all(self, instrument: Any = None, side: Side | str | None = None) -> None:
         """Cancel the strategy's open orders, of one instrument or side if given."""
         which = None if instrument is None else self._desk.market(instrument).instrument
         self._desk.trader.cancel_all(which, side)
@@ -373,7 +374,11 @@ class Strategy:
 
     def set_position_mode(self, mode: PositionMode | str) -> None:
         """Ask for another position mode; the answer comes through `on_position_mode`."""
-        self._desk.exchange.set_position_mode(PositionMode(str(mode)))
+        try:
+            wanted = PositionMode(str(mode).lower())
+        except ValueError:
+            raise StrategyError(f'set_position_mode("{mode}"): it is one of {", ".join(PositionMode)}') from None
+        self._desk.exchange.set_position_mode(wanted)
 
     def set_leverage(self, leverage: float, *, instrument: Any = None) -> None:
         """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
@@ -381,9 +386,9 @@ class Strategy:
 
     def every(self, seconds: float, call: Callable[[], None]) -> Appointment:
         """Call again and again; the first time after `seconds`. Keep the appointment to cancel it."""
-        step = round(seconds * SECOND)
+        step = round(seconds * SECOND) if math.isfinite(seconds) else 0
         if step <= 0:
-            raise StrategyError(f"every({seconds!r}): the interval must be above 0 seconds")
+            raise StrategyError(f"every({seconds!r}): the interval must be a finite number above 0, in seconds")
         appointment = Appointment(call)
         guarded = self._desk.guard("timer", call)
 
@@ -397,7 +402,10 @@ class Strategy:
 
     def at(self, time: int | str, call: Callable[[], None]) -> Appointment:
         """Call once at a time: ns since the epoch or ISO 8601 text; at once if it has passed."""
-        ts = parse_time(time) if isinstance(time, str) else time
+        try:
+            ts = parse_time(time) if isinstance(time, str) else int(time)
+        except (ValueError, OverflowError) as error:
+            raise StrategyError(f"at({time!r}): {error}") from None
         return self._desk.scheduler.at(ts, self._desk.guard("timer", call))
 
 

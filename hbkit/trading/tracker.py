@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from hbkit.model import Execution, Instrument, Order, OrderReport, OrderRequest, OrderStatus, PositionSide
 from hbkit.model.order import can_move
 
+Level = tuple[int, int]
+"""Ticks and units that rest or should rest."""
+NOTHING: Level = (0, 0)
+"""The goal of an order that should not rest any more."""
+
 _ENDED_KEPT = 1_000
 """Ended orders that are remembered: a fill may be told after the order's last report."""
 
@@ -21,15 +26,18 @@ class Ticket:
     __slots__ = (
         "exchange_id",
         "filled",
+        "goal",
         "group",
         "pending",
         "reason",
         "reported_filled",
+        "reported_ts",
         "request",
         "status",
         "tag",
         "ticks",
         "units",
+        "wanted",
     )
 
     def __init__(self, request: OrderRequest, tag: str, group: str) -> None:
@@ -44,12 +52,41 @@ class Ticket:
         self.reported_filled = 0
         self.status = OrderStatus.PENDING
         self.reason = ""
+        self.reported_ts = 0
+        """Time of the newest report: an older one that comes late says nothing of price, quantity and reason."""
         self.pending = "submit"
+        self.wanted = request.ticks, request.units
+        """Ticks and units once every request in flight is done."""
+        self.goal: Level | None = None
+        """Where the order goes once it is answered; it was in flight when it was wanted there."""
+
+    @property
+    def done(self) -> int:
+        """Units that filled, by executions or by reports, whichever knows more."""
+        return max(self.filled, self.reported_filled)
+
+    @property
+    def unbooked(self) -> int:
+        """Signed units that reports say have filled and whose executions are still on their way."""
+        return max(0, self.reported_filled - self.filled) * self.request.side.sign
 
     @property
     def leaves(self) -> int:
-        """Units that may still fill, UNKNOWN counted as if the order stood."""
-        return 0 if self.status.is_final else max(0, self.units - max(self.filled, self.reported_filled))
+        """Units that may still fill: UNKNOWN counts as if the order stood, an amend in flight as the larger of both."""
+        if self.status.is_final:
+            return 0
+        units = max(self.units, self.wanted[1]) if self.pending == "amend" else self.units
+        return max(0, units - self.done)
+
+    def asked(self, kind: str, ticks: int | None, units: int) -> None:
+        """A request leaves for this order."""
+        self.pending = kind
+        self.wanted = ticks, units
+
+    def answered(self) -> None:
+        """Nothing is in flight any more."""
+        self.pending = ""
+        self.wanted = self.ticks, self.units
 
     def value(self) -> Order:
         """The order as strategies see it."""
@@ -62,7 +99,7 @@ class Ticket:
             side=request.side,
             position_side=request.position_side,
             qty=instrument.qty(self.units),
-            filled=instrument.qty(max(self.filled, self.reported_filled)),
+            filled=instrument.qty(self.done),
             price=None if self.ticks is None else instrument.price(self.ticks),
             status=self.status,
             reason=self.reason,
@@ -76,7 +113,8 @@ class Tracker:
     def __init__(self) -> None:
         self.open: dict[str, Ticket] = {}
         self._ended: OrderedDict[str, Ticket] = OrderedDict()
-        self._seen: set[str] = set()
+        self._unbooked: dict[str, Ticket] = {}
+        self._seen: set[tuple[Instrument, str]] = set()
 
     def add(self, ticket: Ticket) -> None:
         """Begin to track an order, before its request leaves."""
@@ -93,41 +131,52 @@ class Tracker:
             if request.instrument is instrument and (side is None or request.position_side is side):
                 yield ticket
 
+    def unbooked(self, instrument: Instrument, side: PositionSide) -> int:
+        """Signed units of a leg that have filled although no execution moved the position yet."""
+        return sum(
+            ticket.unbooked
+            for ticket in self._unbooked.values()
+            if ticket.request.instrument is instrument and ticket.request.position_side is side
+        )
+
     def report(self, report: OrderReport) -> Ticket | None:
         """Apply what the exchange says; returns the order if that is news."""
         ticket = self.find(report.id)
         if ticket is None:
             return None
-        before = (ticket.status, ticket.ticks, ticket.units, ticket.reason)
-        answered = ticket.pending
         ticket.exchange_id = report.exchange_id or ticket.exchange_id
-        ticket.pending = ""
+        ticket.reported_filled = max(ticket.reported_filled, report.filled_units)
+        self._book(ticket)
         if ticket.status.is_final and not can_move(ticket.status, report.status):
             return None
-        if report.reason:
-            ticket.reason = report.reason
-        ticket.reported_filled = max(ticket.reported_filled, report.filled_units)
-        ticket.ticks, ticket.units = report.ticks, report.units
+        before = (ticket.status, ticket.ticks, ticket.units, ticket.reason)
+        refused = bool(report.refused) and ticket.pending == report.refused
+        if report.ts >= ticket.reported_ts and report.status is not OrderStatus.UNKNOWN:
+            ticket.reported_ts = report.ts
+            ticket.ticks, ticket.units, ticket.reason = report.ticks, report.units, report.reason
         if can_move(ticket.status, report.status):
             ticket.status = report.status
+        if refused or _is_answer(ticket):
+            ticket.answered()
         self._settle(ticket)
         changed = (ticket.status, ticket.ticks, ticket.units, ticket.reason) != before
-        return ticket if changed or (answered and report.refused) else None
+        return ticket if changed or refused else None
 
     def execution(self, execution: Execution) -> tuple[Ticket | None, bool]:
         """Apply a fill; returns the order and whether the fill is new."""
-        if execution.id in self._seen:
+        key = execution.instrument, execution.id  # venues number executions per instrument
+        if key in self._seen:
             return None, False
-        self._seen.add(execution.id)
+        self._seen.add(key)
         ticket = self.find(execution.order_id)
         if ticket is None:
             return None, True
         ticket.filled += execution.units
+        self._book(ticket)
         if ticket.pending == "submit":
-            ticket.pending = ""
-        status = OrderStatus.FILLED if ticket.filled >= ticket.units else OrderStatus.PARTIALLY_FILLED
-        if can_move(ticket.status, status):
-            ticket.status = status
+            ticket.answered()
+        if can_move(ticket.status, OrderStatus.PARTIALLY_FILLED):
+            ticket.status = OrderStatus.PARTIALLY_FILLED
         self._settle(ticket)
         return ticket, True
 
@@ -137,9 +186,30 @@ class Tracker:
         ticket.reason = reason
         ticket.pending = ""
 
+    def _book(self, ticket: Ticket) -> None:
+        if ticket.unbooked:
+            self._unbooked[ticket.request.id] = ticket
+        else:
+            self._unbooked.pop(ticket.request.id, None)
+
     def _settle(self, ticket: Ticket) -> None:
         order_id = ticket.request.id
-        if ticket.status.is_final and self.open.pop(order_id, None) is not None:
+        # With an amend in flight the exchange may know of a larger quantity than we do: its report decides.
+        if ticket.filled >= ticket.units and ticket.pending != "amend" and can_move(ticket.status, OrderStatus.FILLED):
+            ticket.status = OrderStatus.FILLED
+        if not ticket.status.is_final:
+            if self._ended.pop(order_id, None) is not None:
+                self.open[order_id] = ticket  # written off, and there it is after all
+            return
+        ticket.answered()
+        if self.open.pop(order_id, None) is not None:
             self._ended[order_id] = ticket
             if len(self._ended) > _ENDED_KEPT:
                 self._ended.popitem(last=False)
+
+
+def _is_answer(ticket: Ticket) -> bool:
+    """Whether what is in flight, if anything, is seen to be done; a cancel is answered by the end of the order."""
+    if ticket.pending == "amend":
+        return (ticket.ticks, ticket.units) == ticket.wanted
+    return ticket.pending != "cancel"

@@ -7,7 +7,6 @@ quantity of 0, a price that is no number) raises.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,11 +32,12 @@ from hbkit.model import (
 from hbkit.model.instrument import Number
 from hbkit.trading.ledger import Ledger
 from hbkit.trading.risk import RiskGate
-from hbkit.trading.tracker import Ticket, Tracker
+from hbkit.trading.tracker import NOTHING, Level, Ticket, Tracker
 
 Veto = Callable[[OrderRequest, str], str | None]
 QuoteLevel = tuple[Number, Number]
-_Word = TypeVar("_Word", TimeInForce, PositionSide)
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_Word = TypeVar("_Word", TimeInForce, PositionSide, Side)
 
 
 @dataclass(frozen=True)
@@ -82,53 +82,42 @@ class Trader:
         self._veto = veto
         self._tell_refusal = tell_refusal
         self._counter = 0
+        self._targets: dict[tuple[Instrument, PositionSide], tuple[int, Number | None]] = {}
+        """Targets (units, price) that wait until the orders of an earlier one are gone."""
+        self._unquotable: set[tuple[Instrument, PositionSide, Side]] = set()
+        """Where a quote was refused as too large or too small; that is told once, not at every quote."""
 
     # -- acting
 
     def place(self, instrument: Instrument, side: Side, qty: Number, price: Number | None, wish: Wish) -> Order:
         """A new order, rounded to the grid. Raises StrategyError for a call that can mean nothing."""
         leg = self.leg_of(instrument, wish.position_side)
-        units, ticks = self._rounded(instrument, side, qty, price)
-        market = ticks is None
-        default = TimeInForce.IOC if market else TimeInForce.GTC
-        tif = _choice(TimeInForce, wish.time_in_force, default, "time_in_force")
-        request = OrderRequest(
-            id=self._next_id(),
-            instrument=instrument,
-            side=side,
-            position_side=leg,
-            type=OrderType.MARKET if market else OrderType.LIMIT,
-            units=units,
-            ticks=ticks,
-            time_in_force=tif,
-            post_only=wish.post_only,
-            reduce_only=wish.reduce_only,
-        )
-        ticket = Ticket(request, wish.tag, wish.group)
-        reason = self._refusal(request, qty)
-        if reason:
-            self.tracker.refuse(ticket, reason)
-            self.refused += 1
-            order = ticket.value()
-            self._write_order(ticket, "submit")
-            self._tell_refusal(order)
-            return order
-        self._send(ticket)
-        return ticket.value()
+        units, ticks = self._rounded(f"{side}", instrument, side, qty, price)
+        return self._place(instrument, side, leg, units, ticks, wish, asked=(qty, price))
 
     def amend(self, order_id: str, *, price: Number | None = None, qty: Number | None = None) -> None:
         """Change price or total quantity of an open order; nothing happens to one that has ended."""
         ticket = self.tracker.open.get(order_id)
-        if ticket is None:
+        if ticket is None or ticket.pending == "cancel":
             return
         request = ticket.request
-        units, ticks = self._rounded(
-            request.instrument,
-            request.side,
-            request.instrument.qty(ticket.units) if qty is None else qty,
-            price,
-        )
-        self._amend(ticket, ticket.ticks if ticks is None else ticks, units)
+        instrument, (ticks, units) = request.instrument, ticket.wanted
+        given = instrument.qty(units) if qty is None else qty
+        new_units, new_ticks = self._rounded("amend", instrument, request.side, given, price)
+        if price is not None and ticks is None:
+            raise StrategyError(f"amend({order_id}): a market order has no price to change", code="HB411")
+        if qty is not None:
+            units = new_units
+        if price is not None:
+            ticks = new_ticks
+        reason = self._amend_refusal(ticket, units) or ("" if ticks is None or ticks > 0 else _no_price(price))
+        if reason:
+            self.refused += 1
+            ticket.reason = reason
+            self._write_order(ticket, "amend")
+            self._tell_refusal(ticket.value())
+            return
+        self._amend(ticket, ticks, units)
 
     def cancel(self, order_id: str) -> None:
         """Take an order away; harmless when it has ended or a cancel is on its way."""
@@ -136,25 +125,24 @@ class Trader:
         if ticket is None or ticket.pending == "cancel":
             return
         self._intent(ticket, "cancel", ticket.ticks, ticket.units)
-        ticket.pending = "cancel"
+        ticket.asked("cancel", ticket.ticks, ticket.units)
+        ticket.goal = None
         self._exchange(ticket.request.instrument).cancel(order_id)
 
-    def cancel_all(self, instrument: Instrument | None = None, side: Side | None = None) -> None:
-        """Cancel every open order, of one instrument or side if given."""
+    def cancel_all(self, instrument: Instrument | None = None, side: Side | str | None = None) -> None:
+        """Cancel every open order, of one instrument or side if given; no target waits any longer."""
+        which = None if side is None else _choice(Side, side, Side.BUY, "side")
+        for key in [key for key in self._targets if instrument in (None, key[0])]:
+            del self._targets[key]
         for ticket in list(self.tracker.open.values()):
             request = ticket.request
-            if instrument in (None, request.instrument) and side in (None, request.side):
+            if instrument in (None, request.instrument) and which in (None, request.side):
                 self.cancel(request.id)
 
     def close_position(self, instrument: Instrument, position_side: PositionSide | str | None) -> Order | None:
         """A market order that takes the position away and never crosses zero; None when there is none."""
-        leg = self.leg_of(instrument, position_side)
-        units = self._expected(instrument, leg)
-        if units == 0:
-            return None
-        side = Side.SELL if units > 0 else Side.BUY
-        wish = Wish(reduce_only=True, position_side=leg, group="target")
-        return self.place(instrument, side, instrument.qty(abs(units)), None, wish)
+        orders = self.target_position(instrument, 0, None, position_side)
+        return orders[0] if orders else None
 
     def target_position(
         self, instrument: Instrument, qty: Number, price: Number | None, position_side: PositionSide | str | None
@@ -162,26 +150,15 @@ class Trader:
         """Bring the position to `qty` (signed), counting what is in flight and what is UNKNOWN.
 
         Without a price by a market order, with one by a resting order; a target that lies beyond zero is reached by a
-        closing order and an opening one, so that neither crosses zero.
+        closing order and an opening one, so that neither crosses zero. Resting orders of an earlier target are
+        cancelled first; what opens waits until they are gone, because they may still fill.
         """
         leg = self.leg_of(instrument, position_side)
         target = self._signed_units(instrument, qty, leg)
+        if price is not None:
+            self._ticks("target_position", instrument, Side.BUY, price)
         self._drop_old_targets(instrument, leg, target, price)
-        present = self._expected(instrument, leg)
-        steps: list[tuple[int, bool]] = []
-        if present and (target == 0 or (target > 0) != (present > 0)):
-            steps.append((-present, True))
-            present = 0
-        if target != present:
-            steps.append((target - present, abs(target) < abs(present)))
-        orders = []
-        for delta, closing in steps:
-            whole = abs(delta) if closing and target == 0 else abs(delta) - abs(delta) % instrument.lot_units
-            if whole:
-                side = Side.BUY if delta > 0 else Side.SELL
-                wish = Wish(reduce_only=closing, position_side=leg, group="target")
-                orders.append(self.place(instrument, side, instrument.qty(whole), price, wish))
-        return orders
+        return self._approach(instrument, leg, target, price)
 
     def quote(
         self,
@@ -194,15 +171,12 @@ class Trader:
     ) -> None:
         """State the wanted resting orders; sends the fewest amends, placements and cancels that lead there.
 
-        Orders in flight are left alone: they hold their place among the wanted ones until they are answered.
+        Orders in flight are left alone: they hold their place among the wanted ones until they are answered, and go to
+        it then. A level that fills is not placed anew until it is wanted again.
         """
         leg = self.leg_of(instrument, position_side)
-        for side, levels in ((Side.BUY, bids), (Side.SELL, asks)):
-            wanted = []
-            for price, qty in levels:
-                units, ticks = self._rounded(instrument, side, qty, price)
-                if units and ticks is not None:
-                    wanted.append((ticks, units))
+        sides = [(side, self._levels(instrument, side, given)) for side, given in ((Side.BUY, bids), (Side.SELL, asks))]
+        for side, wanted in sides:
             self._quote_side(instrument, side, leg, wanted, post_only)
 
     # -- what comes back
@@ -210,12 +184,14 @@ class Trader:
     def on_report(self, report: OrderReport) -> Order | None:
         """Apply an exchange's report; returns the order if that is news to the strategy."""
         ticket = self.tracker.report(report)
-        if ticket is None:
-            return None
-        if report.refused:
-            self.refused += 1
-        self._write_order(ticket, report.refused)
-        return ticket.value()
+        order = None
+        if ticket is not None:
+            if report.refused:
+                self.refused += 1
+            self._write_order(ticket, report.refused)
+            order = ticket.value()
+        self._go_on(report.id)
+        return order
 
     def on_execution(self, execution: Execution) -> tuple[Order | None, int] | None:
         """Apply a fill; returns the order (if its status changed) and the realized profit, None for a repeated one."""
@@ -227,10 +203,14 @@ class Trader:
         realized = self.ledger.apply(execution)
         if execution.order_id:
             self.fills += 1
-        if ticket is None or ticket.status is old:
+        if ticket is None:
             return None, realized
-        self._write_order(ticket, "")
-        return ticket.value(), realized
+        order = None
+        if ticket.status is not old:
+            self._write_order(ticket, "")
+            order = ticket.value()
+        self._go_on(execution.order_id)
+        return order, realized
 
     # -- reading
 
@@ -258,43 +238,103 @@ class Trader:
         self._counter += 1
         return f"{self._prefix}{self._counter}"
 
-    def _rounded(self, instrument: Instrument, side: Side, qty: Number, price: Number | None) -> tuple[int, int | None]:
+    def _rounded(
+        self, call: str, instrument: Instrument, side: Side, qty: Number, price: Number | None
+    ) -> tuple[int, int | None]:
+        """Units and ticks on the grid. Raises StrategyError for what can mean nothing, naming the call."""
+        ticks = None if price is None else self._ticks(call, instrument, side, price)
         try:
-            ticks = None if price is None else instrument.ticks(price, side)
-            units = instrument.units(qty)
+            units, above = instrument.units(qty), float(qty) > 0
         except (ValueError, ArithmeticError, TypeError) as error:
-            call = f"{side}({qty!r}{'' if price is None else f', {price!r}'}) of {instrument}"
-            raise StrategyError(f"{call}: {error}; quantity and price must be finite numbers", code="HB411") from None
-        if float(qty) <= 0:
             raise StrategyError(
-                f"{side}({qty!r}) of {instrument}: the quantity must be above 0; one lot is {instrument.lot_size}",
+                f"{call}({qty!r}) of {instrument}: {error}; the quantity must be a finite number", code="HB411"
+            ) from None
+        if not above:
+            raise StrategyError(
+                f"{call}({qty!r}) of {instrument}: the quantity must be above 0; one lot is {instrument.lot_size}",
                 code="HB411",
-            )
-        if ticks is not None and ticks <= 0 and (instrument.min_price is None or instrument.min_price >= 0):
-            raise StrategyError(
-                f"{side}({qty!r}, {price!r}) of {instrument}: the price must be above 0; one tick is "
-                f"{instrument.tick_size}",
-                code="HB410",
             )
         return units, ticks
 
+    @staticmethod
+    def _ticks(call: str, instrument: Instrument, side: Side, price: Number) -> int:
+        """A price on the grid; 0 for one that is below a tick."""
+        try:
+            ticks, above = instrument.ticks(price, side), float(price) > 0
+        except (ValueError, ArithmeticError, TypeError) as error:
+            raise StrategyError(
+                f"{call} of {instrument} at {price!r}: {error}; the price must be a finite number", code="HB410"
+            ) from None
+        if not above:
+            raise StrategyError(
+                f"{call} of {instrument} at {price!r}: the price must be above 0; one tick is {instrument.tick_size}",
+                code="HB410",
+            )
+        return ticks
+
     def _signed_units(self, instrument: Instrument, qty: Number, leg: PositionSide) -> int:
-        value = float(qty)
-        if not math.isfinite(value):
-            raise StrategyError(f"target_position({qty!r}) of {instrument}: the quantity must be a finite number")
+        try:
+            value = float(qty)
+            units = instrument.units(Decimal(str(qty)).copy_abs())
+        except (ValueError, ArithmeticError, TypeError) as error:
+            raise StrategyError(
+                f"target_position({qty!r}) of {instrument}: {error}; the quantity must be a finite number", code="HB411"
+            ) from None
         if (leg is PositionSide.LONG and value < 0) or (leg is PositionSide.SHORT and value > 0):
             raise StrategyError(f"target_position({qty!r}): the {leg} leg of {instrument} cannot have that sign")
-        units = instrument.units(Decimal(str(qty)).copy_abs())
         return units if value >= 0 else -units
 
-    def _refusal(self, request: OrderRequest, qty: Number) -> str:
+    def _place(
+        self,
+        instrument: Instrument,
+        side: Side,
+        leg: PositionSide,
+        units: int,
+        ticks: int | None,
+        wish: Wish,
+        *,
+        asked: tuple[Number, Number | None] | None = None,
+    ) -> Order:
+        """A new order that is on the grid; `asked` are the quantity and the price as they were given."""
+        market = ticks is None
+        default = TimeInForce.IOC if market else TimeInForce.GTC
+        tif = _choice(TimeInForce, wish.time_in_force, default, "time_in_force")
+        request = OrderRequest(
+            id=self._next_id(),
+            instrument=instrument,
+            side=side,
+            position_side=leg,
+            type=OrderType.MARKET if market else OrderType.LIMIT,
+            units=units,
+            ticks=ticks,
+            time_in_force=tif,
+            post_only=wish.post_only,
+            reduce_only=wish.reduce_only,
+        )
+        ticket = Ticket(request, wish.tag, wish.group)
+        reason = self._refusal(request, *(asked or (instrument.qty(units), None)))
+        if reason:
+            self.tracker.refuse(ticket, reason)
+            self.refused += 1
+            order = ticket.value()
+            self._write_order(ticket, "submit")
+            self._tell_refusal(order)
+            return order
+        self._send(ticket)
+        return ticket.value()
+
+    def _refusal(self, request: OrderRequest, qty: Number, price: Number | None) -> str:
         """Why an order is not sent at all, the empty text if it is."""
         instrument = request.instrument
         if request.units == 0:
             return f"quantity {qty} is below one lot of {instrument.lot_size}"
+        if request.ticks is not None and request.ticks <= 0:
+            return _no_price(price)
         capabilities = self._capable(instrument)
         if request.post_only and (not capabilities.post_only or request.type is OrderType.MARKET):
             return "post_only does not go with a market order" if capabilities.post_only else "no post-only orders here"
+        if request.post_only and request.time_in_force in _AT_ONCE:
+            return f"post_only does not go with time_in_force {request.time_in_force}"
         if request.reduce_only and not capabilities.reduce_only:
             return f"{instrument.exchange} has no reduce-only orders"
         if request.type is OrderType.LIMIT and request.time_in_force not in capabilities.time_in_force:
@@ -318,15 +358,20 @@ class Trader:
     def _exposure(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
         """Position plus everything open or in flight on `side`, as if it had filled."""
         resting = sum(ticket.leaves for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side)
-        return self.ledger.legs.get(instrument, leg).units + resting * side.sign
+        return self._held(instrument, leg) + resting * side.sign
+
+    def _held(self, instrument: Instrument, leg: PositionSide) -> int:
+        """The position, also where an order's report is faster than its executions."""
+        return self.ledger.legs.get(instrument, leg).units + self.tracker.unbooked(instrument, leg)
 
     def _expected(self, instrument: Instrument, leg: PositionSide) -> int:
         """The position once every order that is meant to fill at once, or whose fate is unknown, has filled."""
-        total = self.ledger.legs.get(instrument, leg).units
+        total = self._held(instrument, leg)
         for ticket in self.tracker.of(instrument, leg):
             counts = (
                 ticket.group == "target"
                 or ticket.request.type is OrderType.MARKET
+                or ticket.request.time_in_force in _AT_ONCE
                 or ticket.status is OrderStatus.UNKNOWN
             )
             if counts:
@@ -337,67 +382,160 @@ class Trader:
         """Cancel resting orders of an earlier target that do not lead to this one."""
         expected = self._expected(instrument, leg)
         for ticket in list(self.tracker.of(instrument, leg)):
-            if ticket.group != "target" or ticket.ticks is None or ticket.pending:
+            if ticket.ticks is None or ticket.group not in ("target", "dropped"):
                 continue
             same_price = price is not None and instrument.ticks(price, ticket.request.side) == ticket.ticks
-            if expected != target or not same_price:
-                self.cancel(ticket.request.id)
-                ticket.group = ""
+            if ticket.group == "dropped" or expected != target or not same_price:
+                ticket.group = "dropped"
+                self._lead(ticket, NOTHING, post_only=False)
+
+    def _approach(self, instrument: Instrument, leg: PositionSide, target: int, price: Number | None) -> list[Order]:
+        """Send what leads to the target: what closes at once, what opens when no dropped order can fill any more."""
+        waits = any(ticket.group == "dropped" for ticket in self.tracker.of(instrument, leg))
+        self._targets.pop((instrument, leg), None)
+        if waits:
+            self._targets[instrument, leg] = target, price
+        reduces = self._capable(instrument).reduce_only
+        orders = []
+        for delta, closing in self._steps(instrument, leg, target):
+            if closing or not waits:
+                side = Side.BUY if delta > 0 else Side.SELL
+                ticks = None if price is None else instrument.ticks(price, side)
+                wish = Wish(reduce_only=closing and reduces, group="target")
+                orders.append(self._place(instrument, side, leg, abs(delta), ticks, wish, asked=(abs(delta), price)))
+        return orders
+
+    def _steps(self, instrument: Instrument, leg: PositionSide, target: int) -> list[tuple[int, bool]]:
+        """Signed units to order and whether they close: up to two, neither of which crosses zero."""
+        present = self._expected(instrument, leg)
+        steps = []
+        if present and (target == 0 or (target > 0) != (present > 0)):
+            steps.append((-present, True))
+            present = 0
+        delta = target - present
+        lots = abs(delta) - abs(delta) % instrument.lot_units
+        if lots:
+            steps.append((lots if delta > 0 else -lots, abs(target) < abs(present)))
+        return steps
+
+    def _levels(self, instrument: Instrument, side: Side, given: Sequence[QuoteLevel]) -> list[Level]:
+        levels = []
+        for price, qty in given:
+            units, ticks = self._rounded("quote", instrument, side, qty, price)
+            if ticks is None:
+                raise StrategyError(f"quote of {instrument}: a level is (price, qty), got ({price}, {qty!r})")
+            levels.append((ticks, units))
+        return levels
 
     def _quote_side(
-        self, instrument: Instrument, side: Side, leg: PositionSide, wanted: list[tuple[int, int]], post_only: bool
+        self, instrument: Instrument, side: Side, leg: PositionSide, wanted: list[Level], post_only: bool
     ) -> None:
+        """Give each quote that lives its level: the one it has or is on its way to, else the next that is free."""
         live = [
             ticket
             for ticket in self.tracker.of(instrument, leg)
             if ticket.group == "quote" and ticket.request.side is side and ticket.pending != "cancel"
         ]
-        left = list(wanted)
-        free: list[Ticket] = []
+        left = [level for level in wanted if self._is_quotable(instrument, side, leg, level)]
+        astray: list[Ticket] = []
         for ticket in live:
-            match = next((level for level in left if level[0] == ticket.ticks), None)
-            if ticket.pending or ticket.status is OrderStatus.UNKNOWN:
-                if left:
-                    left.remove(match or left[0])
-            elif match is not None and match[1] == ticket.leaves:
-                left.remove(match)
+            ticket.goal = None
+            if _level(ticket) in left:
+                left.remove(_level(ticket))
             else:
-                free.append(ticket)
-        for ticket in free:
-            if left and self._capable(instrument).amend:
-                level = next((level for level in left if level[0] == ticket.ticks), left[0])
-                left.remove(level)
-                self._amend(ticket, level[0], ticket.filled + level[1])
-            else:
-                self.cancel(ticket.request.id)
-        for ticks, units in left:
-            self._place_quote(instrument, side, leg, ticks, units, post_only)
+                astray.append(ticket)
+        for ticket in sorted(astray, key=lambda ticket: not any(level[0] == _level(ticket)[0] for level in left)):
+            goal = NOTHING
+            if left:
+                goal = next((level for level in left if level[0] == _level(ticket)[0]), left[0])
+                left.remove(goal)
+            self._lead(ticket, goal, post_only)
+        for level in left:
+            self._place_quote(instrument, side, leg, level, post_only)
+
+    def _is_quotable(self, instrument: Instrument, side: Side, leg: PositionSide, level: Level) -> bool:
+        """False for what no quote can be, whatever the position; the first time that is told as a rejected order."""
+        (ticks, units), place = level, (instrument, leg, side)
+        if units and ticks > 0 and not self._risk.size_refusal(instrument, units):
+            self._unquotable.discard(place)
+            return True
+        if place not in self._unquotable:
+            self._unquotable.add(place)
+            self._place(instrument, side, leg, units, ticks, Wish())
+        return False
+
+    def _lead(self, ticket: Ticket, goal: Level, post_only: bool) -> None:
+        """Bring an order to its level, or away; one in flight once it is answered."""
+        instrument = ticket.request.instrument
+        if ticket.pending == "cancel":
+            return
+        if ticket.pending or ticket.status is OrderStatus.UNKNOWN:
+            ticket.goal = goal
+            return
+        ticket.goal = None
+        if goal == NOTHING:
+            self.cancel(ticket.request.id)
+        elif self._capable(instrument).amend and not self._amend_refusal(ticket, ticket.done + goal[1]):
+            self._amend(ticket, goal[0], ticket.done + goal[1])
+        else:
+            self.cancel(ticket.request.id)
+            self._place_quote(instrument, ticket.request.side, ticket.request.position_side, goal, post_only)
+
+    def _go_on(self, order_id: str) -> None:
+        """An order heard from: do what waited for its answer."""
+        ticket = self.tracker.find(order_id)
+        if ticket is None or ticket.pending or ticket.status is OrderStatus.UNKNOWN:
+            return
+        request = ticket.request
+        goal, ticket.goal = ticket.goal, None
+        if goal is not None and not ticket.status.is_final:
+            self._lead(ticket, goal, request.post_only)
+        elif goal is not None and goal != NOTHING and not ticket.done:
+            # It ended without having traded: its level is still wanted.
+            self._place_quote(request.instrument, request.side, request.position_side, goal, request.post_only)
+        waiting = self._targets.get((request.instrument, request.position_side))
+        if waiting is not None and ticket.status.is_final and ticket.group == "dropped":
+            self._approach(request.instrument, request.position_side, *waiting)
 
     def _place_quote(
-        self, instrument: Instrument, side: Side, leg: PositionSide, ticks: int, units: int, post_only: bool
+        self, instrument: Instrument, side: Side, leg: PositionSide, level: Level, post_only: bool
     ) -> None:
-        """Place one wanted level; one that a risk cap holds back is left out in silence, it is asked for again soon."""
+        """Place one wanted level; one that there is no room for is left out in silence, it is asked for again soon."""
+        ticks, units = level
         exposure = self._exposure(instrument, leg, side)
-        if self._risk.refusal(instrument, side, units, exposure, self._clock.now()):
-            return
-        wish = Wish(post_only=post_only, position_side=leg, group="quote")
-        self.place(instrument, side, instrument.qty(units), instrument.price(ticks), wish)
+        if not self._risk.room_refusal(instrument, side, units, exposure, self._clock.now()):
+            self._place(instrument, side, leg, units, ticks, Wish(post_only=post_only, group="quote"))
 
     def _send(self, ticket: Ticket) -> None:
+        self._intent(ticket, "submit", ticket.ticks, ticket.units)
         self.tracker.add(ticket)
         self._risk.sent(self._clock.now())
         self.sent += 1
-        self._intent(ticket, "submit", ticket.ticks, ticket.units)
         self._exchange(ticket.request.instrument).submit(ticket.request)
 
+    def _amend_refusal(self, ticket: Ticket, units: int) -> str:
+        """Why an order may not have `units` in all; a price may always change, and a quantity shrink."""
+        request = ticket.request
+        instrument = request.instrument
+        growth = units - ticket.leaves - ticket.done
+        if units == 0:
+            return f"the quantity is below one lot of {instrument.lot_size}"
+        if growth <= 0:
+            return ""
+        held = self._risk.size_refusal(instrument, units)
+        if held or request.reduce_only:
+            return held
+        exposure = self._exposure(instrument, request.position_side, request.side)
+        return self._risk.growth_refusal(instrument, request.side, growth, exposure)
+
     def _amend(self, ticket: Ticket, ticks: int | None, units: int) -> None:
-        if units == 0 or (ticks, units) == (ticket.ticks, ticket.units):
+        if (ticks, units) == ticket.wanted:
             return
         instrument = ticket.request.instrument
         if not self._capable(instrument).amend:
             raise StrategyError(f"{instrument.exchange} cannot amend orders; cancel and place anew", code="HB414")
         self._intent(ticket, "amend", ticks, units)
-        ticket.pending = "amend"
+        ticket.asked("amend", ticks, units)
         self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
 
     def _intent(self, ticket: Ticket, kind: str, ticks: int | None, units: int) -> None:
@@ -415,11 +553,21 @@ class Trader:
         request = ticket.request
         instrument = request.instrument
         price = "" if ticket.ticks is None else instrument.price_text(ticket.ticks)
-        filled = instrument.qty_text(max(ticket.filled, ticket.reported_filled))
+        filled = instrument.qty_text(ticket.done)
         self._journal.order(
             self._clock.now(), request.id, ticket.exchange_id, ticket.status.value,
             instrument.qty_text(ticket.units), filled, price, ticket.reason, refused,
         )  # fmt: skip
+
+
+def _level(ticket: Ticket) -> Level:
+    """Ticks and units that will rest once what is in flight is done."""
+    ticks, units = ticket.wanted
+    return ticks or 0, units - ticket.done
+
+
+def _no_price(price: Number | None) -> str:
+    return f"price {price} is below one tick"
 
 
 def _choice(enum: type[_Word], value: _Word | str | None, default: _Word, what: str) -> _Word:

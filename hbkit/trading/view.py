@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -135,7 +136,7 @@ class MarketView:
         wish = Wish(post_only, reduce_only, time_in_force, position_side, tag)
         return self._trader.place(self.instrument, Side.SELL, qty, price, wish)
 
-    def cancel_all(self, side: Side | None = None) -> None:
+    def cancel_all(self, side: Side | str | None = None) -> None:
         """Cancel every open order of the strategy here, of one side if given."""
         self._trader.cancel_all(self.instrument, side)
 
@@ -162,6 +163,8 @@ class MarketView:
 
     def set_leverage(self, leverage: float, *, position_side: PositionSide = PositionSide.NET) -> None:
         """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
+        if not 0 <= leverage < math.inf:
+            raise StrategyError(f"set_leverage({leverage!r}): the leverage must be a finite number, 0 for cross margin")
         self._exchange.set_leverage(self.instrument, leverage, position_side)
 
     # -- told by the router
@@ -186,5 +189,3 @@ class MarketView:
         if any(option is not None for option in options):
             name = self.instrument.exchange
             raise StrategyError(f"{name} offers no trigger or iceberg orders yet; leave the option out", code="HB414")
-
-
