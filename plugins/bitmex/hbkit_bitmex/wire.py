@@ -1,6 +1,6 @@
 """Rows of BitMEX as values of hbkit: the one place where the exchange's words and units become ours.
 
-Each function takes a row of `frames.py` (of a table that knows updates: the merged row, see `tables.py`) and the
+Each function takes a row of `rows.py` (of a table that knows updates: the merged row, see `tables.py`) and the
 instrument it speaks of, and returns None where the row does not say enough to be that value; nothing raises on what
 the exchange sends. Sections and traps named here are those of the project's BitMEX protocol reference.
 
@@ -23,23 +23,25 @@ from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, OrderReport
 from hbkit.model.position import Position
-from hbkit_bitmex.frames import (
+from hbkit_bitmex.rows import (
     BinRow,
-    BookSide,
-    ExecType,
     ExecutionRow,
     FundingRow,
     InstrumentRow,
-    LiquidityInd,
     MarginRow,
     OrderRow,
-    OrdStatus,
-    OrdType,
     PositionRow,
     QuoteRow,
-    Strategy,
     TradeRow,
     WalletRow,
+)
+from hbkit_bitmex.words import (
+    BookSide,
+    ExecType,
+    LiquidityInd,
+    OrdStatus,
+    OrdType,
+    Strategy,
     known,
     nanoseconds,
 )
@@ -331,17 +333,15 @@ def _kind(row: ExecutionRow) -> ExecutionKind | None:
     return kind
 
 
-def _held_side(row: ExecutionRow, instrument: Instrument) -> Side | None:
+def _held_side(row: ExecutionRow, instrument: Instrument) -> Side:
     """The side of the position a funding was paid on: its row has none, the sign of the position's value tells (18.7).
 
-    None where the row does not tell either.
+    Where the row does not tell either it is a long: the payment is right all the same, and must not go missing.
     """
-    leg = {Strategy.LONG: Side.BUY, Strategy.SHORT: Side.SELL}.get(row.strategy or Strategy.ONE_WAY)
-    if leg is not None:
-        return leg
-    if row.execCost:
-        return Side.BUY if row.execCost * instrument.cost_sign > 0 else Side.SELL
-    return None
+    if row.strategy is Strategy.SHORT:
+        return Side.SELL
+    short = row.strategy is not Strategy.LONG and (row.execCost or 0) * instrument.cost_sign < 0
+    return Side.SELL if short else Side.BUY
 
 
 def _rate(row: ExecutionRow, side: Side) -> float:
