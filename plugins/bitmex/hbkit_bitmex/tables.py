@@ -8,23 +8,32 @@ wrong, and waits for the next partial. A new connection begins with `reset` on e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Generic, Protocol, TypeVar, cast
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from hbkit.model.book import OrderBook
 from hbkit.model.enums import Side
-from hbkit.model.instrument import Instrument
+from hbkit.model.instrument import ON_GRID, Instrument
 from hbkit_bitmex.frames import BookFrame, ExecutionFrame, Filter
 from hbkit_bitmex.rows import Book10Row, BookRow, ExecutionRow
 from hbkit_bitmex.words import Action, BookSide, nanoseconds
 
 R = TypeVar("R", bound=Struct)
 
+# Members under names of this file: looking them up in their class for each row costs as much as a change of the book.
 _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
+_BUY_WORD: Final = BookSide.BUY
+_SELL_WORD: Final = BookSide.SELL
+_PARTIAL: Final = Action.PARTIAL
+_INSERT: Final = Action.INSERT
+_UPDATE: Final = Action.UPDATE
+_DELETE: Final = Action.DELETE
 _PRIMARY: Final = "Primary"
+_MAX_PRICES: Final = 50_000
+"""Prices whose ticks a ladder remembers, so that weeks of a moving market do not fill the memory."""
 
 # -- order books
 
@@ -78,7 +87,7 @@ class BookTable:
         """
         rows = frame.data or ()
         action = frame.action
-        if action is Action.PARTIAL:
+        if action is _PARTIAL:
             return self._partial(frame.filter, rows, received)
         touched: list[_Ladder] = []
         symbol: str | None = None
@@ -97,7 +106,8 @@ class BookTable:
             if fault:
                 self.suspect(f"{symbol or frame.table}: {fault}")
                 return []
-        return [ladder.book for ladder in touched if self._sound(ladder, rows[-1], received)]
+        ts = (nanoseconds(rows[-1].timestamp) if rows else 0) or received
+        return [ladder.book for ladder in touched if self._sound(ladder, ts)]
 
     def _partial(self, scope: Filter | None, rows: Sequence[BookRow], received: int) -> list[OrderBook]:
         """Begin the books that a partial stands for anew; those of other symbols stay (trap 31)."""
@@ -122,16 +132,16 @@ class BookTable:
         ladder.clear()
         self._ready[symbol] = ladder
         self._lost.pop(symbol, None)
-        fault = next(filter(None, (ladder.apply(Action.INSERT, row) for row in rows)), "")
+        fault = next(filter(None, (ladder.apply(_INSERT, row) for row in rows)), "")
         if fault:
             self._lose(symbol, f"{symbol}: in a partial, {fault}")
             return False
-        return self._sound(ladder, rows[-1] if rows else None, received)
+        return self._sound(ladder, (nanoseconds(rows[-1].timestamp) if rows else 0) or received)
 
-    def _sound(self, ladder: _Ladder, last: BookRow | None, received: int) -> bool:
+    def _sound(self, ladder: _Ladder, ts: int) -> bool:
         """End a frame: stamp the book, or lose it if it is crossed."""
         book = ladder.book
-        book.ts = (nanoseconds(last.timestamp) if last is not None else 0) or received
+        book.ts = ts
         if book.is_crossed:
             self._lose(book.instrument.symbol, f"{book.instrument.symbol}: crossed at the end of a frame")
             return False
@@ -171,16 +181,16 @@ class _Ladder:
         if row.pool and row.pool != _PRIMARY:
             return ""
         number, word = row.id, row.side
-        if word is BookSide.BUY:
+        if word is _BUY_WORD:
             side, ids = _BUY, self._buys
-        elif word is BookSide.SELL:
+        elif word is _SELL_WORD:
             side, ids = _SELL, self._sells
         else:
             return f"a row of side {word!s}"
         if number is None:
             return "a row without id"
         ticks = ids.get(number)
-        if action is Action.DELETE:
+        if action is _DELETE:
             if ticks is None:
                 return f"delete of the unknown id {number}"
             del ids[number]
@@ -189,7 +199,7 @@ class _Ladder:
         size = row.size
         if size is None or size <= 0:
             return f"a level of size {size}"
-        if action is Action.UPDATE:
+        if action is _UPDATE:
             if ticks is None:
                 return f"update of the unknown id {number}"
             if row.price is None or self._grid.get(row.price) == ticks:
@@ -197,7 +207,7 @@ class _Ladder:
                 return ""
             # The level has another price now: it moves.
             self.book.set(side, ticks, 0)
-        elif action is not Action.INSERT:
+        elif action is not _INSERT:
             return f"an action {action!s}"
         elif ticks is not None:
             return f"insert of the known id {number}"
@@ -210,9 +220,12 @@ class _Ladder:
         ticks = self._grid.get(price)
         if ticks is None:
             instrument = self.book.instrument
-            if not instrument.is_on_tick(price):
+            ticks = instrument.ticks(price)
+            if abs(instrument.price(ticks) - price) > instrument.tick * ON_GRID:
                 return f"price {price!r} is off the tick of {instrument.tick_size}: load the instruments again"
-            ticks = self._grid[price] = instrument.ticks(price)
+            if len(self._grid) >= _MAX_PRICES:
+                self._grid.clear()
+            self._grid[price] = ticks
         if self.book.size(side, ticks):
             return f"a second id, {number}, at the price {price!r}"
         ids[number] = ticks
@@ -309,12 +322,10 @@ class KeyedTable(Generic[R]):
         """Take a whole frame and return what it did."""
         changes: Changes[R] = Changes()
         rows = frame.data or []
-        if frame.action is Action.PARTIAL:
+        if frame.action is _PARTIAL:
             self._partial(frame, rows, changes)
             return changes
-        step = {Action.INSERT: self._insert, Action.UPDATE: self._update, Action.DELETE: self._delete}.get(
-            frame.action or Action.PARTIAL
-        )
+        step = {_INSERT: self._insert, _UPDATE: self._update, _DELETE: self._delete}.get(frame.action or _PARTIAL)
         if step is None:
             self.lost = f"an action {frame.action!s}"
             return changes
@@ -401,7 +412,7 @@ class KeyedTable(Generic[R]):
 def merge(before: R, change: R) -> R:
     """The row after an update: what the change leaves out is as before, what it says is null is now empty (0.3)."""
     old, new = msgspec.structs.astuple(before), msgspec.structs.astuple(change)
-    return cast(R, type(before)(*[was if now is UNSET else now for was, now in zip(old, new, strict=True)]))
+    return type(before)(*[was if now is UNSET else now for was, now in zip(old, new, strict=True)])
 
 
 # -- tables that are only added to
@@ -427,13 +438,13 @@ class Feed(Generic[R]):
     def apply(self, frame: KeyedFrame[R]) -> list[R]:
         """The frame's rows that may be handed on; `frame.action` tells whether they are history."""
         rows = frame.data or []
-        if frame.action is Action.PARTIAL:
+        if frame.action is _PARTIAL:
             symbol = frame.filter.symbol if frame.filter is not None else None
             self._whole = self._whole or not symbol
             if symbol:
                 self._symbols.add(symbol)
             return rows
-        if frame.action is not Action.INSERT:
+        if frame.action is not _INSERT:
             self.dropped += len(rows)
             return []
         if self._whole:
