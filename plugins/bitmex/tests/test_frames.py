@@ -88,8 +88,9 @@ NEEDED = {
     "instrument": "symbol state lastPrice bidPrice askPrice markPrice indicativeSettlePrice fundingRate"
     " indicativeFundingRate fundingTimestamp timestamp",
     "liquidation": "orderID symbol side price leavesQty",
-    "order": "orderID clOrdID account symbol side strategy orderQty price displayQty stopPx ordType timeInForce execInst"
-    " ordStatus triggered workingIndicator ordRejReason leavesQty cumQty avgPx text error transactTime timestamp",
+    "order": "orderID clOrdID account symbol side strategy orderQty price displayQty stopPx ordType timeInForce"
+    " execInst ordStatus triggered workingIndicator ordRejReason leavesQty cumQty avgPx text error transactTime"
+    " timestamp",
     "execution": "execID orderID clOrdID account symbol side strategy execType ordStatus lastQty lastPx"
     " lastLiquidityInd commission execCost execComm settlCurrency trdMatchID ordRejReason text transactTime timestamp",
     "position": "account symbol currency strategy currentQty avgEntryPrice markPrice liquidationPrice unrealisedPnl"
