@@ -16,8 +16,8 @@ from msgspec import UNSET, Struct
 from hbkit.model.book import OrderBook
 from hbkit.model.enums import Side
 from hbkit.model.instrument import ON_GRID, Instrument
-from hbkit_bitmex.frames import BookFrame, ExecutionFrame, Filter
-from hbkit_bitmex.rows import Book10Row, BookRow, ExecutionRow
+from hbkit_bitmex.frames import BookFrame, ExecutionFrame, Filter, QuoteFrame
+from hbkit_bitmex.rows import Book10Row, BookRow, ExecutionRow, QuoteRow
 from hbkit_bitmex.words import Action, BookSide, nanoseconds
 
 R = TypeVar("R", bound=Struct)
@@ -32,6 +32,8 @@ _INSERT: Final = Action.INSERT
 _UPDATE: Final = Action.UPDATE
 _DELETE: Final = Action.DELETE
 _PRIMARY: Final = "Primary"
+PATIENCE: Final = 3
+"""Frames of quotes in a row that deny a book until it is lost."""
 _MAX_PRICES: Final = 50_000
 """Prices whose ticks a ladder remembers, so that weeks of a moving market do not fill the memory."""
 
@@ -109,6 +111,22 @@ class BookTable:
         ts = (nanoseconds(rows[-1].timestamp) if rows else 0) or received
         return [ladder.book for ladder in touched if self._sound(ladder, ts)]
 
+    def check(self, frame: QuoteFrame) -> None:
+        """Let the quotes bear witness: a lost update of a size leaves no contradiction among a book's own rows.
+
+        A frame tells every step on the way, so its last quote of a symbol is compared. In the session captured in 2021
+        that was the top of the book at all 59 of them, price and size. Order among tables is not guaranteed though
+        (12.3), so a book is lost only when `PATIENCE` frames in a row deny it.
+        """
+        newest = {row.symbol: row for row in frame.data or () if not row.pool or row.pool == _PRIMARY}
+        for symbol, quote in newest.items():
+            ladder = self._ready.get(symbol) if symbol else None
+            if symbol is None or ladder is None:
+                continue
+            ladder.denials = 0 if ladder.agrees(quote) else ladder.denials + 1
+            if ladder.denials >= PATIENCE:
+                self._lose(symbol, f"{symbol}: {PATIENCE} quotes in a row deny its best prices")
+
     def _partial(self, scope: Filter | None, rows: Sequence[BookRow], received: int) -> list[OrderBook]:
         """Begin the books that a partial stands for anew; those of other symbols stay (trap 31)."""
         by_symbol: dict[str | None, list[BookRow]] = {symbol: [] for symbol in self._scope(scope)}
@@ -159,10 +177,11 @@ class BookTable:
 class _Ladder:
     """The book of one symbol with the price behind each id of a side: ids are opaque (7.6, trap 3)."""
 
-    __slots__ = ("_buys", "_grid", "_sells", "book")
+    __slots__ = ("_buys", "_grid", "_sells", "book", "denials")
 
     def __init__(self, instrument: Instrument) -> None:
         self.book = OrderBook(instrument)
+        self.denials = 0
         self._buys: dict[int, int] = {}
         self._sells: dict[int, int] = {}
         self._grid: dict[float, int] = {}
@@ -172,6 +191,20 @@ class _Ladder:
         self._buys.clear()
         self._sells.clear()
         self._grid.clear()
+        self.denials = 0
+
+    def agrees(self, quote: QuoteRow) -> bool:
+        """True when both best levels are those of the quote; a side that the quote leaves out is not compared."""
+        book = self.book
+        for side, ticks, price, size in (
+            (_BUY, book.best_bid_ticks, quote.bidPrice, quote.bidSize),
+            (_SELL, book.best_ask_ticks, quote.askPrice, quote.askSize),
+        ):
+            if price is not None and (ticks is None or book.instrument.ticks(price) != ticks):
+                return False
+            if price is not None and size is not None and ticks is not None and book.size(side, ticks) != size:
+                return False
+        return True
 
     def apply(self, action: Action | None, row: BookRow) -> str:
         """Take one row; the fault if it contradicts what is known, else "".

@@ -190,6 +190,11 @@ def order_report(row: OrderRow, instrument: Instrument, before: OrderReport | No
     )
 
 
+def is_finished(row: OrderRow) -> bool:
+    """True for an order that has ended, as far as its row's status tells."""
+    return _STATUS.get(known(row.ordStatus) or "", OrderStatus.UNKNOWN).is_final
+
+
 def refusal(row: ExecutionRow | OrderRow) -> Refusal | None:
     """The refused amend or cancel that a row tells of, None for every other row.
 
@@ -251,8 +256,7 @@ def _reason(row: OrderRow) -> str:
 
     `text` is for people; nothing is decided by it (12.4).
     """
-    status = _STATUS.get(known(row.ordStatus) or "", OrderStatus.UNKNOWN)
-    if not status.is_final or status is OrderStatus.FILLED:
+    if not is_finished(row) or known(row.ordStatus) is OrdStatus.FILLED:
         return ""
     return "; ".join((known(row.ordRejReason) or known(row.text) or "").splitlines())
 
