@@ -265,14 +265,14 @@ class HttpClient:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._send(verb, target, body, headers)
-        except _Failed as failure:
+        except WireFailure as failure:
             return failure.error(what)
         except aiohttp.ConnectionTimeoutError:
             return RequestTimeout(f"{what}: no connection within {self._connect_timeout:g} s", sent=False)
         except TimeoutError:
             return RequestTimeout(f"{what}: no answer within {self._timeout:g} s; it may have arrived", sent=True)
         except Exception as error:  # noqa: BLE001 - its text may hold a header; whatever it was, the outcome is unknown
-            return _Failed.of(error).error(what)
+            return WireFailure.of(error).error(what)
 
     async def _send(self, verb: str, target: str, body: bytes, headers: Mapping[str, str]) -> Response:
         options: dict[str, Any] = {} if self._tls is None else {"ssl": self._tls}
@@ -295,7 +295,7 @@ class HttpClient:
             size += len(part)
             if size > self._max_body:
                 answer.close()
-                raise _Failed(f"the answer is larger than {self._max_body:,} bytes and was cut off", sent=True)
+                raise WireFailure(f"the answer is larger than {self._max_body:,} bytes and was cut off", sent=True)
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -370,12 +370,12 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
     except aiohttp.ClientError as error:
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             raise
-        failure = _Failed.of(error)
+        failure = WireFailure.of(error)
     raise failure
 
 
-class _Failed(Exception):
-    """What the wire did, in words that hold no header; no aiohttp error, so that aiohttp passes it on."""
+class WireFailure(Exception):
+    """What the wire did, in words that hold no header: inside `net` only, and no aiohttp error, so it is passed on."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:
         super().__init__(reason)
@@ -383,7 +383,7 @@ class _Failed(Exception):
         self.sent = sent
 
     @classmethod
-    def of(cls, error: Exception) -> _Failed:
+    def of(cls, error: Exception) -> WireFailure:
         return cls(reason_of(error), sent=not isinstance(error, aiohttp.ClientConnectorError))
 
     def error(self, what: str) -> RequestDisconnected:
