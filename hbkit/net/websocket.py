@@ -322,8 +322,7 @@ class Socket:
                 # From the ping on, not from the last frame: this process may itself have been busy for long.
                 end = loop.time() + self._dead_after - self._ping_after
                 await self._ping(wire, end)
-                while self._heard == heard and loop.time() < end:
-                    await asyncio.sleep(end - loop.time())
+                await asyncio.sleep(end - loop.time())
                 if self._heard == heard:
                     raise _Lost(f"silent for {self._dead_after:g} s")
 
