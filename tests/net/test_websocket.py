@@ -544,6 +544,26 @@ def test_stopped_or_cancelled_anywhere_it_leaves_nothing(seed: int) -> None:
     run_virtual(main, latency=0.01)
 
 
+@pytest.mark.parametrize("how", ["stop", "cancel"])
+def test_an_end_at_the_instant_of_another_failure_is_not_lost(how: str, lines: StringIO) -> None:
+    """A TaskGroup that fails while it is cancelled raises its errors, and forgets the cancel."""
+
+    async def main(loop: VirtualLoop) -> int:
+        async def hello() -> None:
+            owner.socket.stop() if how == "stop" else task.cancel()
+            raise KeyError("at the same instant")
+
+        owner = Owner(loop, on_up=hello)
+        async with serving(echo):
+            task = asyncio.create_task(owner.socket.run())
+            await asyncio.wait([task], timeout=30)
+            assert task.done()
+            assert task.cancelled() == (how == "cancel")
+        return owner.socket.connected
+
+    assert run_virtual(main) == 1
+
+
 def test_stop_from_within_a_frame_hands_on_no_further_one() -> None:
     async def many(socket: web.WebSocketResponse) -> None:
         for number in range(100):
