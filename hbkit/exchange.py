@@ -12,8 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from hbkit.chance import Chance
+from hbkit.clock import Clock
+from hbkit.errors import HbkitError
+from hbkit.log import Secret
 from hbkit.model.balance import Wallet
 from hbkit.model.book import OrderBook
 from hbkit.model.enums import PositionMode, PositionSide
@@ -72,6 +76,35 @@ class Listener(Protocol):
 
     def on_disconnected(self, exchange: str) -> None:
         """The exchange is out of reach; nothing said before is certain any more."""
+
+
+class Holding(NamedTuple):
+    """A position as the exchange books it: signed units and signed cost."""
+
+    instrument: Instrument
+    side: PositionSide
+    units: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a connector is handed to reach its venue; nothing of it is looked up elsewhere."""
+
+    name: str
+    """The key of the block in the config."""
+    instruments: Mapping[str, Instrument]
+    rest_url: str
+    ws_url: str
+    api_key: str
+    api_secret: Secret
+    clock: Clock
+    """The machine's, by which requests are signed."""
+    chance: Chance
+    connector: Callable[[], Any]
+    """Makes an aiohttp connector: TCP, or in memory under virtual time."""
+    on_end: Callable[[HbkitError], None]
+    """Called when the connection is lost for good."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +181,39 @@ class Exchange(ABC):
     def cancel(self, order_id: str) -> None:
         """Take an open order away; answered through `on_order`."""
 
+    # -- what an exchange with a network adds; the others have nothing to wait for
+
+    async def open(self, listener: Listener) -> None:
+        """Connect, log in, wait for the account's tables; afterwards the exchange takes orders and answers questions.
+
+        Raises AuthenticationError, WireError or another ExchangeError with the mend when it cannot.
+        """
+        self.connect(listener)
+
+    async def shut(self) -> None:
+        """Let go of everything; every task and socket of the exchange has ended when this returns."""
+        self.close()
+
+    def server_now(self) -> int:
+        """The exchange's own clock, as far as it is known: ns."""
+        raise NotImplementedError(f"{self.name} has no clock of its own")
+
+    async def open_orders(self) -> list[OrderReport]:
+        """Every open order of the account, also those of others; `id` is empty for one without a client order id."""
+        raise NotImplementedError(f"{self.name} cannot list open orders")
+
+    async def executions_since(self, ts: int) -> list[Execution]:
+        """Every execution of the account with a time of at least `ts`, oldest first."""
+        raise NotImplementedError(f"{self.name} cannot list executions")
+
+    async def find(self, order_id: str) -> OrderReport | None:
+        """An order by our id, looked for among orders and executions; None when the exchange has never seen it."""
+        raise NotImplementedError(f"{self.name} cannot look up order {order_id}")
+
+    async def positions(self) -> list[Holding]:
+        """Every position of the account that is not flat."""
+        raise NotImplementedError(f"{self.name} cannot list positions")
+
     def set_position_mode(self, mode: PositionMode) -> None:
         """Ask for another position mode; answered through `on_position_mode`."""
         raise NotImplementedError(f"{self.name} cannot switch to {mode}")
@@ -175,6 +241,15 @@ class ExchangeSpec:
     """Of the venue itself; replay and paper offer what the matching engine does."""
     starting_balances: Mapping[str, str] = field(default_factory=dict)
     """Decimal text per currency code, where the config gives no `balances`."""
+    connector: str = ""
+    """`module:Class` of the Exchange that speaks to the venue; it takes a Connection."""
+    rest_url: str = ""
+    ws_url: str = ""
+    """The venue's own addresses."""
+    simulator: str = ""
+    """The word behind `hbkit simulator` that starts the exchange's own simulator."""
+    simulator_key: tuple[str, str] = ("", "")
+    """Key and secret of the account that every simulator knows."""
     serves: Callable[[Instrument], bool] | None = None
     """Which instruments belong to this name (spot here, perpetuals there); None for all."""
     elsewhere: str = ""

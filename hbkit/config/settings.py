@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from hbkit.config import shapes
 from hbkit.config.node import Scalar
 from hbkit.config.shapes import choice
+from hbkit.log import Secret
 
 Mode = Literal["simulator", "replay", "paper", "testnet", "live"]
 MODES: tuple[Mode, ...] = ("simulator", "replay", "paper", "testnet", "live")
@@ -39,6 +40,10 @@ MarginMode = Annotated[Literal["cross", "isolated"], BeforeValidator(choice("cro
 PositionModeWord = Annotated[Literal["one_way", "hedge"], BeforeValidator(choice("one_way", "hedge"))]
 OnError = Annotated[Literal["stop", "continue"], BeforeValidator(choice("stop", "continue"))]
 Durability = Annotated[Literal["process", "power"], BeforeValidator(choice("process", "power"))]
+OnExisting = Annotated[
+    Literal["refuse", "adopt", "cancel", "ignore"], BeforeValidator(choice("refuse", "adopt", "cancel", "ignore"))
+]
+SecretText = Annotated[Secret, BeforeValidator(lambda value: Secret(shapes.text(value)))]
 Level = Literal["debug", "info", "warning", "error"]
 LevelWord = Annotated[Level, BeforeValidator(choice("debug", "info", "warning", "error"))]
 
@@ -59,7 +64,9 @@ def implied_mode(exchange: str) -> Mode | None:
 class Section(BaseModel):
     """What all blocks share: frozen, no unknown keys, and a key without a value counts as absent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -113,6 +120,19 @@ class Replay(Section):
         return self
 
 
+class Simulator(Section):
+    """The exchange's own simulator, for mode `simulator`."""
+
+    url: Text | None = None
+    """Base of a simulator that runs already, without a path: `http://127.0.0.1:8080`; default None: one is started."""
+    data: Texts = ()
+    """Tapes or files that it plays; default: the plugin's."""
+    speed: Above = Decimal(1)
+    """Market seconds per second, a number > 0; default 1."""
+    seed: Seed | None = None
+    """Seed of what it draws; default None: `run.seed`."""
+
+
 class Exchange(Section):
     """One exchange under the name that strategies use for it."""
 
@@ -132,6 +152,16 @@ class Exchange(Section):
     """How resting orders fill in replay and paper: `queue`, `touch`, `through` or a plugin's; None: the default."""
     replay: Replay = Replay()
     """Recorded data for mode `replay`."""
+    simulator: Simulator = Simulator()
+    """The simulator for mode `simulator`."""
+    api_key: Text | None = None
+    """The key of the account, best written `${VAR}`; default None: the simulator's own account."""
+    api_secret: SecretText | None = None
+    """The secret that belongs to the key, best written `${VAR}` or `${file:PATH}`."""
+    rest_url: Text | None = None
+    """Base of the REST interface in place of the venue's own, such as `https://host/api/v1`."""
+    ws_url: Text | None = None
+    """The WebSocket in place of the venue's own, such as `wss://host/realtime`."""
 
 
 class InstrumentChoice(Section):
@@ -198,6 +228,9 @@ class State(Section):
 
     dir: Text = "state"
     """Folder, from the current folder; default `state`."""
+    on_existing: OnExisting = "refuse"
+    """What to do with orders and positions that are there at the start and are not the bot's: `refuse` to start (the
+    default), `adopt` the positions, `cancel` the orders, or `ignore` both."""
     durability: Durability = "process"
     """What a write survives: the end of the `process` (the default), or a loss of `power`, which is slower."""
 

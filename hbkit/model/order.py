@@ -80,6 +80,8 @@ class OrderReport(msgspec.Struct, frozen=True):
     ticks: int | None
     reason: str = ""
     refused: str = ""
+    expires: int = 0
+    """Of an UNKNOWN: when the request can no longer be accepted, ns on the exchange's clock."""
 
 
 class Execution(msgspec.Struct, frozen=True):

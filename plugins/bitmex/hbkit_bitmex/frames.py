@@ -296,18 +296,18 @@ def _patient_data(message: dict[str, Any]) -> Frame:
     if table not in TABLES:
         return Ignored(table)
     try:
-        frame: Table = msgspec.convert(_plain(message), Table, strict=False)
+        frame: Table = msgspec.convert(plain(message), Table, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
         return Unreadable(table, str(error))
     return frame
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with `""` as null and whole floats as integers, at any depth."""
     if isinstance(value, dict):
-        return {name: _plain(member) for name, member in value.items()}
+        return {name: plain(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_plain(member) for member in value]
+        return [plain(member) for member in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return None if value == "" else value

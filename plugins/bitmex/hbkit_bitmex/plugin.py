@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hbkit import Capabilities, Channel, ExchangeSpec, Instrument, hookimpl
+from hbkit import ExchangeSpec, Instrument, hookimpl
+from hbkit_bitmex.capabilities import CONTRACTS, SPOT
 
 if TYPE_CHECKING:
     from hbkit.data.source import Source
@@ -34,28 +35,6 @@ def is_contract(instrument: Instrument) -> bool:
     """What `bitmex_perpetual` serves: perpetuals, futures and predictions."""
     return not instrument.is_spot
 
-
-SPOT = Capabilities(
-    channels=frozenset({Channel.TRADE, Channel.QUOTE, Channel.BOOK, Channel.CANDLE}),
-    candle_intervals=("1m", "5m", "1h", "1d"),
-    post_only=True,
-    time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
-    amend=True,
-    triggers=True,
-    display_qty=True,
-)
-CONTRACTS = Capabilities(
-    channels=frozenset(Channel),
-    candle_intervals=SPOT.candle_intervals,
-    post_only=True,
-    reduce_only=True,
-    time_in_force=SPOT.time_in_force,
-    amend=True,
-    triggers=True,
-    display_qty=True,
-    hedge_mode=True,
-    leverage=True,
-)
 
 FACTS = {
     "type": "centralized",

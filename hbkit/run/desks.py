@@ -1,0 +1,140 @@
+"""Puts the strategies of a plan at their desks: trader, markets, state, logger, and their seats at the router."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from hbkit.agenda import Scheduler
+from hbkit.chance import Chance
+from hbkit.clock import Clock
+from hbkit.data.journal import Journal
+from hbkit.errors import StrategyError
+from hbkit.exchange import Channel, Exchange
+from hbkit.log import get_logger
+from hbkit.model import Leg, Order, Position, PositionSide
+from hbkit.run.plan import Plan, StrategyPlan
+from hbkit.runtime.host import Host, told
+from hbkit.runtime.kept import KeptState
+from hbkit.runtime.router import Router
+from hbkit.trading.ledger import Ledger
+from hbkit.trading.risk import RiskGate, RiskLimits
+from hbkit.trading.strategy import AccountView, Desk, Strategy, hand_over
+from hbkit.trading.trader import Trader
+from hbkit.trading.view import MarketView
+
+
+def made(plan: Plan) -> list[Strategy]:
+    """The strategies' objects. Their `__init__` is user code: it runs before anything of the run exists."""
+    return [_made(one) for one in plan.strategies]
+
+
+class Desks:
+    """The strategies of a run with everything they work with."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        strategies: Sequence[Strategy],
+        exchanges: Mapping[str, Exchange],
+        router: Router,
+        journal: Journal,
+        *,
+        bot: str,
+        chance: Chance,
+        clock: Clock,
+        scheduler: Scheduler,
+        on_failed: Callable[[Host], None],
+    ) -> None:
+        """
+        :param bot: the bot's identity, with which its order ids begin: the next run knows its own by it.
+        :param on_failed: called when a strategy raised, after it was logged.
+        """
+        self._plan = plan
+        self._exchanges = exchanges
+        self._router = router
+        self._journal = journal
+        self._bot = bot
+        self._chance = chance
+        self._clock = clock
+        self._scheduler = scheduler
+        self._on_failed = on_failed
+        self._log = get_logger("hbkit")
+        risk = plan.config.settings.risk
+        limits = RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
+        self._risk = RiskGate(limits)
+        self.hosts = [self._host(at, strategy) for at, strategy in enumerate(strategies)]
+
+    def subscribe(self) -> None:
+        """Ask the exchanges for what the strategies listen to."""
+        for plan in self._plan.strategies:
+            for market in plan.markets:
+                for channel in sorted(plan.needs):
+                    for interval in plan.intervals if channel is Channel.CANDLE else ("",):
+                        self._exchanges[market.exchange].subscribe(market, channel, interval)
+
+    def _host(self, at: int, strategy: Strategy) -> Host:
+        plan = self._plan.strategies[at]
+        own = {market.exchange: self._exchanges[market.exchange] for market in plan.markets}
+        prefix = f"{self._bot}-{at + 1}-"
+        trader = Trader(
+            plan.name,
+            own,
+            journal=self._journal,
+            clock=self._clock,
+            risk=self._risk,
+            prefix=prefix,
+            veto=self._plan.plugins.veto,
+            tell_refusal=lambda order: self._tell_refusal(host, order),
+        )
+        host = Host(strategy, trader, keep_going=plan.settings.on_error == "continue", on_failed=self._failed)
+        views = [MarketView(market, own[market.exchange], trader, plan.intervals) for market in plan.markets]
+        first = own[plan.markets[0].exchange]
+        desk = Desk(
+            name=plan.name,
+            markets=views,
+            trader=trader,
+            account=AccountView(first, lambda: _positions(self._router.ledgers[first.name], first)),
+            exchange=first,
+            clock=self._clock,
+            scheduler=self._scheduler,
+            chance=self._chance.fork(f"strategy/{plan.name}"),
+            state=KeptState(self._journal, plan.name),
+            log=get_logger(plan.name),
+            guard=host.guard,
+        )
+        hand_over(strategy, desk, plan.values)
+        self._plan.plugins.add(strategy, f"strategy {plan.name}")
+        self._router.seat(host, views, plan.needs, prefix)
+        return host
+
+    def _tell_refusal(self, host: Host, order: Order) -> None:
+        """Told like an exchange's refusal: soon, but not from inside the call."""
+        now = self._clock.now()
+        self._scheduler.at(now, lambda: self._router.refused(host, order, self._clock.now()))
+
+    def _failed(self, host: Host) -> None:
+        if host.failures == 1 or host.stopped:
+            self._log.error(str(host.failure))
+            cause = host.failure.__cause__ if host.failure is not None else None
+            self._log.debug(f"traceback of strategy {host.name}", exc_info=cause)
+        self._on_failed(host)
+
+
+def _made(plan: StrategyPlan) -> Strategy:
+    try:
+        return plan.cls()
+    except (Exception, SystemExit) as error:
+        raise StrategyError(f"strategy {plan.name}: {told(plan.cls, '__init__', None, error)}") from error
+
+
+def _positions(ledger: Ledger, exchange: Exchange) -> Iterator[Position]:
+    for side, leg in ledger.legs:
+        if leg.units:
+            yield _position(leg, side, exchange)
+
+
+def _position(leg: Leg, side: PositionSide, exchange: Exchange) -> Position:
+    price = exchange.reference_price(leg.instrument)
+    profit = leg.unrealized(price) if price is not None else 0
+    amount = leg.instrument.settle.amount(profit)
+    return Position(leg.instrument, side, leg.instrument.qty(leg.units), leg.entry_price, amount)

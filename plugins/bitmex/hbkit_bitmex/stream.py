@@ -1,0 +1,266 @@
+"""The BitMEX socket: subscriptions, tables and the way from a frame to the listener, all on the reader's own stack.
+
+Tables are trusted from their partial on; after a lost connection everything is forgotten and asked for again (7.4 of
+the project's BitMEX protocol reference). Private news goes out through `Inbox`, public data straight to the listener.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from hbkit.exchange import Channel, Connection, Listener
+from hbkit.log import get_logger
+from hbkit.model import Instrument
+from hbkit_bitmex import bodies, wire
+from hbkit_bitmex.auth import realtime_signature
+from hbkit_bitmex.frames import (
+    Authenticated,
+    BinFrame,
+    BookFrame,
+    ExecutionFrame,
+    FundingFrame,
+    InstrumentFrame,
+    MarginFrame,
+    OrderFrame,
+    PositionFrame,
+    QuoteFrame,
+    Refused,
+    TradeFrame,
+    Unreadable,
+    decode,
+)
+from hbkit_bitmex.rows import (
+    BinRow,
+    ExecutionRow,
+    FundingRow,
+    InstrumentRow,
+    MarginRow,
+    OrderRow,
+    PositionRow,
+    QuoteRow,
+    TradeRow,
+)
+from hbkit_bitmex.tables import BookTable, ExecutionTable, Feed, KeyedTable
+from hbkit_bitmex.words import Action, OrdStatus, known
+
+PRIVATE = ("order", "execution", "position", "margin")
+BINS = {"1m": "tradeBin1m", "5m": "tradeBin5m", "1h": "tradeBin1h", "1d": "tradeBin1d"}
+_TOPICS = {
+    Channel.TRADE: "trade",
+    Channel.QUOTE: "quote",
+    Channel.BOOK: "orderBookL2_25",
+    Channel.MARK: "instrument",
+    Channel.FUNDING: "funding",
+}
+_OPEN = frozenset({OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.PENDING_NEW})
+
+
+class Inbox(Protocol):
+    """What the connector does with rows of the account."""
+
+    def on_order_row(self, row: OrderRow) -> None:
+        """An order as it stands, merged."""
+
+    def on_execution_row(self, row: ExecutionRow) -> None:
+        """An execution that was not seen before."""
+
+    def on_margin_row(self, row: MarginRow) -> None:
+        """One currency of the account."""
+
+    def on_position_row(self, row: PositionRow) -> None:
+        """A position."""
+
+    def on_ready(self) -> None:
+        """Logged in, and every private table has had its partial."""
+
+    def on_login_refused(self, text: str) -> None:
+        """The key was refused."""
+
+
+class Stream:
+    """Frames in, values out."""
+
+    def __init__(
+        self, connection: Connection, listener: Listener, inbox: Inbox, send: Callable[[bytes], None], expiry: Callable[[], int]
+    ) -> None:
+        """
+        :param send: hands a command to the socket.
+        :param expiry: seconds since the epoch at which a login that is signed now expires.
+        """
+        self._connection = connection
+        self._listener = listener
+        self._inbox = inbox
+        self._send = send
+        self._expiry = expiry
+        self._instruments: Mapping[str, Instrument] = connection.instruments
+        self._topics: dict[str, None] = {}
+        self._waiting: set[str] = set()
+        self._primed = False
+        self._log = get_logger("bitmex.stream")
+        self.books = BookTable(connection.instruments)
+        self.orders: KeyedTable[OrderRow] = KeyedTable(finished=lambda row: known(row.ordStatus) not in _OPEN)
+        self.positions: KeyedTable[PositionRow] = KeyedTable()
+        self.margins: KeyedTable[MarginRow] = KeyedTable()
+        self.rows: KeyedTable[InstrumentRow] = KeyedTable()
+        self._executions = ExecutionTable()
+        self._trades: Feed[TradeRow] = Feed()
+        self._quotes: Feed[QuoteRow] = Feed()
+        self._fundings: Feed[FundingRow] = Feed()
+        self._bins: dict[str, Feed[BinRow]] = {}
+        self.last: dict[str, float] = {}
+        """The price of the last trade, per symbol."""
+
+    # -- the connection comes and goes
+
+    def up(self) -> None:
+        """A new connection: forget what was known, log in."""
+        for table in (self.books, self.orders, self.positions, self.margins, self.rows):
+            table.reset()
+        for feed in (self._trades, self._quotes, self._fundings, *self._bins.values()):
+            feed.reset()
+        self._waiting = set(PRIVATE)
+        expires = self._expiry()
+        signature = realtime_signature(self._connection.api_secret.reveal(), expires)
+        self._send(bodies.encode(bodies.login(self._connection.api_key, expires, signature)))
+
+    def subscribe(self, instrument: Instrument, channel: Channel, interval: str) -> None:
+        """Ask for a channel, now if the socket is up, and again after each reconnect."""
+        table = BINS[interval] if channel is Channel.CANDLE else _TOPICS[channel]
+        topic = f"{table}:{instrument.symbol}"
+        if topic not in self._topics:
+            self._topics[topic] = None
+            if not self._waiting:
+                self._send(bodies.encode(bodies.subscribe([topic])))
+
+    # -- frames
+
+    def frame(self, raw: bytes) -> None:
+        """Take one frame; called for each, on the reader's stack."""
+        frame = decode(raw)
+        handler = self._HANDLERS.get(type(frame))
+        if handler is not None:
+            handler(self, frame)
+        elif isinstance(frame, BinFrame):
+            self._on_bins(frame)
+        elif isinstance(frame, BookFrame):
+            self._on_book(frame)
+
+    def _on_trades(self, frame: TradeFrame) -> None:
+        history = frame.action is Action.PARTIAL
+        for row in self._trades.apply(frame):
+            instrument = self._instruments.get(row.symbol or "")
+            trade = wire.trade(row, instrument) if instrument is not None else None
+            if trade is not None:
+                self.last[trade.instrument.symbol] = trade.price
+                if not history:
+                    self._listener.on_trade(trade)
+
+    def _on_quotes(self, frame: QuoteFrame) -> None:
+        for row in self._quotes.apply(frame):
+            instrument = self._instruments.get(row.symbol or "")
+            quote = wire.quote(row, instrument) if instrument is not None else None
+            if quote is not None:
+                self._listener.on_quote(quote)
+
+    def _on_book(self, frame: BookFrame) -> None:
+        for book in self.books.apply(frame, self._connection.clock.now()):
+            self._listener.on_book(book)
+        for symbol, reason in self.books.take_lost().items():
+            self._again(f"orderBookL2_25:{symbol}", reason)
+
+    def _on_bins(self, frame: BinFrame) -> None:
+        feed = self._bins.setdefault(frame.table, Feed())
+        history = frame.action is Action.PARTIAL
+        for row in feed.apply(frame):
+            instrument = self._instruments.get(row.symbol or "")
+            candle = wire.candle(row, instrument, frame.interval, frame.length) if instrument is not None else None
+            if candle is not None and not history:
+                self._listener.on_candle(candle)
+
+    def _on_instruments(self, frame: InstrumentFrame) -> None:
+        for row in self.rows.apply(frame).rows:
+            symbol = known(row.symbol) or ""
+            instrument = self._instruments.get(symbol)
+            mark = wire.mark(row, instrument) if instrument is not None else None
+            if mark is not None:
+                self._listener.on_mark(mark)
+
+    def _on_fundings(self, frame: FundingFrame) -> None:
+        history = frame.action is Action.PARTIAL
+        for row in self._fundings.apply(frame):
+            instrument = self._instruments.get(row.symbol or "")
+            funding = wire.funding(row, instrument) if instrument is not None else None
+            if funding is not None and not history:
+                self._listener.on_funding(funding)
+
+    def _on_orders(self, frame: OrderFrame) -> None:
+        for row in self.orders.apply(frame).rows:
+            self._inbox.on_order_row(row)
+        self._had(frame.table, frame.action)
+
+    def _on_executions(self, frame: ExecutionFrame) -> None:
+        fresh = self._executions.apply(frame)
+        # The first partial of a process tells of the past: positions and balances hold it already.
+        past = frame.action is Action.PARTIAL and not self._primed
+        if frame.action is Action.PARTIAL:
+            self._primed = True
+        for row in () if past else fresh:
+            self._inbox.on_execution_row(row)
+        self._had(frame.table, frame.action)
+
+    def _on_positions(self, frame: PositionFrame) -> None:
+        for row in self.positions.apply(frame).rows:
+            self._inbox.on_position_row(row)
+        self._had(frame.table, frame.action)
+
+    def _on_margins(self, frame: MarginFrame) -> None:
+        for row in self.margins.apply(frame).rows:
+            self._inbox.on_margin_row(row)
+        self._had(frame.table, frame.action)
+
+    def _on_login(self, frame: Authenticated) -> None:
+        del frame
+        self._send(bodies.encode(bodies.subscribe([*PRIVATE, *self._topics])))
+
+    def _on_refused(self, frame: Refused) -> None:
+        if frame.is_duplicate:
+            return
+        if frame.op.startswith("authKey"):
+            self._inbox.on_login_refused(frame.text)
+            return
+        self._log.warning("refused", status=frame.status, text=frame.text, topics=frame.topics)
+
+    def _on_unreadable(self, frame: Unreadable) -> None:
+        self._log.warning("unreadable frame", table=frame.table, reason=frame.reason)
+        if frame.table.startswith("orderBookL2"):
+            self.books.suspect(frame.reason)
+            for symbol, reason in self.books.take_lost().items():
+                self._again(f"orderBookL2_25:{symbol}", reason)
+
+    def _had(self, table: str, action: Action | None) -> None:
+        """A private table's partial came: after the last one the account is known."""
+        if action is Action.PARTIAL and table in self._waiting:
+            self._waiting.discard(table)
+            if not self._waiting:
+                self._inbox.on_ready()
+
+    def _again(self, topic: str, reason: str) -> None:
+        """Ask for one table's partial again: it alone is in doubt."""
+        self._log.warning("asking again", topic=topic, reason=reason)
+        self._send(bodies.encode(bodies.unsubscribe([topic])))
+        self._send(bodies.encode(bodies.subscribe([topic])))
+
+    _HANDLERS: dict[type, Callable[..., None]] = {  # noqa: RUF012 - filled once, never changed
+        TradeFrame: _on_trades,
+        QuoteFrame: _on_quotes,
+        InstrumentFrame: _on_instruments,
+        FundingFrame: _on_fundings,
+        OrderFrame: _on_orders,
+        ExecutionFrame: _on_executions,
+        PositionFrame: _on_positions,
+        MarginFrame: _on_margins,
+        Authenticated: _on_login,
+        Refused: _on_refused,
+        Unreadable: _on_unreadable,
+    }
