@@ -194,6 +194,14 @@ class Exchange(ABC):
         """Let go of everything; every task and socket of the exchange has ended when this returns."""
         self.close()
 
+    def health(self) -> dict[str, str]:
+        """What an operator wants to see of the connection: rate budget, clock offset, reconnects, as texts."""
+        return {}
+
+    async def cancel_every_order(self) -> None:
+        """Take every open order of the account away, also those of others."""
+        raise NotImplementedError(f"{self.name} cannot cancel every order")
+
     def server_now(self) -> int:
         """The exchange's own clock, as far as it is known: ns."""
         raise NotImplementedError(f"{self.name} has no clock of its own")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -60,6 +61,17 @@ class Host:
             result = getattr(self.strategy, callback)()
             if hasattr(result, "send"):
                 self._drive(callback, result)
+        except RAISED as error:
+            self.failed(callback, None, error)
+
+    async def wait(self, callback: str) -> None:
+        """Call on_start or on_stop where there is something to wait for."""
+        if not self.defines(callback):
+            return
+        try:
+            result = getattr(self.strategy, callback)()
+            if inspect.isawaitable(result):
+                await result
         except RAISED as error:
             self.failed(callback, None, error)
 

@@ -102,11 +102,11 @@ class LiveSession:
         """Open, trade, close. What an exchange raises while it opens goes up."""
         try:
             for exchange in self._exchanges:
-                await exchange.open(self._router)
+                await exchange.open(self._router.listener(exchange.name))
             self.money = self._make_money()
             self._router.on_money = self._watch if self._max_drawdown is not None else None
             for host in self._hosts:
-                await host.start()
+                await host.wait("on_start")
             for exchange in self._exchanges:
                 self._router.on_position_mode(self._first_mode(exchange))
             self._subscribe()
@@ -135,7 +135,7 @@ class LiveSession:
         """on_stop, cancels, and the answers to them."""
         for host in self._hosts:
             if not host.stopped:
-                await host.finish()
+                await host.wait("on_stop")
                 host.stopped = True
             host.trader.cancel_all()
         loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ quote currency, so the base currency shows what it began with and the profit sta
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from hbkit.exchange import Exchange
 from hbkit.model import Currency
@@ -23,6 +24,7 @@ class Money:
         self._ledgers = ledgers
         self._currencies: dict[str, Currency] = {}
         self._start: dict[str, int] = {}
+        self._peaks: dict[str, int] = {}
         for exchange in exchanges.values():
             for wallet in exchange.wallets():
                 self._currencies[wallet.currency.code] = wallet.currency
@@ -38,6 +40,14 @@ class Money:
             for code, amount in ledger.unrealized(self._exchanges[name].reference_price).items():
                 equity[code] = equity.get(code, 0) + amount
         return equity
+
+    def fallen(self, limit: Decimal) -> str:
+        """Why the run must end: equity fell by more than `limit` (a part) from its peak, in words; else empty."""
+        for code, equity in self.booked_equity().items():
+            peak = self._peaks[code] = max(equity, self._peaks.get(code, equity))
+            if peak > 0 and equity < peak * (1 - limit):
+                return f"risk.max_drawdown: {code} fell by {(peak - equity) / peak:.2%} from its peak"
+        return ""
 
     def rows(self) -> list[MoneyRow]:
         """One row per currency, equity as the exchanges book it."""

@@ -16,6 +16,7 @@ from hbkit.data.source import Batch, Source, SourceInfo
 from hbkit.data.timeline import Timeline
 from hbkit.errors import StrategyError
 from hbkit.model import PositionModeChange
+from hbkit.runtime.ending import Ending
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
 from hbkit.runtime.record import Recorder
@@ -33,19 +34,6 @@ class Feed:
 
     exchange: SimulatedExchange
     source: Source
-
-
-@dataclass
-class Ending:
-    """Why a run ended; the first cause counts."""
-
-    reason: str = ""
-    exit_code: int = 0
-
-    def set(self, reason: str, exit_code: int) -> None:
-        """Record the cause, unless there is one already."""
-        if not self.reason:
-            self.reason, self.exit_code = reason, exit_code
 
 
 class ReplaySession:
@@ -81,7 +69,6 @@ class ReplaySession:
         self._max_drawdown = max_drawdown
         self.progress: Callable[[float, int], None] | None = None
         """Called after each window with the part done (0..1) and the time of the data."""
-        self._peaks: dict[str, int] = {}
         self._exchanges = {feed.exchange.name: feed.exchange for feed in feeds}
 
     def stop(self, reason: str, exit_code: int) -> None:
@@ -212,10 +199,9 @@ class ReplaySession:
         """End the run when equity has fallen too far below its peak in any currency."""
         limit = self._max_drawdown
         assert limit is not None
-        for code, equity in self.money.booked_equity().items():
-            peak = self._peaks[code] = max(equity, self._peaks.get(code, equity))
-            if peak > 0 and equity < peak * (1 - limit):
-                self.stop(f"risk.max_drawdown: {code} fell by {(peak - equity) / peak:.2%} from its peak", 6)
+        reason = self.money.fallen(limit)
+        if reason:
+            self.stop(reason, 6)
 
 
 class _Of:

@@ -80,6 +80,10 @@ class MarketView:
         """The strategy's open orders here, oldest first."""
         return self._trader.orders(self.instrument)
 
+    def held(self) -> list[Position]:
+        """The legs that are not flat, in either position mode."""
+        return [position for side in PositionSide if (position := self.leg(side)).qty]
+
     def leg(self, side: PositionSide) -> Position:
         """One leg of the strategy's position as a value."""
         leg = self._trader.ledger.legs.get(self.instrument, side)

@@ -123,7 +123,7 @@ class BitmexExchange(Exchange):
         for task in list(self._tasks):
             task.cancel()
         if self._socket is not None:
-            await self._socket.stop()
+            await self._socket.close()
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, *self._tasks, return_exceptions=True)
@@ -150,9 +150,9 @@ class BitmexExchange(Exchange):
         stream = self._stream
         if stream is None:
             return None
-        for row in stream.rows.rows:
-            if known(row.symbol) == instrument.symbol and known(row.markPrice):
-                return known(row.markPrice)
+        mark = stream.marks.get(instrument.symbol)
+        if mark is not None:
+            return mark
         book = stream.books.book(instrument.symbol)
         return stream.last.get(instrument.symbol) or (book.mid if book is not None else None)
 
@@ -164,6 +164,11 @@ class BitmexExchange(Exchange):
     def server_now(self) -> int:
         """The exchange's clock."""
         return self._rest.server.now()
+
+    def health(self) -> dict[str, str]:
+        """Calls left in the minute and the second, and how far this machine's clock is off."""
+        budget = self._rest.left()
+        return {"calls left": f"{budget[0]:.0f}/min {budget[1]:.0f}/s", "clock": f"{self._rest.server.offset / SECOND:+.3f} s"}
 
     # -- questions
 
@@ -205,6 +210,12 @@ class BitmexExchange(Exchange):
                 found.append(Holding(instrument, value.side, units, known(row.unrealisedCost) or 0))
         return found
 
+    async def cancel_every_order(self) -> None:
+        """DELETE /order/all: one call whatever their number."""
+        body = bodies.encode(bodies.cancel_all_body())
+        for row in await self._insist("DELETE", "/order/all", body, list[OrderRow], urgent=True):
+            self.on_order_row(row)
+
     # -- acting
 
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
@@ -236,13 +247,12 @@ class BitmexExchange(Exchange):
             # Ours alone bears this id: the first try arrived, its answer was lost.
             self._lost(blank, "the exchange has an order of this id")
         except (OrderRejected, AuthenticationError, RateLimited, Overloaded) as error:
-            self._tell(msgspec.structs.replace(blank, status=OrderStatus.REJECTED, reason=error.message, refused="submit"))
+            self._reject(blank, error.message)
         except WireError as error:
             if may_have_arrived(error):
                 self._lost(blank, error.message)
             else:
-                reason = error.message
-                self._tell(msgspec.structs.replace(blank, status=OrderStatus.REJECTED, reason=reason, refused="submit"))
+                self._reject(blank, error.message)
         else:
             self.on_order_row(row)
 
@@ -346,7 +356,7 @@ class BitmexExchange(Exchange):
 
     def _command(self, raw: bytes) -> None:
         if self._socket is not None:
-            self._socket.send(raw)
+            self._do(self._socket.send(raw))
 
     def _on_down(self, reason: str) -> None:
         self._log.warning("disconnected", reason=reason)
@@ -385,6 +395,9 @@ class BitmexExchange(Exchange):
             self._keep(report)
         if self._listener is not None:
             self._listener.on_order(report)
+
+    def _reject(self, blank: OrderReport, reason: str) -> None:
+        self._tell(msgspec.structs.replace(blank, status=OrderStatus.REJECTED, reason=reason, refused="submit"))
 
     def _lost(self, blank: OrderReport, reason: str) -> None:
         """No answer: the order may or may not be there, until evidence tells."""

@@ -26,7 +26,9 @@ EXPIRES_SECONDS: Final = 10
 MINUTE_LIMIT: Final = 120
 SECOND_LIMIT: Final = 10
 _TIMEOUT: Final = 8.0
-_SECOND_LAYER: Final = frozenset({("POST", "/order"), ("PUT", "/order"), ("DELETE", "/order"), ("DELETE", "/order/all")})
+_SECOND_LAYER: Final = frozenset(
+    {("POST", "/order"), ("PUT", "/order"), ("DELETE", "/order"), ("DELETE", "/order/all")}
+)
 _OVERLOADED: Final = "currently overloaded"
 
 
@@ -47,13 +49,9 @@ class Rest:
         self.server = ServerClock(connection.clock)
         self._connection = connection
         loop_clock = LoopClock()
-        self.budget = RateBudget(
-            {
-                "minute": TokenBucket(MINUTE_LIMIT, MINUTE_LIMIT / 60, loop_clock),
-                "second": TokenBucket(SECOND_LIMIT, SECOND_LIMIT, loop_clock),
-            },
-            clock=loop_clock,
-        )
+        self._minute = TokenBucket(MINUTE_LIMIT, MINUTE_LIMIT / 60, loop_clock)
+        self._second = TokenBucket(SECOND_LIMIT, SECOND_LIMIT, loop_clock)
+        self.budget = RateBudget({"minute": self._minute, "second": self._second}, clock=loop_clock)
         self._http = HttpClient(
             connection.rest_url,
             clock=connection.clock,
@@ -70,6 +68,10 @@ class Rest:
     async def close(self) -> None:
         """Close the session."""
         await self._http.close()
+
+    def left(self) -> tuple[float, float]:
+        """Calls that may be made now: in the minute, in the second."""
+        return self._minute.available(), self._second.available()
 
     def expiry(self) -> int:
         """When a request that was signed by now can no longer be accepted: ns on the exchange's clock."""

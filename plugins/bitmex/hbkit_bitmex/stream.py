@@ -82,7 +82,12 @@ class Stream:
     """Frames in, values out."""
 
     def __init__(
-        self, connection: Connection, listener: Listener, inbox: Inbox, send: Callable[[bytes], None], expiry: Callable[[], int]
+        self,
+        connection: Connection,
+        listener: Listener,
+        inbox: Inbox,
+        send: Callable[[bytes], None],
+        expiry: Callable[[], int],
     ) -> None:
         """
         :param send: hands a command to the socket.
@@ -108,6 +113,8 @@ class Stream:
         self._quotes: Feed[QuoteRow] = Feed()
         self._fundings: Feed[FundingRow] = Feed()
         self._bins: dict[str, Feed[BinRow]] = {}
+        self.marks: dict[str, float] = {}
+        """The mark price, per symbol."""
         self.last: dict[str, float] = {}
         """The price of the last trade, per symbol."""
 
@@ -115,7 +122,8 @@ class Stream:
 
     def up(self) -> None:
         """A new connection: forget what was known, log in."""
-        for table in (self.books, self.orders, self.positions, self.margins, self.rows):
+        self.books.reset()
+        for table in (self.orders, self.positions, self.margins, self.rows):
             table.reset()
         for feed in (self._trades, self._quotes, self._fundings, *self._bins.values()):
             feed.reset()
@@ -184,6 +192,7 @@ class Stream:
             instrument = self._instruments.get(symbol)
             mark = wire.mark(row, instrument) if instrument is not None else None
             if mark is not None:
+                self.marks[symbol] = mark.price
                 self._listener.on_mark(mark)
 
     def _on_fundings(self, frame: FundingFrame) -> None:
