@@ -118,12 +118,12 @@ class KeyedTable(Generic[R]):
         for key in old:
             del self._rows[key]
             self._ended.pop(key, None)
+        self.lost = ""
         for row in rows:
             self._set(self._key(row), row)
         self._whole = self._whole or not symbol
         if symbol:
             self._symbols.add(symbol)
-        self.lost = ""
         changes.rows.extend(rows)
         changes.removed.extend(row for key, row in old.items() if key not in self._rows)
 
@@ -164,6 +164,10 @@ class KeyedTable(Generic[R]):
         return self._whole or getattr(row, "symbol", None) in self._symbols
 
     def _set(self, key: Key, row: R) -> None:
+        if all(part is None for part in key):
+            # Rows without any key would take each other's place.
+            self.lost = "a row without its key"
+            return
         self._rows[key] = row
         if self._finished is None:
             return

@@ -182,6 +182,14 @@ def test_a_doubled_insert_is_harmless_and_a_contradicting_one_is_asked_about():
     assert orders.lost
 
 
+@pytest.mark.parametrize("action", ["partial", "insert"])
+def test_rows_without_a_key_do_not_take_each_others_place(action):
+    orders: KeyedTable[OrderRow] = KeyedTable(OrderRow)
+    orders.apply(keyed("order", keys=["orderID"]))
+    orders.apply(frame_of("order", action, {"symbol": "XBTUSD"}, {"symbol": "XBTUSD"}, keys=["orderID"]))
+    assert (orders.rows, orders.lost) == ([], "a row without its key")
+
+
 def test_an_unheard_of_action_is_asked_about():
     orders: KeyedTable[OrderRow] = KeyedTable(OrderRow)
     orders.apply(keyed("order", keys=["orderID"]))
