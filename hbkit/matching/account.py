@@ -127,7 +127,7 @@ class Account:
 
     def locked(self, code: str) -> int:
         """Maintenance margin of positions plus what resting orders need, in one currency."""
-        total = sum(self._maintenance(leg) for _, leg in self._legs if leg.instrument.settle.code == code)
+        total = sum(self.maintenance(leg) for _, leg in self._legs if leg.instrument.settle.code == code)
         rows = dict.fromkeys((order.request.instrument, order.request.position_side) for order in self.orders.values())
         for instrument, side in rows:
             if instrument.is_spot:
@@ -144,7 +144,7 @@ class Account:
         The larger of the two sides; what only closes the position needs none. A marketable order counts at the prices
         it would get (`walk`).
         """
-        rate = self._initial_rate(instrument) + Fraction(instrument.taker_fee)
+        rate = self.initial_rate(instrument) + Fraction(instrument.taker_fee)
         sides = {1: 0, -1: 0}
         for sign in sides:
             uncovered = self._uncovered_value(instrument, side, sign, extra, walk)
@@ -165,12 +165,14 @@ class Account:
         self.currencies.setdefault(currency.code, currency)
         return currency.code
 
-    def _initial_rate(self, instrument: Instrument) -> Fraction:
+    def initial_rate(self, instrument: Instrument) -> Fraction:
+        """The part of a value that has to be there before a position of it may be opened."""
         rate = Fraction(instrument.init_margin)
         leverage = self._leverages.get(instrument, self._leverage)
         return max(rate, 1 / leverage) if leverage else rate
 
-    def _maintenance(self, leg: Leg) -> int:
+    def maintenance(self, leg: Leg) -> int:
+        """What a position locks of its settlement currency; a venue with rules of its own overrides it."""
         if not leg.units or leg.instrument.is_spot:
             return 0
         needed = abs(leg.cost) * Fraction(leg.instrument.maint_margin)

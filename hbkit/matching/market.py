@@ -69,9 +69,16 @@ class Market:
         return self.book.mid
 
     def available(self, side: Side, ticks: int) -> int:
-        """Outside units at a level, less what accounts took since its last recorded change."""
+        """Outside units at a level, less what accounts took since its last recorded change.
+
+        Less than a lot that was left over is nothing: nobody can take it, and it must not stand at a crossed price.
+        """
         size = self.book.size(side, ticks)
-        return max(0, size - self._dents.get((side, ticks), 0)) if self._dents else size
+        dent = self._dents.get((side, ticks)) if self._dents else None
+        if dent is None:
+            return size
+        left = size - dent
+        return left if left >= self.instrument.lot_units else 0
 
     def best(self, side: Side) -> int | None:
         """Best outside price of a side that has something left, or best account order there if that is better."""
