@@ -145,12 +145,14 @@ class Account:
         it would get (`walk`).
         """
         rate = self.initial_rate(instrument) + Fraction(instrument.taker_fee)
-        sides = {1: 0, -1: 0}
-        for sign in sides:
-            uncovered = self._uncovered_value(instrument, side, sign, extra, walk)
-            needed = uncovered * rate
-            sides[sign] = -(-needed.numerator // needed.denominator)
-        return max(sides.values())
+        needed = self.order_value(instrument, side, extra, walk) * rate
+        return -(-needed.numerator // needed.denominator)
+
+    def order_value(
+        self, instrument: Instrument, side: PositionSide, extra: EngineOrder | None = None, walk: Walk | None = None
+    ) -> int:
+        """What the open orders of a leg would add to its position: the larger side, less what only closes it."""
+        return max(self._uncovered_value(instrument, side, sign, extra, walk) for sign in (1, -1))
 
     def shortage(self, order: EngineOrder, walk: Walk) -> tuple[int, Currency] | None:
         """What is missing, and in which currency, for `order` to be accepted; None when it can be."""
