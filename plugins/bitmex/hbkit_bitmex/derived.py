@@ -38,34 +38,36 @@ class Derived:
         self._tape = tape
         self._symbol = symbol
         self._basis = BASIS[symbol]
+        kinds = tape.info().kinds[SYMBOL] - {Rows.CANDLE}
+        self._kinds = kinds - {Rows.MARK, Rows.FUNDING} if symbol in SPOT else kinds
 
     def info(self) -> SourceInfo:
         """What is on the tape."""
         base = self._tape.info()
-        kinds = base.kinds[SYMBOL] - {Rows.CANDLE}
-        if self._symbol in SPOT:
-            kinds -= {Rows.MARK, Rows.FUNDING}
         return replace(
             base,
             name=f"{base.name}/{self._symbol}",
-            kinds={self._symbol: kinds},
+            kinds={self._symbol: self._kinds},
             intervals={},
             provenance=(
                 Provenance(
                     self._symbol,
                     "derived",
-                    f"from XBTUSD of the same moment: price {self._basis:+g}, quantity = the same bitcoin in whole lots",
+                    f"from XBTUSD of the same moment: price {self._basis:+g}, quantity = the same bitcoin, whole lots",
                 ),
             ),
         )
 
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
         """Rows with start <= ts < end, window by window as the tape beneath has them."""
-        kinds = self.info().kinds[self._symbol]
         for window in self._tape.windows(start, end):
-            yield [self._derived(batch) for batch in window if batch.symbol == SYMBOL and batch.kind in kinds]
+            yield self.of(window)
 
-    def _derived(self, batch: Batch) -> Batch:
+    def of(self, window: Sequence[Batch]) -> list[Batch]:
+        """What is derived from a window of the tape."""
+        return [self._from(batch) for batch in window if batch.symbol == SYMBOL and batch.kind in self._kinds]
+
+    def _from(self, batch: Batch) -> Batch:
         columns = batch.columns
         if batch.kind in (Rows.TRADE, Rows.LEVEL):
             side, price, qty = columns
@@ -85,3 +87,24 @@ class Derived:
         units = lots * round(LOT[self._symbol] * 1e8)
         qty: Floats = units / (1e8 / CONTRACTS_PER_COIN[self._symbol])
         return qty
+
+
+class Family:
+    """A tape and what is derived from it as one source: the tape beneath is read once."""
+
+    def __init__(self, tape: Source, symbols: Sequence[str] = tuple(BASIS)) -> None:
+        self._tape = tape
+        self._derived = [derive(tape, symbol) for symbol in symbols]
+
+    def info(self) -> SourceInfo:
+        """What is on all of them."""
+        base = self._tape.info()
+        infos = [derived.info() for derived in self._derived]
+        kinds = {**base.kinds, **{symbol: found for info in infos for symbol, found in info.kinds.items()}}
+        provenance = (*base.provenance, *(line for info in infos for line in info.provenance))
+        return replace(base, kinds=kinds, provenance=provenance, rows=None)
+
+    def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
+        """Each window of the tape with its derivations."""
+        for window in self._tape.windows(start, end):
+            yield [*window, *(batch for derived in self._derived for batch in derived.of(window))]

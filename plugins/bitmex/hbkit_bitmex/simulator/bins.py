@@ -1,6 +1,7 @@
-"""Candles of one symbol as `/trade/bucketed` and `tradeBin*` give them: stamped at their END, opened at the last close.
+"""Candles of one symbol as `/trade/bucketed` and `tradeBin*` give them: stamped at their END (protocol 4.4).
 
-Protocol 4.4. A bin without a trade is a row too, zeros and the close before; before a symbol's first trade there is none.
+A bin opens at the close before it. One without a trade is a row too, with zeros and the close before; before a symbol's
+first trade there is none.
 """
 
 from __future__ import annotations

@@ -14,53 +14,16 @@ from hbkit_bitmex.simulator.numbers import Number, notionals, number, plain
 Row = dict[str, Any]
 
 MOVING = frozenset(
-    [
-        "askPrice",
-        "bidPrice",
-        "midPrice",
-        "impactAskPrice",
-        "impactBidPrice",
-        "impactMidPrice",
-        "fairBasis",
-        "fairBasisRate",
-        "fairPrice",
-        "markPrice",
-        "indicativeSettlePrice",
-        "foreignNotional24h",
-        "homeNotional24h",
-        "volume24h",
-        "turnover24h",
-        "volume",
-        "turnover",
-        "totalVolume",
-        "totalTurnover",
-        "prevTotalVolume",
-        "prevTotalTurnover",
-        "vwap",
-        "highPrice",
-        "lowPrice",
-        "lastPrice",
-        "lastPriceProtected",
-        "lastTickDirection",
-        "lastChangePcnt",
-        "prevPrice24h",
-        "prevClosePrice",
-        "fundingRate",
-        "indicativeFundingRate",
-        "fundingTimestamp",
-        "fundingBaseRate",
-        "fundingQuoteRate",
-        "openingTimestamp",
-        "closingTimestamp",
-        "openInterest",
-        "openValue",
-        "timestamp",
-        "hasLiquidity",
-        "minTick",
-        "instrumentID",
-        "pool",
-    ]
-)
+    {
+        "askPrice", "bidPrice", "midPrice", "impactAskPrice", "impactBidPrice", "impactMidPrice", "fairBasis",
+        "fairBasisRate", "fairPrice", "markPrice", "indicativeSettlePrice", "foreignNotional24h", "homeNotional24h",
+        "volume24h", "turnover24h", "volume", "turnover", "totalVolume", "totalTurnover", "prevTotalVolume",
+        "prevTotalTurnover", "vwap", "highPrice", "lowPrice", "lastPrice", "lastPriceProtected", "lastTickDirection",
+        "lastChangePcnt", "prevPrice24h", "prevClosePrice", "fundingRate", "indicativeFundingRate", "fundingTimestamp",
+        "fundingBaseRate", "fundingQuoteRate", "openingTimestamp", "closingTimestamp", "timestamp", "hasLiquidity",
+        "minTick", "instrumentID", "pool",
+    }
+)  # fmt: skip
 """Columns of the packaged rows that were true at the moment of their recording only."""
 
 FUNDING_HOURS = 8 * HOUR

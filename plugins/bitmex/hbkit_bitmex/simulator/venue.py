@@ -1,7 +1,7 @@
 """The venue: markets, accounts, orders and executions on the engine; pure, without sockets and without a clock.
 
-Whoever drives it calls `begin(ts, wall)`, then market events or requests, then `finish()`, which hands out what the step
-changed as rows per table. Requests are in `trading`, what REST reads is in `reading`.
+Whoever drives it calls `begin(ts, wall)`, then market events or requests, then `finish()`, which hands out what the
+step changed as rows per table. Requests are in `trading`, what REST reads is in `reading`.
 """
 
 from __future__ import annotations
