@@ -1,4 +1,4 @@
-"""Plays a tape into the venue: whole groups of rows of one moment, shifted by whole minutes so that the tape begins now.
+"""Plays a tape into the venue: rows of one moment together, shifted by whole minutes so that the tape begins now.
 
 What lies before the beginning is played without telling anybody: it is the history that clients can ask for. When the
 tape ends it starts again, shifted once more: the book is cleared first, and prices jump to where the tape began.
@@ -196,11 +196,11 @@ class Feed:
 
     def _marks(self, batch: Batch, market: PublicMarket) -> Play:
         venue = self._venue
-        prices, indices = (column.tolist() for column in batch.columns)
+        prices, known = batch.columns
+        indices = np.where(np.isnan(known), prices, known).tolist()
 
         def play(row: int) -> None:
-            index = indices[row]
-            venue.index(market, index if index == index else prices[row])
+            venue.index(market, indices[row])
 
         return play
 

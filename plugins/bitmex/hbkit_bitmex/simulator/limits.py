@@ -1,4 +1,4 @@
-"""Rate limits: token buckets per key and per address, their headers, and the ban of who goes on regardless (protocol 6).
+"""Rate limits: token buckets per key and per address, their headers, and the ban of who goes on (protocol 6).
 
 They count on the wall clock: a fast market gives nobody more requests.
 """

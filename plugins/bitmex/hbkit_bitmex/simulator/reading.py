@@ -12,7 +12,7 @@ from hbkit_bitmex.simulator.auth import Key
 from hbkit_bitmex.simulator.bins import SIZES
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
 from hbkit_bitmex.simulator.parameters import Parameters
-from hbkit_bitmex.simulator.public import PublicMarket
+from hbkit_bitmex.simulator.public import Index, PublicMarket
 from hbkit_bitmex.simulator.query import answer, series
 from hbkit_bitmex.simulator.refusals import bad_request
 from hbkit_bitmex.simulator.venue import Venue
@@ -72,7 +72,7 @@ def _by_time(lists: list[Iterable[Row]]) -> list[Row]:
 def trades(venue: Venue, sent: Parameters) -> list[Row]:
     """Trades since shortly before the simulator began, indices' referential ones included."""
     wanted = series(read.text(sent, "symbol")).upper()
-    sources = {**venue.markets, **venue.indices}
+    sources: dict[str, PublicMarket | Index] = {**venue.markets, **venue.indices}
     lists: list[Iterable[Row]] = [one.trades for name, one in sources.items() if wanted in ("", name.upper())]
     return answer("trade", _by_time(lists) if lists else [], sent, most=TRADES_MAX)
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from hbkit.chance import Chance
 from hbkit.clock import Clock
 from hbkit_bitmex.simulator import leverage, parameters, reading, trading
+from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.drive import Drive
 from hbkit_bitmex.simulator.faults import Faults
@@ -74,17 +75,14 @@ class Rest:
             "/stats": reading.stats,
             "/wallet/assets": reading.assets,
         }
-        routes: dict[tuple[str, str], Handler] = {
-            ("GET", route): (lambda call, rows=rows: rows(venue, call.sent)) for route, rows in tables.items()
-        }
+        routes: dict[tuple[str, str], Handler] = {("GET", route): _table(venue, rows) for route, rows in tables.items()}
         # Some ask for the root with, some without a slash (section 1).
-        root: Handler = lambda call: {"name": "BitMEX API", "version": VERSION, "timestamp": call.wall // 1_000_000}
-        return {**routes, ("GET", ""): root, ("GET", "/"): root}
+        return {**routes, ("GET", ""): _root, ("GET", "/"): _root}
 
     def _private_routes(self) -> dict[tuple[str, str], tuple[str, Handler]]:
         """Per route the permission that is needed (empty for reading), and what answers."""
         venue = self._venue
-        tables: dict[tuple[str, str], tuple[str, Callable[[Venue, Any, Parameters], Any]]] = {
+        tables: dict[tuple[str, str], tuple[str, Callable[[Venue, VenueAccount, Parameters], Any]]] = {
             ("GET", "/order"): ("", reading.orders),
             ("POST", "/order"): ("order", trading.place),
             ("PUT", "/order"): ("order", trading.amend),
@@ -101,8 +99,7 @@ class Rest:
             ("GET", "/user/walletHistory"): ("", reading.wallet_history),
         }
         routes: dict[tuple[str, str], tuple[str, Handler]] = {
-            where: (permission, lambda call, act=act: act(venue, _key(call).account, call.sent))
-            for where, (permission, act) in tables.items()
+            where: (permission, _own(venue, act)) for where, (permission, act) in tables.items()
         }
         routes["POST", "/order/cancelAllAfter"] = ("orderCancel", self._cancel_all_after)
         routes["GET", "/user"] = ("", lambda call: reading.user(venue, _key(call)))
@@ -125,8 +122,8 @@ class Rest:
         route = path[len(PREFIX) :] if path.startswith(PREFIX) else path
         body = await request.read()
         verb = request.method
-        if self._faults:
-            await self._before(request, verb, route)
+        if self._faults and await self._lost_before(verb, route):
+            return _break(request)
         await self._drive.ready()
         status, headers, answer = self._answer(request, verb, route, target, query, body)
         if self._faults:
@@ -190,21 +187,35 @@ class Rest:
 
     # -- faults
 
-    async def _before(self, request: web.Request, verb: str, route: str) -> None:
+    async def _lost_before(self, verb: str, route: str) -> bool:
+        """Delay the request where that is asked for; True when it is to be lost."""
         if (fault := self._faults.on_request("delay", verb, route)) is not None:
             await asyncio.sleep(fault.seconds)
-        if self._faults.on_request("lost_request", verb, route):
-            raise _break(request)
+        return self._faults.on_request("lost_request", verb, route) is not None
 
     def _after(
         self, request: web.Request, verb: str, route: str, status: int, headers: dict[str, str], answer: bytes
     ) -> web.Response:
         if self._faults.on_request("lost_reply", verb, route):
-            raise _break(request)
+            return _break(request)
         if self._faults.on_request("bad_gateway", verb, route):
             page = b"<html><head><title>502 Bad Gateway</title></head></html>"
             return web.Response(status=502, headers={**headers, "Content-Type": "text/html"}, body=page)
         return web.Response(status=status, headers=headers, body=answer)
+
+
+def _table(venue: Venue, rows: Callable[[Venue, Parameters], Any]) -> Handler:
+    """A public route as a handler."""
+    return lambda call: rows(venue, call.sent)
+
+
+def _own(venue: Venue, act: Callable[[Venue, VenueAccount, Parameters], Any]) -> Handler:
+    """A route of the account that is logged in."""
+    return lambda call: act(venue, _key(call).account, call.sent)
+
+
+def _root(call: Call) -> Any:
+    return {"name": "BitMEX API", "version": VERSION, "timestamp": call.wall // 1_000_000}
 
 
 def _key(call: Call) -> Key:
@@ -219,8 +230,8 @@ def _sheddable(verb: str, route: str, sent: Parameters) -> bool:
     return not ("Close" in parameters.text(sent, "execInst") and parameters.given(sent, "orderQty") is None)
 
 
-def _break(request: web.Request) -> BaseException:
-    """The connection is gone; what the handler would still say reaches nobody."""
+def _break(request: web.Request) -> web.Response:
+    """Break the connection; the response is for the server's own loop alone and reaches nobody."""
     if request.transport is not None:
         request.transport.abort()
-    return ConnectionResetError("the connection was broken on request")
+    return web.Response(status=500)

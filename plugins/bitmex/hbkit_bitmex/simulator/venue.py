@@ -197,6 +197,11 @@ class Venue:
         bids, asks = market.board.ten
         return {"symbol": market.symbol, "bids": bids, "asks": asks, "timestamp": self.stamp}
 
+    def fresh_ten(self, market: PublicMarket) -> Row:
+        """The ten levels as they stand, for a partial."""
+        market.board.ten = market.board.top_ten()
+        return self.ten_row(market)
+
     # -- the market
 
     def level(self, market: PublicMarket, side: Side, ticks: int, units: int) -> None:
@@ -210,8 +215,8 @@ class Venue:
     def outside_quote(self, market: PublicMarket, bid: int | None, bid_units: int, ask: int | None, units: int) -> None:
         """A tape without levels: its best bid and ask are the whole book."""
         for side in Side:
-            for ticks in market.market.book.prices(side):
-                market.board.touch(side, ticks)
+            for known in market.market.book.prices(side):
+                market.board.touch(side, known)
         market.market.quote(bid, bid_units, ask, units)
         for side, ticks in ((Side.BUY, bid), (Side.SELL, ask)):
             if ticks is not None:
