@@ -56,13 +56,14 @@ class Client:
         self._queue.append((now, frame))
         self._bytes += len(frame)
         if self._bytes > QUEUE_BYTES or now - self._queue[0][0] > QUEUE_AGE:
+            self._queue.clear()
             self.close(POLICY_VIOLATION, b"slow consumer")
             return
         self._idle.clear()
         self._wake.set()
 
     def close(self, code: int, reason: bytes = b"") -> None:
-        """Write nothing more, then close."""
+        """Close after what is queued is written."""
         self.closing = (code, reason)
         self._wake.set()
 
@@ -77,10 +78,9 @@ class Client:
                 self._idle.set()
                 await self._wake.wait()
                 self._wake.clear()
-            # What the close was preceded by goes out first, unless it is the backlog of a slow consumer.
             if self.closing[0] == ABNORMAL:
                 return
-            while self._queue and self.closing[0] != POLICY_VIOLATION:
+            while self._queue:
                 await self.socket.send_frame(self._queue.popleft()[1], WSMsgType.TEXT)
             await self.socket.close(code=self.closing[0], message=self.closing[1])
         except ConnectionError:
