@@ -48,7 +48,7 @@ class Feed:
         self._windows: Iterator[Window] = iter(())
         self._window = Window([], [], [], [])
         self._at = 0
-        self._open(self._first)
+        self._play_candles(now)
         self._play_history(_floor(now), now, rates)
 
     # -- the past
@@ -60,7 +60,7 @@ class Feed:
             if not market.instrument.is_spot:
                 market.ticker.schedule(begin, list(rates))
         while self._row_ts < begin:
-            self._lean(begin - SHOWN)
+            self._lean()
         venue.begin(begin, now)
         for market in venue.markets.values():
             market.close_bins(begin)
@@ -71,8 +71,19 @@ class Feed:
         venue.begin(now, now)
         venue.finish()
 
-    def _lean(self, shown: int) -> None:
-        """One row of history: trades go into candles, the newest ones also into the list of trades."""
+    def _play_candles(self, now: int) -> None:
+        """The oldest part: trades go into candles, and nothing else is kept of them."""
+        end = max(self._first, _floor(now) - self._shift - SHOWN)
+        for window in self._source.windows(self._first, end):
+            for batch in window:
+                market = self._venue.markets.get(batch.symbol)
+                if market is not None and batch.kind is Rows.TRADE:
+                    _into_candles(market, batch, self._shift)
+        self._minute = end + self._shift + MINUTE
+        self._open(end)
+
+    def _lean(self) -> None:
+        """One row of the newer part: trades go into candles and into the list of trades."""
         window, at = self._window, self._at
         batch = window.batches[window.batch[at]]
         ts = self._row_ts
@@ -81,19 +92,16 @@ class Feed:
                 market.close_bins(ts)
             self._minute = _floor(ts) + MINUTE
         if batch.kind is Rows.TRADE:
-            self._lean_trade(batch, window.row[at], ts, shown)
+            self._lean_trade(batch, window.row[at], ts)
         self._move_on()
 
-    def _lean_trade(self, batch: Batch, row: int, ts: int, shown: int) -> None:
+    def _lean_trade(self, batch: Batch, row: int, ts: int) -> None:
         market = self._venue.markets.get(batch.symbol)
         if market is None:
             return
         instrument = market.instrument
         side, price, qty = (column[row] for column in batch.columns)
         ticks, units = instrument.ticks(float(price)), round(float(qty) / float(instrument.unit_size))
-        if ts < shown:
-            market.bins.add(ts, ticks, units, instrument.value_at(units, ticks))
-            return
         self._venue.begin(ts, ts)
         market.trade(ts, self._venue.stamp, _SIDES[int(side)], ticks, units, self._venue.new_id())
 
@@ -203,6 +211,17 @@ class Feed:
             venue.index(market, indices[row])
 
         return play
+
+
+def _into_candles(market: PublicMarket, batch: Batch, shift: int) -> None:
+    value_at = market.instrument.value_at
+    minute = 0
+    for ts, ticks, units in zip(batch.ts.tolist(), _ticks(market, batch, 1), _units(market, batch, 2), strict=True):
+        at = ts + shift
+        if at >= minute:
+            market.close_bins(at)
+            minute = _floor(at) + MINUTE
+        market.bins.add(at, ticks, units, value_at(units, ticks))
 
 
 def _ticks(market: PublicMarket, batch: Batch, column: int) -> list[int]:

@@ -13,15 +13,15 @@ from typing import Any
 
 import aiohttp
 import pytest
+from hbkit_bitmex.simulator import Options, Running, serve
+from hbkit_bitmex.simulator.accounts import VenueAccount
+from hbkit_bitmex.simulator.venue import Venue
 from yarl import URL
 
 from hbkit.chance import Chance
 from hbkit.clock import SECOND
 from hbkit.model import Side
 from hbkit.net.virtual import VirtualLoop, run_virtual
-from hbkit_bitmex.simulator import Options, Running, serve
-from hbkit_bitmex.simulator.accounts import VenueAccount
-from hbkit_bitmex.simulator.venue import Venue
 
 START = 1_559_001_600 * SECOND
 """Where the virtual loop begins: 2019-05-28T00:00:00Z."""
@@ -141,7 +141,7 @@ Story = Callable[[Desk], Awaitable[Any]]
 def at_the_desk() -> Callable[..., Any]:
     """Runs `async def story(desk)` against a simulator on a virtual loop; options are those of the simulator."""
 
-    def run(story: Story, **options: Any) -> Any:
+    def run(story: Story, start: int = START, **options: Any) -> Any:
         chosen = {"path": "venue", "history": 120 * SECOND, "limits": False, **options}
         accounts = (("other", SECRETS["other"]),)
 
@@ -156,7 +156,7 @@ def at_the_desk() -> Callable[..., Any]:
                 stack.push_async_callback(desk.leave)
                 return await story(desk)
 
-        return run_virtual(main)
+        return run_virtual(main, start=start)
 
     return run
 

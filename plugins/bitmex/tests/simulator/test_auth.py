@@ -6,9 +6,9 @@ import hmac
 
 import aiohttp
 import pytest
+from hbkit_bitmex.simulator.auth import signature
 
 from hbkit.clock import SECOND
-from hbkit_bitmex.simulator.auth import signature
 
 OFFICIAL = "chNOOS4KvNXR_Xq4k4c9qsfoKWvnDecLATCRlcBwyKDYnWgO"
 ORDER = '{"symbol":"XBTM15","price":219.0,"clOrdID":"mm_bitmex_1a/oemUeQ4CAJZgP3fjHsA","orderQty":98}'

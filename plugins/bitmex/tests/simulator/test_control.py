@@ -50,7 +50,9 @@ def test_a_market_that_stands_still_still_takes_orders(at_the_desk):
 @pytest.mark.parametrize(("fault", "orders"), [("lost_request", 0), ("lost_reply", 1)])
 def test_a_broken_connection_leaves_one_order_or_none(at_the_desk, fault, orders):
     async def story(desk):
-        await desk.raw("POST", "/control/faults", f'{{"fault": "{fault}", "verb": "POST", "route": "/order", "count": 1}}')
+        await desk.raw(
+            "POST", "/control/faults", f'{{"fault": "{fault}", "verb": "POST", "route": "/order", "count": 1}}'
+        )
         with pytest.raises(aiohttp.ClientError):
             await desk.call("POST", "/order", ORDER)
         rows = (await desk.call("GET", "/order")).body

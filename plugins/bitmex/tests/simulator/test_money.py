@@ -3,10 +3,10 @@
 from fractions import Fraction
 
 import pytest
-
-from hbkit.model import PositionSide
 from hbkit_bitmex.simulator import leverage, trading
 from hbkit_bitmex.simulator.refusals import Refusal
+
+from hbkit.model import PositionSide
 
 
 def market(bench, symbol, side, qty, price):

@@ -86,8 +86,7 @@ def test_repeated_wider_and_ended_subscriptions(at_the_desk):
 
 def test_classes_currencies_and_stars(at_the_desk):
     async def story(desk):
-        socket = await desk.socket("instrument:INDICES", "instrument:DERIVATIVES", "margin:USDt", "position:*")
-        return socket
+        return await desk.socket("instrument:INDICES", "instrument:DERIVATIVES", "margin:USDt", "position:*")
 
     socket = at_the_desk(story)
     indices, derivatives = socket.of("instrument")
