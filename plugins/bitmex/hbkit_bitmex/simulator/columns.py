@@ -17,7 +17,7 @@ _ORDER = (
     "orderID:g clOrdID:- clOrdLinkID:- account:i symbol:y strategy:y side:y orderQty:i price:f displayQty:i stopPx:f "
     "pegOffsetValue:f pegPriceType:y currency:y settlCurrency:y ordType:y timeInForce:y execInst:y contingencyType:y "
     "ordStatus:y triggered:y workingIndicator:b ordRejReason:- leavesQty:i cumQty:i avgPx:f text:- transactTime:t "
-    "timestamp:t"
+    "timestamp:t pool:y"
 )
 _BIN = (
     "timestamp:t symbol:y open:f high:f low:f close:f trades:i volume:i vwap:f lastSize:i turnover:i homeNotional:f "
@@ -33,7 +33,7 @@ TYPES: dict[str, dict[str, str]] = {
         "settlCurrency:y execType:y ordType:y timeInForce:y execInst:y contingencyType:y ordStatus:y triggered:y "
         "workingIndicator:b ordRejReason:- leavesQty:i cumQty:i avgPx:f commission:f brokerCommission:f feeType:y "
         "tradePublishIndicator:y text:- trdMatchID:g execCost:i execComm:i brokerExecComm:i homeNotional:f "
-        "foreignNotional:f transactTime:t timestamp:t realisedPnl:i trdType:y"
+        "foreignNotional:f transactTime:t timestamp:t realisedPnl:i trdType:y pool:y tradePool:y"
     ),
     "funding": _types("timestamp:t symbol:y fundingInterval:n fundingRate:f fundingRateDaily:f"),
     "instrument": _types(

@@ -26,6 +26,8 @@ QUEUE_AGE = 10 * SECOND
 FLUSH_SECONDS = 1.0
 POLICY_VIOLATION = 1008
 ABNORMAL = 1006
+CLOSE_SECONDS = 2.0
+"""How long a client is given to answer a close frame."""
 
 
 class Client:
@@ -40,12 +42,15 @@ class Client:
         self.account: int | None = None
         self.topics: dict[str, Group] = {}
         self.errors = 0
+        self.is_late = False
+        """True for one that was waited for in vain and has not caught up since."""
         self._clock = clock
         self._queue: deque[tuple[int, bytes]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._pump: asyncio.Task[None] | None = None
         self.closing: tuple[int, bytes] | None = None
 
     def send(self, frame: bytes) -> None:
@@ -56,11 +61,17 @@ class Client:
         self._queue.append((now, frame))
         self._bytes += len(frame)
         if self._bytes > QUEUE_BYTES or now - self._queue[0][0] > QUEUE_AGE:
-            self._queue.clear()
-            self.close(POLICY_VIOLATION, b"slow consumer")
+            self._give_up()
             return
         self._idle.clear()
         self._wake.set()
+
+    def _give_up(self) -> None:
+        """A slow consumer: its backlog goes, and the write that waits for it is not waited for any longer."""
+        self._queue.clear()
+        self.close(POLICY_VIOLATION, b"slow consumer")
+        if self._pump is not None:
+            self._pump.cancel()
 
     def close(self, code: int, reason: bytes = b"") -> None:
         """Close after what is queued is written."""
@@ -69,28 +80,41 @@ class Client:
 
     async def write(self) -> None:
         """Write what is queued, for as long as the socket lives; owned by the socket's handler."""
+        self._pump = asyncio.create_task(self._write_queue())
         try:
-            while self.closing is None:
-                while self._queue and self.closing is None:
+            await asyncio.gather(self._pump, return_exceptions=True)
+        finally:
+            self._pump.cancel()
+            self._idle.set()
+        if self.closing is None or self.closing[0] == ABNORMAL:
+            return
+        code, reason = self.closing
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.socket.close(code=code, message=reason)
+        except (TimeoutError, ConnectionError):
+            self.abort()
+
+    async def _write_queue(self) -> None:
+        """Until there is a reason to close and nothing is left."""
+        try:
+            while self._queue or self.closing is None:
+                while self._queue:
                     _, frame = self._queue.popleft()
                     self._bytes -= len(frame)
                     await self.socket.send_frame(frame, WSMsgType.TEXT)
                 self._idle.set()
-                await self._wake.wait()
-                self._wake.clear()
-            if self.closing[0] == ABNORMAL:
-                return
-            while self._queue:
-                await self.socket.send_frame(self._queue.popleft()[1], WSMsgType.TEXT)
-            await self.socket.close(code=self.closing[0], message=self.closing[1])
+                self.is_late = False
+                if self.closing is None:
+                    await self._wake.wait()
+                    self._wake.clear()
         except ConnectionError:
             self.closing = (ABNORMAL, b"")
-        finally:
-            self._idle.set()
 
     def abort(self) -> None:
         """Drop the connection without a close frame, as a broken line does."""
         self.closing = (ABNORMAL, b"")
+        self._queue.clear()
         self._wake.set()
         if isinstance(self._transport, asyncio.Transport):
             self._transport.abort()
@@ -176,12 +200,13 @@ class Hub:
 
     async def flush(self) -> None:
         """Until everything queued is written; a client that does not read is not waited for longer than a second."""
-        waiting = [asyncio.ensure_future(client.written()) for client in self.clients]
+        waiting = {asyncio.ensure_future(client.written()): client for client in self.clients if not client.is_late}
         if not waiting:
             await asyncio.sleep(0)
             return
         _, late = await asyncio.wait(waiting, timeout=FLUSH_SECONDS)
         for task in late:
+            waiting[task].is_late = True
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 

@@ -16,7 +16,7 @@ from hbkit_bitmex.simulator.numbers import notionals, number
 
 Row = dict[str, Any]
 
-TRADES_KEPT = 50_000
+TRADES_KEPT = 20_000
 QUOTES_KEPT = 20_000
 _UP = frozenset({"PlusTick", "ZeroPlusTick"})
 

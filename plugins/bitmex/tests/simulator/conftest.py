@@ -1,4 +1,4 @@
-"""A desk at the simulator: a real aiohttp client on the loop of virtual time, with signing and sockets that remember."""
+"""A desk at the simulator: a real aiohttp client in virtual time that signs, and sockets that remember."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ def test_bins_are_the_tapes_candles_stamped_at_their_end(at_the_desk):
     tape = tapes.open_tape("bitmex-2019-05-29", 1)
     start = tape.info().start // MINUTE * MINUTE
     batches = [batch for window in tape.windows(start, start + HOUR) for batch in window if batch.kind is Rows.CANDLE]
-    candles = [row for batch in batches for row in zip(batch.ts.tolist(), *(c.tolist() for c in batch.columns), strict=False)]
+    table = [zip(*(column.tolist() for column in (batch.ts, *batch.columns)), strict=True) for batch in batches]
+    candles = [row for rows_of_batch in table for row in rows_of_batch]
     # The simulator's history is two minutes of the tape: what follows begins with its third.
     assert len(rows) == 10
     for row, (ts, _, opened, high, low, close, volume, trades) in zip(rows, candles[2:12], strict=True):

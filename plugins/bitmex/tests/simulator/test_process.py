@@ -37,6 +37,36 @@ async def test_over_tcp_on_a_port_of_the_systems_choice():
         await running.close()
 
 
+async def test_a_client_that_does_not_read_is_cut_and_nobody_waits_for_it():
+    topics = [
+        f"{table}:{symbol}" for table in ("orderBookL2", "trade", "instrument") for symbol in ("XBTUSD", "XBTUSDT")
+    ]
+    running = await serve(Options(history=60 * SECOND), clock=WallClock(), chance=Chance(1))
+    client = None
+    try:
+        async with aiohttp.ClientSession(base_url=running.rest.removesuffix("/api/v1")) as session:
+            slow = await session.ws_connect("/realtime")
+            await slow.send_json({"op": "subscribe", "args": topics})
+            quick = await session.ws_connect("/realtime")
+            await quick.send_json({"op": "subscribe", "args": ["tradeBin1m:XBTUSD"]})
+            await asyncio.sleep(0.1)
+            client = next(iter(running.simulator.hub.clients))
+            for _ in range(120):
+                async with session.post("/control/clock", json={"advance": 60}) as answer:
+                    assert answer.status == 200
+                if client.closing is not None:
+                    break
+            assert client.closing == (1008, b"slow consumer")
+            for _ in range(4):
+                await quick.receive_json(timeout=1)
+            while (message := await slow.receive(timeout=10)).type is aiohttp.WSMsgType.TEXT:
+                pass
+            assert slow.close_code == 1008, message
+            await quick.close()
+    finally:
+        await running.close()
+
+
 async def test_a_taken_port_is_an_error_and_nothing_is_left_behind():
     first = await serve(Options(history=60 * SECOND), clock=WallClock(), chance=Chance(1))
     port = int(first.rest.split(":")[2].split("/")[0])

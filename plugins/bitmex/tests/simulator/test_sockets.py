@@ -20,8 +20,11 @@ def test_each_argument_is_acked_then_followed_by_its_partial(at_the_desk):
     assert (frames[1]["table"], frames[1]["action"], frames[1]["filter"]) == ("trade", "partial", {"symbol": "XBTUSD"})
     assert frames[1]["keys"] == []
     assert frames[2] == {
-        "status": 400, "error": "Unknown table: nothing", "meta": {}, "request": {"op": "subscribe", "args": ["nothing"]},
-    }  # fmt: skip
+        "status": 400,
+        "error": "Unknown table: nothing",
+        "meta": {},
+        "request": {"op": "subscribe", "args": ["nothing"]},
+    }
     assert frames[4]["data"] == []
     assert frames[5]["subscribe"] == "quote:XBTUSD"
     # A command with a text is echoed with a text.
