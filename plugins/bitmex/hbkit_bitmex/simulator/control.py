@@ -116,6 +116,7 @@ class Control:
             lambda: {
                 "now": venue.ts,
                 "tape_restarts": self._feed.restarts,
+                "data": [f"{line.part}: {line.origin}: {line.text}" for line in self._feed.provenance],
                 "accounts": [
                     {
                         "account": account.number,

@@ -40,6 +40,7 @@ class Feed:
         self._length = _floor(info.end + MINUTE) - self._first
         past = min(_floor(history), _floor(self._length // 3))
         self._shift = _floor(now) - self._first - past
+        self.provenance = info.provenance
         self.restarts = 0
         self.next_ts = 0
         self._row_ts = 0

@@ -153,6 +153,8 @@ class Ticker(Listing):
             fairBasisRate=number(float(Decimal(repr(self.rate)) * 3 * 365)),
             fairPrice=number(mark),
             markPrice=number(mark),
+            # Nobody recorded the open interest of the tape's day: that of the instrument row, at the present mark.
+            openValue=self.instrument.value(self.row.get("openInterest", 0), mark),
         )
         return mark
 

@@ -124,7 +124,7 @@ def stats(venue: Venue, sent: Parameters) -> list[Row]:
                     "openValue": 0,
                 },
             )
-            for column in ("volume24h", "turnover24h"):
+            for column in ("volume24h", "turnover24h", "openInterest", "openValue"):
                 row[column] += market.ticker.row.get(column, 0)
     return sorted(rows.values(), key=lambda row: (row["currency"], row["rootSymbol"] == "Total"))
 
