@@ -42,6 +42,8 @@ class Client:
         self.account: int | None = None
         self.topics: dict[str, Group] = {}
         self.errors = 0
+        self.heard = clock.now()
+        """When anything came from it last, a pong too."""
         self.is_late = False
         """True for one that was waited for in vain and has not caught up since."""
         self._clock = clock

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from hbkit.chance import Chance
-from hbkit.clock import Clock, iso
+from hbkit.clock import SECOND, Clock, iso
 from hbkit_bitmex.simulator import trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.auth import HEADERS, WEBSOCKET_PATH, Key, Keys
@@ -28,6 +28,8 @@ Row = dict[str, Any]
 
 DOCS = "https://www.bitmex.com/app/wsAPI"
 PING_SECONDS = 20.0
+SILENCE = 60 * SECOND
+UNEXPECTED_CONDITION = 1011
 ERRORS_MAX = 20
 MESSAGE_MAX = 1024 * 1024
 EXECUTIONS_SHOWN = 200
@@ -86,7 +88,7 @@ class Realtime:
         remaining = self._limits.connect(request.remote or "", wall)
         if remaining is None:
             return _refused(Refusal(429, "Rate limit exceeded, retry in 1 seconds."), wall)
-        socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=MESSAGE_MAX, compress=False)
+        socket = web.WebSocketResponse(autoping=False, max_msg_size=MESSAGE_MAX, compress=False)
         socket.headers["Date"] = http_date(wall)
         await socket.prepare(request)
         client = self._hub.connect(socket, request)
@@ -94,19 +96,35 @@ class Realtime:
         client.send(encode(self._welcome(remaining)))
         if first := request.query.get("subscribe"):
             self._receive(client, json.dumps({"op": "subscribe", "args": first.split(",")}))
-        writer = asyncio.create_task(client.write())
+        writer, pinger = asyncio.create_task(client.write()), asyncio.create_task(self._ping(client))
         try:
             async for message in socket:
+                client.heard = self._clock.now()
                 if message.type is WSMsgType.TEXT:
                     await self._drive.ready()
                     self._receive(client, message.data)
+                elif message.type is WSMsgType.PING:
+                    await socket.pong(message.data)
         finally:
+            pinger.cancel()
             self._hub.disconnect(client)
             if client.closing is None:
                 client.close(1000)
             writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            await asyncio.gather(writer, pinger, return_exceptions=True)
         return socket
+
+    async def _ping(self, client: Client) -> None:
+        """A control ping every 20 s (17.1); who answers none for 60 s is closed with 1011 (18.10.15).
+
+        aiohttp's own heartbeat would give a client ten seconds, and a program that computes for longer is no dead one.
+        """
+        while client.closing is None:
+            await asyncio.sleep(PING_SECONDS)
+            if self._clock.now() - client.heard > SILENCE:
+                client.close(UNEXPECTED_CONDITION, b"no answer to pings")
+                return
+            await client.socket.ping()
 
     def _login_at_upgrade(self, request: web.Request, wall: int) -> Key | None:
         """Ways 1 and 2 of 3.3: the query or the headers; the signed text is always `GET/realtime` + expires."""

@@ -5,9 +5,9 @@ import re
 from collections import Counter
 
 import pytest
+from hbkit_bitmex.simulator.columns import TYPES
 
 from hbkit.clock import parse_time
-from hbkit_bitmex.simulator.columns import TYPES
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 
 DOCS = "https://www.bitmex.com/app/wsAPI"
@@ -164,3 +165,30 @@ def test_stopping_closes_sockets_with_a_restart_code(at_the_desk):
         return socket.socket.close_code
 
     assert at_the_desk(story) == 1012
+
+
+def test_a_client_that_answers_no_ping_for_a_minute_is_closed_and_an_idle_one_is_not(at_the_desk):
+    async def story(desk):
+        idle = await desk.socket(key=None)
+        async with desk.session.ws_connect("/realtime", autoping=False) as dead:
+            pings = 0
+            while (message := await dead.receive()).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.PING):
+                pings += message.type is aiohttp.WSMsgType.PING
+            return pings, dead.close_code, desk.loop.time(), idle.socket.closed
+
+    pings, code, at, closed = at_the_desk(story)
+    assert (pings, code) == (3, 1011)
+    assert 60 < at < 90
+    assert not closed
+
+
+def test_a_simulator_without_history_begins_with_the_tape(at_the_desk):
+    async def story(desk):
+        socket = await desk.socket("trade:XBTUSD", "orderBookL2:XBTUSD", key=None)
+        await asyncio.sleep(60)
+        return socket
+
+    socket = at_the_desk(story, history=0)
+    assert [frame["data"] for frame in socket.of("trade", "partial")] == [[]]
+    assert len(socket.of("trade", "insert")) > 10
+    assert len(socket.rows("orderBookL2", "insert")) >= 50
