@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hbkit.clock import SECOND
 from hbkit_bitmex.simulator.accounts import VenueAccount
@@ -21,7 +21,7 @@ class Key:
     """An API key of an account."""
 
     name: str
-    secret: str
+    secret: str = field(repr=False)
     account: VenueAccount
     permissions: frozenset[str] = frozenset({"order", "orderCancel"})
     enabled: bool = True

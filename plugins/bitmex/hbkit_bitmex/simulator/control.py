@@ -48,7 +48,8 @@ class Control:
         """Refusals have the envelope of the venue."""
         headers = {"Content-Type": "application/json; charset=utf-8", "Date": http_date(self._clock.now())}
         try:
-            if not _is_local(request.remote):
+            # A browser names the page that sends; no page has any business here, wherever it was loaded.
+            if not _is_local(request.remote) or "Origin" in request.headers:
                 raise Refusal(403, "Access Denied")
             answer = self._routes.get((request.method, request.path))
             if answer is None:

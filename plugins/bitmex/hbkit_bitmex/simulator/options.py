@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hbkit.clock import HOUR
 
@@ -27,7 +27,7 @@ class Options:
     seed: int = 1
     data: tuple[str, ...] = ("bitmex-2019-05-29",)
     """Tapes to play, by name."""
-    accounts: tuple[tuple[str, str], ...] = ()
+    accounts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Key and secret of further accounts; `demo` is always there."""
     limits: bool = True
     """Whether requests are counted (protocol 6)."""

@@ -24,6 +24,7 @@ from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import encode
 
 PREFIX = "/api/v1"
+NOWHERE = "?"
 VERSION = "2.0.0"
 JSON = "application/json; charset=utf-8"
 OVERLOADED = "The system is currently overloaded. Please try again later."
@@ -119,7 +120,8 @@ class Rest:
         """Everything below `/api/v1`, and whatever nobody knows."""
         target = request.raw_path
         path, _, query = target.partition("?")
-        route = path[len(PREFIX) :] if path.startswith(PREFIX) else path
+        # What does not lie below the prefix is no route of ours, however it is called.
+        route = path[len(PREFIX) :] if path.startswith(PREFIX) else NOWHERE
         body = await request.read()
         verb = request.method
         if self._faults and await self._lost_before(verb, route):

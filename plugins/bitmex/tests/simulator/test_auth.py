@@ -6,6 +6,7 @@ import hmac
 
 import aiohttp
 import pytest
+from hbkit_bitmex.simulator import Options
 from hbkit_bitmex.simulator.auth import signature
 
 from hbkit.clock import SECOND
@@ -35,6 +36,17 @@ FILTERED = "/api/v1/instrument?filter=%7B%22symbol%22%3A+%22XBTM15%22%7D"
 )  # fmt: skip
 def test_official_vectors(secret, verb, target, expires, body, expected):
     assert signature(secret, verb, target, expires, body.encode()) == expected
+
+
+def test_no_secret_is_shown_by_what_holds_it(at_the_desk):
+    async def story(desk):
+        keys = desk.running.simulator.keys
+        return [repr(key) for account in desk.running.simulator.venue.accounts.values() for key in keys.of(account)]
+
+    shown = at_the_desk(story)
+    assert len(shown) == 2
+    assert "-secret" not in "".join(shown)
+    assert "hidden" not in repr(Options(accounts=(("key", "hidden"),)))
 
 
 def test_the_raw_target_is_signed_and_not_a_tidied_one(at_the_desk):

@@ -115,9 +115,10 @@ def test_an_unknown_fault_or_route_is_refused(at_the_desk):
             await desk.raw("POST", "/control/faults", '{"fault": "gremlin"}'),
             await desk.raw("POST", "/control/faults", "no"),
             await desk.raw("GET", "/control/nothing"),
+            await desk.raw("POST", "/control/clock", '{"speed": 2}', {"Origin": "http://somewhere"}),
         ]
 
-    assert [answer.status for answer in at_the_desk(story)] == [400, 400, 404]
+    assert [answer.status for answer in at_the_desk(story)] == [400, 400, 404, 403]
 
 
 def test_the_truth_agrees_with_what_accounts_are_told(at_the_desk):

@@ -281,7 +281,12 @@ def test_reduce_only_is_cut_to_the_position_and_goes_with_it(at_the_desk):
 
 def test_an_unknown_route_and_a_wrong_verb(at_the_desk):
     async def story(desk):
-        return [await desk.call(verb, route, key=None) for verb, route in (("GET", "/nothing"), ("PATCH", "/trade"))]
+        return [
+            await desk.call("GET", "/nothing", key=None),
+            await desk.call("PATCH", "/trade", key=None),
+            await desk.raw("GET", "/trade"),
+            await desk.raw("GET", "/api/v1trade"),
+        ]
 
     for answer in at_the_desk(story):
         assert (answer.status, answer.body) == (404, {"error": {"message": "Not Found", "name": "HTTPError"}})
