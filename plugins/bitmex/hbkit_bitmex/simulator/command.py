@@ -10,7 +10,7 @@ import click
 
 from hbkit.chance import Chance
 from hbkit.clock import WallClock
-from hbkit_bitmex.plugin import DEFAULT_TAPE
+from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
 
