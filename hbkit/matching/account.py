@@ -162,12 +162,12 @@ class Account:
         replaced: EngineOrder | None = None,
     ) -> int:
         """What the open orders of a leg would add to its position: the larger side, less what only closes it."""
+        # The order that is tested may be the one it replaces, at another price: only the standing one is left out.
+        standing = [order for order in self.orders.values() if order is not replaced]
         orders = [
             order
-            for order in (*self.orders.values(), *((extra,) if extra is not None else ()))
-            if order is not replaced
-            and order.request.instrument is instrument
-            and order.request.position_side is side
+            for order in (*standing, *((extra,) if extra is not None else ()))
+            if order.request.instrument is instrument and order.request.position_side is side
         ]
         values = []
         for sign in (1, -1):
