@@ -127,7 +127,7 @@ class Account:
 
     def locked(self, code: str) -> int:
         """Maintenance margin of positions plus what resting orders need, in one currency."""
-        total = sum(self._maintenance(leg) for _, leg in self._legs if leg.instrument.settle.code == code)
+        total = sum(self.maintenance(leg) for _, leg in self._legs if leg.instrument.settle.code == code)
         rows = dict.fromkeys((order.request.instrument, order.request.position_side) for order in self.orders.values())
         for instrument, side in rows:
             if instrument.is_spot:
@@ -149,20 +149,31 @@ class Account:
         The larger of the two sides; what only closes the position needs none. A marketable order counts at the prices
         it would get (`walk`).
         """
-        orders = [order for order in self.orders.values() if order is not replaced]
-        if extra is not None:
-            orders.append(extra)
-        rate = self._initial_rate(instrument) + Fraction(instrument.taker_fee)
-        sides = {1: 0, -1: 0}
-        for sign in sides:
-            row = [
-                order
-                for order in orders
-                if order.request.instrument is instrument and order.request.position_side is side and order.side == sign
-            ]
-            needed = self._uncovered_value(instrument, side, sign, row, extra, walk) * rate
-            sides[sign] = -(-needed.numerator // needed.denominator)
-        return max(sides.values())
+        rate = self.initial_rate(instrument) + Fraction(instrument.taker_fee)
+        needed = self.order_value(instrument, side, extra, walk, replaced) * rate
+        return -(-needed.numerator // needed.denominator)
+
+    def order_value(
+        self,
+        instrument: Instrument,
+        side: PositionSide,
+        extra: EngineOrder | None = None,
+        walk: Walk | None = None,
+        replaced: EngineOrder | None = None,
+    ) -> int:
+        """What the open orders of a leg would add to its position: the larger side, less what only closes it."""
+        # The order that is tested may be the one it replaces, at another price: only the standing one is left out.
+        standing = [order for order in self.orders.values() if order is not replaced]
+        orders = [
+            order
+            for order in (*standing, *((extra,) if extra is not None else ()))
+            if order.request.instrument is instrument and order.request.position_side is side
+        ]
+        values = []
+        for sign in (1, -1):
+            row = [order for order in orders if order.side == sign]
+            values.append(self._uncovered_value(instrument, side, sign, row, extra, walk))
+        return max(values)
 
     def shortage(
         self, order: EngineOrder, walk: Walk, replaced: EngineOrder | None = None
@@ -198,12 +209,14 @@ class Account:
         self.currencies.setdefault(currency.code, currency)
         return currency.code
 
-    def _initial_rate(self, instrument: Instrument) -> Fraction:
+    def initial_rate(self, instrument: Instrument) -> Fraction:
+        """The part of a value that has to be there before a position of it may be opened."""
         rate = Fraction(instrument.init_margin)
         leverage = self._leverages.get(instrument, self._leverage)
         return max(rate, 1 / leverage) if leverage else rate
 
-    def _maintenance(self, leg: Leg) -> int:
+    def maintenance(self, leg: Leg) -> int:
+        """What a position locks of its settlement currency; a venue with rules of its own overrides it."""
         if not leg.units or leg.instrument.is_spot:
             return 0
         needed = abs(leg.cost) * Fraction(leg.instrument.maint_margin)

@@ -17,6 +17,7 @@ from hbkit.matching.fills import FillModel
 from hbkit.matching.market import Market
 from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
 from hbkit.model import (
+    Currency,
     Execution,
     ExecutionKind,
     Instrument,
@@ -80,35 +81,39 @@ class Engine:
 
     def fund(self, instrument: Instrument, rate: float, ts: int) -> None:
         """A funding at `ts`: longs pay shorts when the rate is positive, on the value at the mark, truncated."""
+        for account in self._accounts.values():
+            self.fund_account(account, instrument, rate, ts)
+
+    def fund_account(self, account: Account, instrument: Instrument, rate: float, ts: int) -> None:
+        """The part of a funding that one account pays or receives, each leg by itself."""
         price = self.reference_price(instrument)
         if price is None:
             return
         exact = Decimal(repr(rate))
-        for account in self._accounts.values():
-            for side, leg in account.legs():
-                if leg.instrument is not instrument or not leg.units:
-                    continue
-                value = instrument.value(abs(leg.units), price)
-                payment = instrument.fee(value, exact if leg.units > 0 else -exact)
-                if payment == 0:
-                    continue
-                account.pay_funding(instrument, payment)
-                execution = Execution(
-                    ts=ts,
-                    id=self._new_id(),
-                    order_id="",
-                    instrument=instrument,
-                    side=Side.BUY if leg.units > 0 else Side.SELL,
-                    position_side=side,
-                    price=price,
-                    units=abs(leg.units),
-                    cost=0,
-                    fee=payment,
-                    liquidity=Liquidity.TAKER,
-                    kind=ExecutionKind.FUNDING,
-                    rate=rate,
-                )
-                self.out.append(execution)
+        for side, leg in account.legs():
+            if leg.instrument is not instrument or not leg.units:
+                continue
+            value = instrument.value(abs(leg.units), price)
+            payment = instrument.fee(value, exact if leg.units > 0 else -exact)
+            if payment == 0:
+                continue
+            account.pay_funding(instrument, payment)
+            execution = Execution(
+                ts=ts,
+                id=self._new_id(),
+                order_id="",
+                instrument=instrument,
+                side=Side.BUY if leg.units > 0 else Side.SELL,
+                position_side=side,
+                price=price,
+                units=abs(leg.units),
+                cost=0,
+                fee=payment,
+                liquidity=Liquidity.TAKER,
+                kind=ExecutionKind.FUNDING,
+                rate=rate,
+            )
+            self.out.append(execution)
 
     # -- requests
 
@@ -158,6 +163,27 @@ class Engine:
             self._late(account, order_id, "cancel")
             return
         self._end(order, "")
+
+    def shortage(self, account: Account, request: OrderRequest) -> tuple[int, Currency] | None:
+        """What is missing for a new order, and in which currency; None when it can be paid for. Nothing changes."""
+        order = EngineOrder(account.name, request, "", self._ts)
+        return None if self._reduces(order) else account.shortage(order, self.markets[request.instrument].walk)
+
+    def amend_shortage(
+        self, account: Account, order_id: str, ticks: int | None, units: int
+    ) -> tuple[int, Currency] | None:
+        """The same for an open order that is to have another price or quantity."""
+        order = account.orders[order_id]
+        if self._reduces(order):
+            return None
+        old = order.ticks, order.units
+        order.ticks, order.units = ticks, units
+        del account.orders[order_id]
+        try:
+            return account.shortage(order, self.markets[order.request.instrument].walk)
+        finally:
+            account.orders[order_id] = order
+            order.ticks, order.units = old
 
     # -- arrival
 

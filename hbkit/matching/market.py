@@ -77,11 +77,16 @@ class Market:
         return (_HIGHEST, _LOWEST) if self.waiting else (self.top_buy, self.top_sell)
 
     def available(self, side: Side, ticks: int) -> int:
-        """Outside units at a level, less what accounts took since its last recorded change."""
+        """Outside units at a level, less what accounts took since its last recorded change.
+
+        Less than a lot that was left over is nothing: nobody can take it, and it must not stand at a crossed price.
+        """
         size = self.book.size(side, ticks)
-        if not self._dents or size >= UNKNOWN_SIZE:
+        dent = self._dents.get((side, ticks)) if self._dents else None
+        if dent is None or size >= UNKNOWN_SIZE:
             return size
-        return max(0, size - self._dents.get((side, ticks), 0))
+        left = size - dent
+        return left if left >= self.instrument.lot_units else 0
 
     def best(self, side: Side) -> int | None:
         """Best outside price of a side that has something left, or best account order there if that is better."""

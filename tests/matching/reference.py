@@ -116,7 +116,12 @@ class RefMarket:
 
     def outside(self, sign: int, ticks: int) -> int:
         size = self.sizes[sign].get(ticks, 0)
-        return size if size >= ENDLESS else max(0, size - self.taken.get((sign, ticks), 0))
+        taken = self.taken.get((sign, ticks))
+        if taken is None or size >= ENDLESS:
+            return size
+        left = size - taken
+        # What was left over and is less than a lot can be taken by nobody: it is no level any more.
+        return left if left >= self.instrument.lot_units else 0
 
     def price(self) -> float | None:
         if self.mark is not None:

@@ -58,6 +58,11 @@ def rows(era: str | None = None) -> list[dict[str, Any]]:
     return _packaged(f"instruments-{era}.json.gz")
 
 
+def assets() -> list[dict[str, Any]]:
+    """The rows of `/wallet/assets`: every currency with its minor code and scale."""
+    return _packaged("assets-2026-05-03.json.gz")
+
+
 @cache
 def currencies() -> dict[str, Currency]:
     """Currencies by the exchange's minor code (`XBt`, `USDt`, `Gwei`) and by major code (`XBT`, `USDT`, `ETH`).
@@ -65,7 +70,7 @@ def currencies() -> dict[str, Currency]:
     The scales come from `/wallet/assets`, never from the code: `Gwei` is ETH and `LAMp` is SOL (2.2).
     """
     found: dict[str, Currency] = {}
-    for row in _packaged("assets-2026-05-03.json.gz"):
+    for row in assets():
         currency = Currency(row["majorCurrency"], row["scale"])
         found[row["currency"]] = currency
         found[row["majorCurrency"]] = currency

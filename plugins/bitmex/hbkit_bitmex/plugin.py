@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hbkit import ExchangeSpec, Instrument, hookimpl
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
+from hbkit_bitmex.names import DEFAULT_TAPE
 
 if TYPE_CHECKING:
     from hbkit.data.source import Source
@@ -20,7 +21,7 @@ ADVICE = (
     "BitMEX closed on 2026-09-23: replay its recorded data with `mode: replay`, "
     "or trade another exchange by changing this block of the config."
 )
-DEFAULT_TAPE = "bitmex-2019-05-29"
+
 TAPES = (DEFAULT_TAPE, "bitmex-2019-05-03-trades")
 STARTING_BALANCES = {"XBT": "1", "USDT": "10000", "ETH": "10"}
 """The default account of the project's protocol reference, section 17.3."""
@@ -107,6 +108,16 @@ def hbkit_exchanges() -> Mapping[str, ExchangeSpec]:
 def hbkit_data_sources() -> Mapping[str, Callable[[int], Source]]:
     """The recorded tapes."""
     return {name: partial(_tape, name) for name in TAPES}
+
+
+@hookimpl
+def hbkit_commands() -> Mapping[str, object]:
+    """`hbkit simulator bitmex`; imported here because only that command needs a server."""
+    import click
+
+    from hbkit_bitmex.simulator.command import command
+
+    return {"simulator": click.Group("simulator", commands={"bitmex": command}, help="An exchange on this machine.")}
 
 
 def _tape(name: str, seed: int) -> Source:

@@ -63,6 +63,12 @@ class Tape:
             open_is_previous_close=True,
         )
 
+    def funding_rates(self, start: int) -> list[float]:
+        """The rates paid from `start` on, the one after the tape's end included."""
+        fundings = self._recorded.fundings
+        rates: list[float] = fundings.rate[fundings.ts >= start].tolist()
+        return rates
+
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
         """Rows with start <= ts < end, made ten minutes at a time when they are asked for.
 

@@ -78,3 +78,12 @@ def test_importing_the_plugin_loads_neither_a_network_library_nor_numpy():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_the_simulator_is_offered_as_a_command() -> None:
+    from click.testing import CliRunner
+    from hbkit_bitmex.plugin import hbkit_commands
+
+    answer = CliRunner().invoke(hbkit_commands()["simulator"], ["bitmex", "--help"])
+    assert answer.exit_code == 0
+    assert "--account KEY:SECRET" in answer.output

@@ -1,0 +1,74 @@
+"""Who is asking: keys, and the signature over verb, raw path, expires and raw body (protocol 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hbkit.clock import SECOND
+from hbkit_bitmex.simulator.accounts import VenueAccount
+from hbkit_bitmex.simulator.refusals import Refusal
+
+HEADERS = ("api-key", "api-expires", "api-signature")
+WEBSOCKET_PATH = "/realtime"
+"""What a socket's login signs, whatever its URL is (3.3)."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key of an account."""
+
+    name: str
+    secret: str = field(repr=False)
+    account: VenueAccount
+    permissions: frozenset[str] = frozenset({"order", "orderCancel"})
+    enabled: bool = True
+
+
+def signature(secret: str, verb: str, target: str, expires: str, body: bytes) -> str:
+    """Lower-case hex of HMAC-SHA256 over the request as it was sent."""
+    message = f"{verb}{target}{expires}".encode() + body
+    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+class Keys:
+    """All keys that the venue knows."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, Key] = {}
+
+    def add(self, key: Key) -> None:
+        """Make it known."""
+        self._keys[key.name] = key
+
+    def of(self, account: VenueAccount) -> list[Key]:
+        """The keys of an account."""
+        return [key for key in self._keys.values() if key.account is account]
+
+    def check(self, name: str, expires: str, sent: str, verb: str, target: str, body: bytes, now: int) -> Key:
+        """The key that signed this; tested in the order of 18.9.3: key, disabled, expiry, signature."""
+        key = self._keys.get(name)
+        if key is None:
+            raise Refusal(401, "Invalid API Key.")
+        if not key.enabled:
+            raise Refusal(403, "This key is disabled.")
+        seconds = now // SECOND
+        # ASCII digits alone: int() would read other scripts and underscores. No upper bound exists (3.1).
+        if not (expires.isascii() and expires.isdigit()) or len(expires) > 30 or int(expires) < seconds:
+            raise Refusal(401, f"This request has expired - `expires` is in the past. Current time: {seconds}")
+        expected = signature(key.secret, verb, target, expires, body)
+        if not hmac.compare_digest(expected.encode(), sent.encode()):
+            raise Refusal(401, "Signature not valid.")
+        return key
+
+    def from_headers(self, headers: Mapping[str, str], verb: str, target: str, body: bytes, now: int) -> Key | None:
+        """None without any of the three headers; one or two of them are no login (18.9.2)."""
+        sent = [headers.get(name) for name in HEADERS]
+        if not any(value is not None for value in sent):
+            return None
+        name, expires, given = sent
+        if name is None or expires is None or given is None:
+            raise Refusal(401, "Authorization Required")
+        return self.check(name, expires, given, verb, target, body, now)

@@ -1,0 +1,71 @@
+"""`hbkit simulator bitmex`: the exchange's simulator as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+
+import click
+
+from hbkit.chance import Chance
+from hbkit.clock import WallClock
+from hbkit_bitmex.names import DEFAULT_TAPE
+from hbkit_bitmex.simulator.options import Options
+from hbkit_bitmex.simulator.server import serve
+
+
+@click.command("bitmex", short_help="BitMEX on this machine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; anything but loopback is yours.")
+@click.option("--port", default=0, show_default=True, help="0 lets the system choose.")
+@click.option(
+    "--speed", type=click.FloatRange(0, 10_000), default=1.0, show_default=True, help="Market per wall second."
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of everything that is drawn.")
+@click.option("--data", multiple=True, metavar="NAME", help=f"Tape to play (default {DEFAULT_TAPE}).")
+@click.option("--account", "accounts", multiple=True, metavar="KEY:SECRET", help="A further account.")
+def command(host: str, port: int, speed: float, seed: int, data: Sequence[str], accounts: Sequence[str]) -> int:
+    """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
+    main(
+        Options(
+            host=host,
+            port=port,
+            speed=speed,
+            seed=seed,
+            data=tuple(data) or (DEFAULT_TAPE,),
+            accounts=tuple(pair(text) for text in accounts),
+        )
+    )
+    return 0
+
+
+def pair(text: str) -> tuple[str, str]:
+    """KEY:SECRET; the secret may contain colons. Raises BadParameter, which names no secret."""
+    key, colon, secret = text.partition(":")
+    if not (key and colon and secret):
+        raise click.BadParameter("write --account KEY:SECRET", param_hint="--account")
+    return key, secret
+
+
+def main(options: Options) -> None:
+    """Run until SIGINT or SIGTERM; the first line of stdout says where it listens."""
+    asyncio.run(_run(options))
+
+
+async def _run(options: Options) -> None:
+    running = await serve(options, clock=WallClock(), chance=Chance(options.seed))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    click.echo(running.ready_line)
+    stopped, failed = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(running.failed())
+    try:
+        done, _ = await asyncio.wait({stopped, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if failed in done:
+            await failed
+    finally:
+        stopped.cancel()
+        failed.cancel()
+        await asyncio.gather(stopped, failed, return_exceptions=True)
+        await running.close()

@@ -1,0 +1,139 @@
+"""Moves the market along its clock: a task that sleeps until the next row is due, plays it and has its frames sent.
+
+Every request goes through `act`, which first plays what is due, so that a request meets the market of its own moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from hbkit.clock import SECOND, Clock
+from hbkit_bitmex.simulator.accounts import VenueAccount
+from hbkit_bitmex.simulator.feed import Feed
+from hbkit_bitmex.simulator.hub import Hub
+from hbkit_bitmex.simulator.times import MarketClock
+from hbkit_bitmex.simulator.venue import Venue
+
+T = TypeVar("T")
+
+FAIR = 256
+"""Steps after which sockets and requests get their turn, when the market has to hurry."""
+
+
+class Drive:
+    """Owner of the market's clock."""
+
+    def __init__(self, venue: Venue, feed: Feed, hub: Hub, wall: Clock, speed: float) -> None:
+        self._venue = venue
+        self._feed = feed
+        self._hub = hub
+        self._wall = wall
+        self.clock = MarketClock(wall, wall.now(), speed)
+        self._alarm: asyncio.Future[None] | None = None
+        self._hurry = asyncio.Lock()
+        self._timers: dict[VenueAccount, asyncio.TimerHandle] = {}
+
+    async def run(self) -> None:
+        """For as long as the server lives."""
+        try:
+            while True:
+                if not await self._play_due():
+                    await self._sleep()
+        finally:
+            for timer in self._timers.values():
+                timer.cancel()
+
+    async def _play_due(self) -> bool:
+        """Play some of what is due; True when more is left."""
+        if self._hurry.locked():
+            async with self._hurry:
+                return True
+        if self._play(self.clock.now(), FAIR):
+            return False
+        await asyncio.sleep(0)
+        return True
+
+    def _play(self, until: int, steps: int | None = None) -> bool:
+        """Play up to a moment; False when `steps` did not suffice."""
+        feed, hub = self._feed, self._hub
+        while feed.next_ts <= until:
+            if steps is not None:
+                if steps == 0:
+                    return False
+                steps -= 1
+            hub.publish(feed.step(self._wall.now()))
+        return True
+
+    async def _sleep(self) -> None:
+        """Until the next row is due, or somebody changes the clock."""
+        due = self.clock.wall_of(self._feed.next_ts)
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.create_future()
+        timer = None
+        if due is not None:
+            timer = loop.call_later(max(0, due - self._wall.now()) / SECOND, self._wake)
+        try:
+            await self._alarm
+        finally:
+            self._alarm = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._alarm is not None and not self._alarm.done():
+            self._alarm.set_result(None)
+
+    # -- the clock
+
+    def set_speed(self, speed: float) -> None:
+        """From now on."""
+        self._play(self.clock.now())
+        self.clock.set_speed(speed)
+        self._wake()
+
+    async def advance(self, ns: int) -> None:
+        """Push the market forward; returns when everything due by then is played and its frames are written."""
+        async with self._hurry:
+            self.clock.advance(ns)
+            while not self._play(self.clock.now(), FAIR):
+                await self._hub.flush()
+            await self._hub.flush()
+        self._wake()
+
+    # -- requests
+
+    async def ready(self) -> None:
+        """Wait while the market is being pushed forward: requests come after that."""
+        while self._hurry.locked():
+            async with self._hurry:
+                pass
+
+    def act(self, request: Callable[[], T]) -> T:
+        """Do something to the venue, now; its frames are queued before this returns."""
+        now = self.clock.now()
+        self._play(now)
+        self._venue.begin(max(now, self._venue.ts), self._wall.now())
+        try:
+            return request()
+        finally:
+            self._hub.publish(self._venue.finish())
+
+    def watch(self, account: VenueAccount) -> None:
+        """The dead man's switch of an account was set or disarmed: it runs on the wall clock."""
+        timer = self._timers.pop(account, None)
+        if timer is not None:
+            timer.cancel()
+        if account.cancel_at is not None:
+            delay = max(0, account.cancel_at - self._wall.now()) / SECOND
+            self._timers[account] = asyncio.get_running_loop().call_later(delay, self._fire, account)
+
+    def _fire(self, account: VenueAccount) -> None:
+        self._timers.pop(account, None)
+        if account.cancel_at is None:
+            return
+        if account.cancel_at > self._wall.now():
+            self.watch(account)
+            return
+        self.act(lambda: self._venue.cancel_all_after(account))

@@ -1,0 +1,209 @@
+"""The instrument rows: what stands still comes from the packaged rows, what moves is kept here and told as changes."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+from typing import Any
+
+from hbkit.clock import DAY, HOUR, MINUTE, iso
+from hbkit.model import Instrument
+from hbkit_bitmex.simulator.bins import Bin
+from hbkit_bitmex.simulator.numbers import Number, notionals, number, plain
+
+Row = dict[str, Any]
+
+MOVING = frozenset(
+    {
+        "askPrice", "bidPrice", "midPrice", "impactAskPrice", "impactBidPrice", "impactMidPrice", "fairBasis",
+        "fairBasisRate", "fairPrice", "markPrice", "indicativeSettlePrice", "foreignNotional24h", "homeNotional24h",
+        "volume24h", "turnover24h", "volume", "turnover", "totalVolume", "totalTurnover", "prevTotalVolume",
+        "prevTotalTurnover", "vwap", "highPrice", "lowPrice", "lastPrice", "lastPriceProtected", "lastTickDirection",
+        "lastChangePcnt", "prevPrice24h", "prevClosePrice", "fundingRate", "indicativeFundingRate", "fundingTimestamp",
+        "fundingBaseRate", "fundingQuoteRate", "openingTimestamp", "closingTimestamp", "timestamp", "hasLiquidity",
+        "minTick", "instrumentID", "pool",
+    }
+)  # fmt: skip
+"""Columns of the packaged rows that were true at the moment of their recording only."""
+
+FUNDING_HOURS = 8 * HOUR
+FUNDING_OFFSET = 4 * HOUR
+"""Fundings at 04:00, 12:00 and 20:00 UTC (protocol 10.9)."""
+FUNDING_INTERVAL_TEXT = "2000-01-01T08:00:00.000Z"
+
+
+def static_row(recorded: Row) -> Row:
+    """What of a recorded row still holds."""
+    return {column: plain(value) for column, value in recorded.items() if column not in MOVING}
+
+
+def next_funding(ts: int) -> int:
+    """The first funding time after `ts`."""
+    return (ts - FUNDING_OFFSET) // FUNDING_HOURS * FUNDING_HOURS + FUNDING_HOURS + FUNDING_OFFSET
+
+
+class Listing:
+    """One row of `/instrument`; `changes` are collected until the step is published."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.changes: Row = {}
+
+    def set(self, **columns: Any) -> None:
+        """New values; those that are the same are no change."""
+        for column, value in columns.items():
+            if self.row.get(column) != value:
+                self.row[column] = self.changes[column] = value
+
+    def collect(self, stamp: str) -> Row | None:
+        """The update row of this step, None when nothing changed."""
+        if not self.changes:
+            return None
+        changes, self.changes = self.changes, {}
+        self.row["timestamp"] = stamp
+        return {"symbol": self.row["symbol"], **changes, "timestamp": stamp}
+
+
+class Ticker(Listing):
+    """The row of a tradeable instrument, kept from its trades, quotes and marks."""
+
+    def __init__(self, instrument: Instrument, recorded: Row) -> None:
+        super().__init__({**static_row(recorded), "hasLiquidity": True})
+        self.instrument = instrument
+        self._minutes: deque[Bin] = deque(maxlen=DAY // MINUTE)
+        self._day_volume = self._day_turnover = 0
+        self._session_volume = self._session_turnover = 0
+        self.rates: list[float] = []
+        """Rates still to be paid, the next one first; the last one stands for all that follow."""
+        self.funding_at = 0
+        self.index: float | None = None
+        self.mark: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """What will be paid next."""
+        return self.rates[0] if self.rates else 0.0
+
+    # -- trades
+
+    def traded(self, price: Number, direction: str, units: int, value: int) -> None:
+        """The last trade; sums over the session are told at the end of the step."""
+        self._session_volume += units
+        self._session_turnover += value
+        first = self._minutes[0].open if self._minutes else None
+        before = self.instrument.price(first) if first is not None else float(price)
+        self.set(
+            lastPrice=price,
+            lastPriceProtected=price,
+            lastTickDirection=direction,
+            lastChangePcnt=number(round(price / before - 1, 4)),
+            volume=self._session_volume,
+            totalVolume=self._session_volume,
+            turnover=self._session_turnover,
+            totalTurnover=self._session_turnover,
+        )
+        if self.instrument.is_spot:
+            self.set(markPrice=price)
+
+    def minute_closed(self, which: Bin) -> None:
+        """The 24 h figures move once a minute (here; the venue's own pace is not known)."""
+        if len(self._minutes) == self._minutes.maxlen:
+            gone = self._minutes[0]
+            self._day_volume -= gone.volume
+            self._day_turnover -= gone.turnover
+        self._minutes.append(which)
+        self._day_volume += which.volume
+        self._day_turnover += which.turnover
+        home, foreign = notionals(self.instrument, self._day_volume, self._day_turnover)
+        price = self.instrument.price
+        self.set(
+            volume24h=self._day_volume,
+            turnover24h=self._day_turnover,
+            homeNotional24h=home,
+            foreignNotional24h=foreign,
+            vwap=number(round(foreign / home, 4)) if home else number(price(which.close)),
+            highPrice=number(price(max(minute.high for minute in self._minutes))),
+            lowPrice=number(price(min(minute.low for minute in self._minutes))),
+            prevPrice24h=number(price(self._minutes[0].open)),
+        )
+
+    def session_starts(self) -> None:
+        """Session figures begin anew at 12:00 UTC (18.7.6); total = previous + session."""
+        self._session_volume = self._session_turnover = 0
+
+    # -- quotes and marks
+
+    def quoted(self, bid: Number | None, ask: Number | None) -> None:
+        """The touch; impact prices are the touch, for no depth is known beyond 25 levels."""
+        middle = number((bid + ask) / 2) if bid is not None and ask is not None else None
+        self.set(
+            bidPrice=bid, askPrice=ask, midPrice=middle,
+            impactBidPrice=bid, impactAskPrice=ask, impactMidPrice=middle,
+        )  # fmt: skip
+
+    def marked(self, ts: int, index: float) -> float:
+        """An index; returns the mark: index + index * rate * time to funding / interval (protocol 10.9)."""
+        left = max(0, self.funding_at - ts)
+        basis = round(index * self.rate * left / FUNDING_HOURS, 2)
+        mark = round(index + basis, 2)
+        self.index, self.mark = index, mark
+        self.set(
+            indicativeSettlePrice=number(round(index, 2)),
+            fairBasis=number(basis),
+            fairBasisRate=number(float(Decimal(repr(self.rate)) * 3 * 365)),
+            fairPrice=number(mark),
+            markPrice=number(mark),
+            # Nobody recorded the open interest of the tape's day: that of the instrument row, at the present mark.
+            openValue=self.instrument.value(self.row.get("openInterest", 0), mark),
+        )
+        return mark
+
+    # -- funding
+
+    def schedule(self, ts: int, rates: list[float]) -> None:
+        """Begin: the first rate of `rates` is paid at the next funding time."""
+        self.rates = rates or [0.0001]
+        self.funding_at = next_funding(ts)
+        self._show_funding()
+
+    def paid(self, ts: int) -> None:
+        """After a funding the estimate is the rate (18.7.3)."""
+        if len(self.rates) > 1:
+            del self.rates[0]
+        self.funding_at = next_funding(ts)
+        self._show_funding()
+
+    def _show_funding(self) -> None:
+        following = self.rates[1] if len(self.rates) > 1 else self.rates[0]
+        self.set(
+            fundingRate=number(self.rate),
+            indicativeFundingRate=number(following),
+            fundingTimestamp=iso(self.funding_at),
+        )
+
+
+def index_listing(symbol: str, quote: str) -> Listing:
+    """An index row (17.2): not tradeable, last price = mark = index."""
+    return Listing(
+        {
+            "symbol": symbol,
+            "rootSymbol": "XBT",
+            "state": "Unlisted",
+            "typ": "MRCXXX",
+            "underlying": "XBT",
+            "quoteCurrency": quote,
+            "reference": "BMEX",
+            "referenceSymbol": symbol,
+            "tickSize": 0.01,
+            "multiplier": 1,
+            "isQuanto": False,
+            "isInverse": False,
+            "instantPnl": False,
+            "hasLiquidity": False,
+            "markMethod": "LastPrice",
+            "volume24h": 0,
+            "turnover24h": 0,
+            "openInterest": 0,
+            "openValue": 0,
+        }
+    )

@@ -1,0 +1,40 @@
+"""What one can choose when a simulator is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hbkit.clock import HOUR
+
+DEFAULT_ACCOUNTS = (("demo", "demo-secret"),)
+"""The account that every simulator knows."""
+FIRST_ACCOUNT = 100_001
+STARTING_BALANCES = {"XBt": 100_000_000, "USDt": 10_000_000_000, "Gwei": 10_000_000_000}
+"""Protocol 17.3, in minor units."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """All defaults are those of the command line."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 lets the system choose."""
+    path: str | None = None
+    """Listen at this path (a name on a virtual loop) instead of on host and port."""
+    speed: float = 1.0
+    """Seconds of the market per second of the wall."""
+    seed: int = 1
+    data: tuple[str, ...] = ("bitmex-2019-05-29",)
+    """Tapes to play, by name."""
+    accounts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Key and secret of further accounts; `demo` is always there."""
+    limits: bool = True
+    """Whether requests are counted (protocol 6)."""
+    history: int = 2 * HOUR
+    """How much of the tape is past when the simulator starts: what `/trade/bucketed` can answer at once."""
+
+    @property
+    def all_accounts(self) -> tuple[tuple[str, str], ...]:
+        """Every key with its secret; a key named twice has the last secret."""
+        return tuple(dict((*DEFAULT_ACCOUNTS, *self.accounts)).items())

@@ -1,0 +1,130 @@
+"""One symbol in public: its trades, candles, book, quote and instrument row, and what of it changed in this step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from hbkit.clock import SECOND
+from hbkit.matching import Market
+from hbkit.model import Instrument, Side
+from hbkit_bitmex.simulator.bins import Bin, Bins
+from hbkit_bitmex.simulator.board import Board
+from hbkit_bitmex.simulator.listing import Listing, Ticker
+from hbkit_bitmex.simulator.numbers import notionals, number
+
+Row = dict[str, Any]
+
+TRADES_KEPT = 20_000
+QUOTES_KEPT = 20_000
+_UP = frozenset({"PlusTick", "ZeroPlusTick"})
+
+
+class PublicMarket:
+    """The engine's market of a symbol and everything that is told of it."""
+
+    def __init__(self, instrument: Instrument, market: Market, recorded: Row, new_id: Callable[[], int]) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.symbol
+        self.market = market
+        self.board = Board(market, new_id)
+        self.bins = Bins(instrument)
+        self.ticker = Ticker(instrument, recorded)
+        self.trades: deque[Row] = deque(maxlen=TRADES_KEPT)
+        self.quotes: deque[Row] = deque(maxlen=QUOTES_KEPT)
+        self.index: Index | None = None
+        self._top: tuple[int | None, int, int | None, int] = (None, 0, None, 0)
+        self._last_ticks: int | None = None
+        self._direction = "PlusTick"
+
+    def trade(self, ts: int, stamp: str, side: Side, ticks: int, units: int, match_id: str) -> Row:
+        """A public trade, of the tape or between accounts."""
+        value = self.instrument.value_at(units, ticks)
+        last = self._last_ticks
+        if last is not None:
+            if ticks == last:
+                self._direction = "ZeroPlusTick" if self._direction in _UP else "ZeroMinusTick"
+            else:
+                self._direction = "PlusTick" if ticks > last else "MinusTick"
+        self._last_ticks = ticks
+        self.bins.add(ts, ticks, units, value)
+        price = self.board.price(ticks)
+        home, foreign = notionals(self.instrument, units, value)
+        row: Row = {
+            "timestamp": stamp,
+            "symbol": self.symbol,
+            "side": "Buy" if side is Side.BUY else "Sell",
+            "size": units,
+            "price": price,
+            "tickDirection": self._direction,
+            "trdMatchID": match_id,
+            "grossValue": value,
+            "homeNotional": home,
+            "foreignNotional": foreign,
+            "trdType": "Regular",
+        }
+        self.trades.append(row)
+        self.ticker.traded(price, self._direction, units, value)
+        return row
+
+    def close_bins(self, ts: int) -> dict[str, list[Row]]:
+        """A minute ends: rows of the bins that closed, by size."""
+        ended = self.bins.close_until(ts)
+        for which in ended.get("1m", ()):
+            self.ticker.minute_closed(which)
+        return {size: [self.bins.row(which) for which in bins] for size, bins in ended.items()}
+
+    def bin_rows(self, size: str, *, partial: bool) -> list[Row]:
+        """Every bin of a size, oldest first."""
+        closed: list[Bin] = self.bins.closed[size]
+        unfinished = self.bins.unfinished(size) if partial else None
+        return [self.bins.row(which) for which in (*closed, *((unfinished,) if unfinished is not None else ()))]
+
+    def quote(self, stamp: str) -> Row | None:
+        """A quote row if the touch changed since the last one."""
+        top = self.board.top()
+        if top == self._top:
+            return None
+        self._top = top
+        bid, bid_size, ask, ask_size = top
+        row: Row = {"timestamp": stamp, "symbol": self.symbol}
+        if bid is not None:
+            row |= {"bidSize": bid_size, "bidPrice": self.board.price(bid)}
+        if ask is not None:
+            row |= {"askPrice": self.board.price(ask), "askSize": ask_size}
+        self.quotes.append(row)
+        self.ticker.quoted(row.get("bidPrice"), row.get("askPrice"))
+        return row
+
+
+class Index:
+    """The index behind a perpetual: its row, and a Referential trade per change, at most one a second (17.2)."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        self.symbol: str = listing.row["symbol"]
+        self.trades: deque[Row] = deque(maxlen=QUOTES_KEPT)
+        self._told = 0
+
+    def set(self, ts: int, stamp: str, value: float, match_id: Callable[[], str]) -> Row | None:
+        """A new value; the trade row if one is due."""
+        price = number(round(value, 2))
+        before = self.listing.row.get("lastPrice")
+        self.listing.set(lastPrice=price, markPrice=price)
+        if price == before or ts < self._told + SECOND:
+            return None
+        self._told = ts
+        # 8.6: size 0 and trdType Referential; side and direction are there because readers demand them.
+        row: Row = {
+            "timestamp": stamp,
+            "symbol": self.symbol,
+            "side": "Buy",
+            "size": 0,
+            "price": price,
+            "tickDirection": "MinusTick" if before is not None and price < before else "PlusTick",
+            "trdMatchID": match_id(),
+            "trdType": "Referential",
+        }
+        self.trades.append(row)
+        return row

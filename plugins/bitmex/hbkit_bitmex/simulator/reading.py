@@ -1,0 +1,260 @@
+"""What the GET routes answer: rows out of the venue, each list through the common table query (protocol 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hbkit.clock import iso
+from hbkit_bitmex.simulator import parameters as read
+from hbkit_bitmex.simulator.accounts import VenueAccount
+from hbkit_bitmex.simulator.auth import Key
+from hbkit_bitmex.simulator.bins import SIZES
+from hbkit_bitmex.simulator.options import STARTING_BALANCES
+from hbkit_bitmex.simulator.parameters import Parameters
+from hbkit_bitmex.simulator.public import Index, PublicMarket
+from hbkit_bitmex.simulator.query import answer, series
+from hbkit_bitmex.simulator.refusals import bad_request
+from hbkit_bitmex.simulator.venue import Venue
+
+Row = dict[str, Any]
+
+TRADES_MAX, BINS_MAX = 1_000, 10_000
+DEPTH = 25
+
+
+# -- public
+
+
+def instruments(venue: Venue, sent: Parameters) -> list[Row]:
+    """All, alphabetical, paged (4.1.6)."""
+    return answer("instrument", venue.instrument_rows(), sent)
+
+
+def active(venue: Venue, sent: Parameters) -> list[Row]:
+    """What is Open."""
+    return answer("instrument", venue.instrument_rows(venue.markets), sent, paged=False)
+
+
+def indices(venue: Venue, sent: Parameters) -> list[Row]:
+    """The indices."""
+    return answer("instrument", venue.instrument_rows(venue.indices), sent, paged=False)
+
+
+def active_and_indices(venue: Venue, sent: Parameters) -> list[Row]:
+    """Both, the instruments first."""
+    return active(venue, sent) + indices(venue, sent)
+
+
+def book(venue: Venue, sent: Parameters) -> list[Row]:
+    """Sells from high to low, then buys; `depth` levels a side, 0 for all (4.5)."""
+    symbol = read.text(sent, "symbol")
+    if not symbol:
+        raise bad_request("symbol is invalid")
+    depth = read.integer(sent, "depth", bad_request("depth is invalid"))
+    if depth is not None and depth < 0:
+        raise bad_request("depth is invalid")
+    market = _market(venue, symbol)
+    return market.board.snapshot(DEPTH if depth is None else depth) if market is not None else []
+
+
+def _market(venue: Venue, symbol: str) -> PublicMarket | None:
+    wanted = series(symbol).upper()
+    return next((market for name, market in venue.markets.items() if name.upper() == wanted), None)
+
+
+def _by_time(lists: list[Iterable[Row]]) -> list[Row]:
+    if len(lists) == 1:
+        return list(lists[0])
+    return sorted((row for rows in lists for row in rows), key=lambda row: row["timestamp"])
+
+
+def trades(venue: Venue, sent: Parameters) -> list[Row]:
+    """Trades since shortly before the simulator began, indices' referential ones included."""
+    wanted = series(read.text(sent, "symbol")).upper()
+    sources: dict[str, PublicMarket | Index] = {**venue.markets, **venue.indices}
+    lists: list[Iterable[Row]] = [one.trades for name, one in sources.items() if wanted in ("", name.upper())]
+    return answer("trade", _by_time(lists) if lists else [], sent, most=TRADES_MAX)
+
+
+def bucketed(venue: Venue, sent: Parameters) -> list[Row]:
+    """Bins, stamped at their end (4.4); `partial` adds the open one."""
+    size = read.text(sent, "binSize") or "1m"
+    if size not in SIZES:
+        raise bad_request("binSize is invalid")
+    partial = read.boolean(sent, "partial", False, bad_request("partial is invalid"))
+    wanted = series(read.text(sent, "symbol")).upper()
+    lists: list[Iterable[Row]] = [
+        market.bin_rows(size, partial=partial) for name, market in venue.markets.items() if wanted in ("", name.upper())
+    ]
+    return answer(f"tradeBin{size}", _by_time(lists) if lists else [], sent, most=BINS_MAX)
+
+
+def quotes(venue: Venue, sent: Parameters) -> list[Row]:
+    """Quotes since the simulator began."""
+    wanted = series(read.text(sent, "symbol")).upper()
+    lists: list[Iterable[Row]] = [
+        market.quotes for name, market in venue.markets.items() if wanted in ("", name.upper())
+    ]
+    return answer("quote", _by_time(lists) if lists else [], sent)
+
+
+def fundings(venue: Venue, sent: Parameters) -> list[Row]:
+    """Fundings paid since the simulator began."""
+    return answer("funding", venue.fundings, sent)
+
+
+def stats(venue: Venue, sent: Parameters) -> list[Row]:
+    """Per root and settlement currency, and a Total per currency (4.7)."""
+    del sent
+    rows: dict[tuple[str, str], Row] = {}
+    for market in venue.markets.values():
+        if market.instrument.is_spot:
+            continue
+        code = venue.minor[market.instrument.settle.code]
+        for root in (market.ticker.row["rootSymbol"], "Total"):
+            row = rows.setdefault(
+                (code, root),
+                {
+                    "rootSymbol": root,
+                    "currency": code,
+                    "volume24h": 0,
+                    "turnover24h": 0,
+                    "openInterest": 0,
+                    "openValue": 0,
+                },
+            )
+            for column in ("volume24h", "turnover24h", "openInterest", "openValue"):
+                row[column] += market.ticker.row.get(column, 0)
+    return sorted(rows.values(), key=lambda row: (row["currency"], row["rootSymbol"] == "Total"))
+
+
+def assets(venue: Venue, sent: Parameters) -> list[Row]:
+    """Every currency that occurs in any row."""
+    return answer("assets", venue.asset_rows, sent, paged=False)
+
+
+# -- private
+
+
+def orders(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """Orders by time of entry; time bounds act on that too (4.1.3)."""
+    # Between steps the row that was published last is the row: it need not be made again.
+    rows = [
+        {**(order.sent or order.row()), "_entered": iso(order.entered_ts)} for order in venue.orders_of[account.number]
+    ]
+    found = answer("order", rows, sent, stamp="_entered")
+    return [{column: value for column, value in row.items() if column != "_entered"} for row in found]
+
+
+def executions(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """Every execution row."""
+    return answer("execution", venue.executions[account.number], sent)
+
+
+def trade_history(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """Only what moves a balance (4.9)."""
+    rows = [row for row in venue.executions[account.number] if row["execType"] in ("Trade", "Funding", "Settlement")]
+    return answer("execution", rows, sent)
+
+
+def positions(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """Every position row, not paged unless a count is sent."""
+    return answer("position", venue.positions(account), sent, paged="count" in sent)
+
+
+def user(venue: Venue, key: Key) -> Row:
+    """The user; `positionMode` stands here (Simulator rule of 4.7)."""
+    del venue
+    return {
+        "id": key.account.number,
+        "username": key.name,
+        "accountName": "",
+        "email": f"{key.account.number}@simulator.invalid",
+        "created": "2026-01-01T00:00:00.000Z",
+        "lastUpdated": "2026-01-01T00:00:00.000Z",
+        "preferences": {},
+        "TFAEnabled": "",
+        "affiliateID": "",
+        "country": "",
+        "isUser": True,
+        "isElite": False,
+        "typ": "User",
+        "positionMode": "OneWay",
+    }
+
+
+def api_keys(keys: list[Key]) -> list[Row]:
+    """The account's keys; secrets are never shown, `nonce` is there because readers demand it."""
+    return [
+        {
+            "id": key.name,
+            "secret": "",
+            "name": key.name,
+            "nonce": 0,
+            "cidr": "0.0.0.0/0",
+            "permissions": sorted(key.permissions),
+            "enabled": key.enabled,
+            "userId": key.account.number,
+            "created": "2026-01-01T00:00:00.000Z",
+        }
+        for key in keys
+    ]
+
+
+def currency_codes(venue: Venue, sent: Parameters) -> tuple[list[str], bool]:
+    """Major codes asked for, and whether an array is wanted: exactly matched first, then without case (4.7)."""
+    wanted = read.text(sent, "currency") or "XBt"
+    majors = {minor: major for major, minor in venue.minor.items() if minor in STARTING_BALANCES}
+    if wanted.lower() == "all":
+        return [majors[minor] for minor in STARTING_BALANCES], True
+    if wanted in majors:
+        return [majors[wanted]], False
+    folded = {minor.lower(): major for minor, major in majors.items()}
+    if wanted.lower() not in folded:
+        raise bad_request("Invalid currency")
+    return [folded[wanted.lower()]], False
+
+
+def margin(venue: Venue, account: VenueAccount, sent: Parameters) -> Row | list[Row]:
+    """One object, or an array for `all`."""
+    codes, several = currency_codes(venue, sent)
+    rows = [venue.margin(account, code) for code in codes]
+    return rows if several else rows[0]
+
+
+def wallet(venue: Venue, account: VenueAccount, sent: Parameters) -> Row | list[Row]:
+    """One object, or an array for `all`."""
+    codes, several = currency_codes(venue, sent)
+    rows = [venue.wallet(account, code) for code in codes]
+    return rows if several else rows[0]
+
+
+def wallet_history(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """Newest first by default; begins with a pseudo row per open position (4.7)."""
+    codes, _ = currency_codes(venue, sent)
+    minor = {venue.minor[code] for code in codes}
+    rows = [row for row in (*account.transactions, *venue.pending_profit(account)) if row["currency"] in minor]
+    return answer(
+        "transact",
+        rows,
+        {**sent, "currency": None},
+        most=BINS_MAX,
+        default=BINS_MAX,
+        reverse=True,
+        stamp="transactTime",
+    )
+
+
+def commission(venue: Venue, sent: Parameters) -> Row:
+    """The account's own fees per symbol."""
+    del sent
+    return {
+        symbol: {
+            "maxFee": row["takerFee"],
+            "makerFee": row["makerFee"],
+            "takerFee": row["takerFee"],
+            "settlementFee": 0,
+        }
+        for symbol, row in ((symbol, market.ticker.row) for symbol, market in venue.markets.items())
+    }

@@ -1,0 +1,128 @@
+"""Puts a simulator together and serves it: REST, sockets and control on one port, or on one path of a virtual loop.
+
+running = await serve(Options(speed=10), clock=WallClock(), chance=Chance(1))
+print(running.rest, running.websocket)
+await running.close()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from hbkit.chance import Chance
+from hbkit.clock import Clock
+from hbkit.data.source import Source
+from hbkit_bitmex import derived, tapes
+from hbkit_bitmex.simulator.auth import Key, Keys
+from hbkit_bitmex.simulator.control import Control
+from hbkit_bitmex.simulator.drive import Drive
+from hbkit_bitmex.simulator.faults import Faults
+from hbkit_bitmex.simulator.feed import Feed
+from hbkit_bitmex.simulator.hub import Hub
+from hbkit_bitmex.simulator.limits import Limits
+from hbkit_bitmex.simulator.options import Options
+from hbkit_bitmex.simulator.realtime import Realtime
+from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
+from hbkit_bitmex.simulator.venue import Venue
+
+SERVICE_RESTART = 1012
+KEEP_ALIVE_SECONDS = 90.0
+"""As the exchange kept idle connections (section 1)."""
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """The parts of one simulator, for those who want to look inside."""
+
+    venue: Venue
+    feed: Feed
+    drive: Drive
+    hub: Hub
+    keys: Keys
+    faults: Faults
+    app: web.Application
+
+
+def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source | None = None) -> Simulator:
+    """Everything but the listening; `source` plays instead of the tape that the options name."""
+    tape = tapes.open_tape(options.data[0], options.seed)
+    played: Source = derived.Family(tape) if source is None else source
+    venue = Venue(chance.fork("venue"), [symbol for symbol in played.info().kinds if not symbol.startswith(".")])
+    keys = Keys()
+    for name, secret in options.all_accounts:
+        keys.add(Key(name, secret, venue.add_account()))
+    feed = Feed(venue, played, tape.funding_rates(tape.info().start), now=clock.now(), history=options.history)
+    venue.note_deposits()
+    faults = Faults(chance.fork("faults"))
+    hub = Hub(clock, faults)
+    drive = Drive(venue, feed, hub, clock, options.speed)
+    limits = Limits(on=options.limits)
+    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"))
+    realtime = Realtime(venue, drive, hub, keys, limits, clock, chance.fork("sockets"))
+    control = Control(venue, drive, feed, hub, faults, clock)
+    app = web.Application(client_max_size=BODY_MAX)
+    app.router.add_get("/realtime", realtime.handle)
+    app.router.add_route("*", "/control/{tail:.*}", control.handle)
+    app.router.add_route("*", "/{tail:.*}", rest.handle)
+    return Simulator(venue, feed, drive, hub, keys, faults, app)
+
+
+class Running:
+    """A simulator that serves."""
+
+    def __init__(self, simulator: Simulator, runner: web.AppRunner, task: asyncio.Task[None], base: str) -> None:
+        self.simulator = simulator
+        self.rest = f"{base}/api/v1"
+        self.websocket = f"{base.replace('http', 'ws', 1)}/realtime"
+        self._runner = runner
+        self._task = task
+
+    @property
+    def ready_line(self) -> str:
+        """The first line of stdout of a simulator process."""
+        return f"ready rest={self.rest} ws={self.websocket}"
+
+    async def close(self) -> None:
+        """Stop the market, close sockets with 1012 (18.10.16), stop listening."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for client in list(self.simulator.hub.clients):
+            client.close(SERVICE_RESTART)
+        await self.simulator.hub.flush()
+        await self._runner.cleanup()
+
+    async def failed(self) -> None:
+        """Returns or raises when the market's task ends by itself, which it never should."""
+        await asyncio.shield(self._task)
+
+
+async def serve(options: Options, *, clock: Clock, chance: Chance, source: Source | None = None) -> Running:
+    """Build and listen, on the loop that runs: TCP (port 0 lets the system choose), or a path."""
+    simulator = build_app(options, clock=clock, chance=chance, source=source)
+    # Without handler_cancellation a handler would run on after its client has gone, owned by nobody.
+    runner = web.AppRunner(
+        simulator.app,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=1.0,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+    )
+    await runner.setup()
+    try:
+        base = await _listen(runner, options)
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Running(simulator, runner, asyncio.create_task(simulator.drive.run(), name="market"), base)
+
+
+async def _listen(runner: web.AppRunner, options: Options) -> str:
+    if options.path is not None:
+        await web.UnixSite(runner, options.path).start()
+        return "http://simulator"
+    await web.TCPSite(runner, options.host, options.port).start()
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"http://{host}:{runner.addresses[0][1]}"

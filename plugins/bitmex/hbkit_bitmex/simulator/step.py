@@ -1,0 +1,58 @@
+"""What one engine step changed, collected by table and handed out in the order of protocol 17.1.
+
+trade, execution, order, position, margin, wallet, orderBookL2, quote, instrument; one frame per table and action.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+
+TABLES = (
+    "trade", "execution", "order", "position", "margin", "wallet", "orderBookL2", "orderBookL2_25", "orderBook10",
+    "quote", "instrument", "funding", "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d",
+)  # fmt: skip
+ACTIONS = ("delete", "update", "insert")
+"""18.10.12 has this order for levels; for other tables it never matters which comes first."""
+
+
+class Update(NamedTuple):
+    """Rows of one table and action; of one account where the table is private."""
+
+    table: str
+    action: str
+    rows: list[Row]
+    account: int | None
+
+
+class Step:
+    """The rows of a step while it goes on."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[tuple[str, int | None], list[Row]]] = {}
+
+    def add(self, table: str, action: str, row: Row, account: int | None = None) -> None:
+        """One row more."""
+        self._rows.setdefault(table, {}).setdefault((action, account), []).append(row)
+
+    def extend(self, table: str, changes: tuple[list[Row], list[Row], list[Row]]) -> None:
+        """Deletes, updates and inserts of a public table."""
+        for action, rows in zip(ACTIONS, changes, strict=True):
+            if rows:
+                self._rows.setdefault(table, {}).setdefault((action, None), []).extend(rows)
+
+    def take(self) -> list[Update]:
+        """Everything in the order in which it is sent; the step is empty afterwards."""
+        rows, self._rows = self._rows, {}
+        return [
+            Update(table, action, found, account)
+            for table in TABLES
+            if table in rows
+            for (action, account), found in sorted(rows[table].items(), key=_by_account_and_action)
+        ]
+
+
+def _by_account_and_action(item: tuple[tuple[str, int | None], list[Row]]) -> tuple[int, int]:
+    (action, account), _ = item
+    return account or 0, ACTIONS.index(action)

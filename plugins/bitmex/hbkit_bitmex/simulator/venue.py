@@ -1,0 +1,536 @@
+"""The venue: markets, accounts, orders and executions on the engine; pure, without sockets and without a clock.
+
+Whoever drives it calls `begin(ts, wall)`, then market events or requests, then `finish()`, which hands out what the
+step changed as rows per table. Requests are in `trading`, what REST reads is in `reading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from hbkit.chance import Chance
+from hbkit.clock import HOUR, SECOND, iso
+from hbkit.errors import HbkitError
+from hbkit.matching import BUILT_IN, Engine
+from hbkit.model import (
+    Currency,
+    Execution,
+    ExecutionKind,
+    Instrument,
+    Liquidity,
+    OrderReport,
+    OrderStatus,
+    PositionSide,
+    Side,
+)
+from hbkit_bitmex import instruments
+from hbkit_bitmex.simulator.accounts import LegKey, VenueAccount
+from hbkit_bitmex.simulator.listing import FUNDING_INTERVAL_TEXT, Listing, index_listing
+from hbkit_bitmex.simulator.options import FIRST_ACCOUNT, STARTING_BALANCES
+from hbkit_bitmex.simulator.orders import SUBMITTED, VenueOrder
+from hbkit_bitmex.simulator.public import Index, PublicMarket
+from hbkit_bitmex.simulator.rows import (
+    NIL,
+    execution_row,
+    funding_row,
+    margin_row,
+    position_row,
+    trade_row,
+    wallet_row,
+)
+from hbkit_bitmex.simulator.step import Step, Update
+
+Row = dict[str, Any]
+
+INDICES = {"XBTUSD": (".BXBT", "USD"), "XBTUSDT": (".BXBTT", "USDT")}
+SESSION_HOUR = 12 * HOUR
+DAY_HOURS = 24 * HOUR
+CANCELED_BY_USER = "Canceled\nCanceled via API."
+CANCELED_BY_TIMER = "Canceled\nCanceled by cancelAllAfter."
+
+
+class Venue:
+    """Everything the exchange knows."""
+
+    def __init__(self, chance: Chance, symbols: Sequence[str]) -> None:
+        self._ids = chance.fork("ids")
+        self._level_ids = chance.fork("levels")
+        self._level_id = 1 << 36
+        self.engine = Engine(self._ids.guid)
+        self.currencies, self.minor = _currencies()
+        self.asset_rows = [row for row in instruments.assets() if row["currency"] in STARTING_BALANCES]
+        self.markets: dict[str, PublicMarket] = self._open_markets(symbols)
+        self.indices: dict[str, Index] = {}
+        for symbol, (index, quote) in INDICES.items():
+            if symbol in self.markets:
+                self.indices[index] = self.markets[symbol].index = Index(index_listing(index, quote))
+        self.accounts: dict[int, VenueAccount] = {}
+        self.orders: dict[str, VenueOrder] = {}
+        self.orders_of: dict[int, list[VenueOrder]] = {}
+        self.executions: dict[int, list[Row]] = {}
+        self.fundings: list[Row] = []
+        self.ts = 0
+        self.wall = 0
+        self.stamp = ""
+        self._step = Step()
+        self._touched: dict[PublicMarket, None] = {}
+        self._dirty_orders: dict[VenueOrder, None] = {}
+        self._dirty_legs: dict[tuple[VenueAccount, LegKey], None] = {}
+        self._dirty_margins: dict[tuple[VenueAccount, str], None] = {}
+        self._dirty_wallets: dict[tuple[VenueAccount, str], None] = {}
+        self._known_legs: dict[tuple[VenueAccount, LegKey], None] = {}
+        self._print_match: str | None = None
+        self._cancel_text: str | None = None
+        self.entering: VenueOrder | None = None
+        """The order that is being placed or amended: only then can post-only end it."""
+        self._ten_at: dict[PublicMarket, int] = {}
+
+    def _open_markets(self, symbols: Sequence[str]) -> dict[str, PublicMarket]:
+        recorded = {row["symbol"]: row for row in instruments.rows()}
+        markets = {}
+        for symbol in symbols:
+            if symbol not in recorded:
+                raise HbkitError(f"the simulator has no instrument row for {symbol}")
+            instrument = instruments.instrument(recorded[symbol])
+            market = self.engine.add_market(instrument, BUILT_IN["queue"](), has_book=True)
+            markets[symbol] = PublicMarket(instrument, market, recorded[symbol], self._new_level_id)
+        return markets
+
+    def _new_level_id(self) -> int:
+        """Opaque, never used twice, below 2^53 for as long as a simulator lives (7.6)."""
+        self._level_id += 1 + self._level_ids.getrandbits(12)
+        return self._level_id
+
+    def new_id(self) -> str:
+        """A guid from the venue's own stream."""
+        return self._ids.guid()
+
+    # -- accounts
+
+    def add_account(self) -> VenueAccount:
+        """A user with the starting balances of 17.3, known by the next account number."""
+        number = FIRST_ACCOUNT + len(self.accounts)
+        balances = {self.currencies[code]: amount for code, amount in STARTING_BALANCES.items()}
+        account = VenueAccount(number, balances, self.engine.reference_price, self._rate)
+        self.engine.add_account(account)
+        self.accounts[number] = account
+        self.orders_of[number] = []
+        self.executions[number] = []
+        return account
+
+    def note_deposits(self) -> None:
+        """The starting balances as deposits in each wallet's history."""
+        for account in self.accounts.values():
+            for code, amount in account.deposited.items():
+                self._transact(account, code, "Deposit", amount, 0, "")
+
+    def _rate(self, instrument: Instrument) -> Fraction:
+        return Fraction(repr(self.markets[instrument.symbol].ticker.rate))
+
+    # -- a step
+
+    def begin(self, ts: int, wall: int) -> None:
+        """What follows happens at `ts` of the market; `wall` is what the admission's clock shows."""
+        if ts != self.ts:
+            self.ts = ts
+            self.stamp = iso(ts)
+        self.wall = wall
+        self.engine.at(ts)
+
+    def finish(self) -> list[Update]:
+        """The step is over: what it changed, table by table."""
+        step = self._step
+        for order in self._dirty_orders:
+            if (told := order.published()) is not None:
+                step.add("order", told[0], told[1], order.account)
+        self._dirty_orders.clear()
+        self._publish_money(step)
+        for market in self._touched:
+            self._publish_market(step, market)
+        self._touched.clear()
+        return step.take()
+
+    def _publish_money(self, step: Step) -> None:
+        for key in self._dirty_legs:
+            account, (instrument, side) = key
+            if instrument.is_spot:
+                continue
+            action = "update" if key in self._known_legs else "insert"
+            self._known_legs[key] = None
+            step.add("position", action, self.position(account, instrument, side), account.number)
+        for account, code in self._dirty_margins:
+            step.add("margin", "update", self.margin(account, code), account.number)
+        for account, code in self._dirty_wallets:
+            step.add("wallet", "update", self.wallet(account, code), account.number)
+        self._dirty_legs.clear()
+        self._dirty_margins.clear()
+        self._dirty_wallets.clear()
+
+    def _publish_market(self, step: Step, market: PublicMarket) -> None:
+        board = market.board
+        changes = board.collect(self.stamp)
+        if any(changes):
+            step.extend("orderBookL2", changes)
+            if board.window_wanted:
+                step.extend("orderBookL2_25", board.collect_window(self.stamp))
+            if (quote := market.quote(self.stamp)) is not None:
+                step.add("quote", "insert", quote)
+            self._publish_ten(step, market)
+        for listing in (market.ticker, *((market.index.listing,) if market.index is not None else ())):
+            if (row := listing.collect(self.stamp)) is not None:
+                step.add("instrument", "update", row)
+
+    def _publish_ten(self, step: Step, market: PublicMarket) -> None:
+        """18.10.13: at most every 100 ms, and only if the ten levels changed."""
+        if self.wall - self._ten_at.get(market, 0) < SECOND // 10:
+            return
+        ten = market.board.top_ten()
+        if ten != market.board.ten:
+            market.board.ten = ten
+            self._ten_at[market] = self.wall
+            step.add("orderBook10", "update", self.ten_row(market))
+
+    def ten_row(self, market: PublicMarket) -> Row:
+        """The whole ten levels, as each push holds them."""
+        bids, asks = market.board.ten
+        return {"symbol": market.symbol, "bids": bids, "asks": asks, "timestamp": self.stamp}
+
+    def fresh_ten(self, market: PublicMarket) -> Row:
+        """The ten levels as they stand, for a partial."""
+        market.board.ten = market.board.top_ten()
+        return self.ten_row(market)
+
+    # -- the market
+
+    def level(self, market: PublicMarket, side: Side, ticks: int, units: int) -> None:
+        """A level of the tape has a new size."""
+        market.market.level(side, ticks, units)
+        market.board.touch(side, ticks)
+        self._touched[market] = None
+        if self.engine.out:
+            self.drain()
+
+    def outside_quote(self, market: PublicMarket, bid: int | None, bid_units: int, ask: int | None, units: int) -> None:
+        """A tape without levels: its best bid and ask are the whole book."""
+        for side in Side:
+            for known in market.market.book.prices(side):
+                market.board.touch(side, known)
+        market.market.quote(bid, bid_units, ask, units)
+        for side, ticks in ((Side.BUY, bid), (Side.SELL, ask)):
+            if ticks is not None:
+                market.board.touch(side, ticks)
+        self._touched[market] = None
+        if self.engine.out:
+            self.drain()
+
+    def print(self, market: PublicMarket, side: Side, ticks: int, units: int) -> None:
+        """A trade of the tape: told, and met by resting orders, which share its match id."""
+        match_id = self._ids.guid()
+        self._step.add("trade", "insert", market.trade(self.ts, self.stamp, side, ticks, units, match_id))
+        self._touched[market] = None
+        market.market.print(ticks, units, side.sign)
+        if self.engine.out:
+            self._print_match = match_id
+            self.drain()
+            self._print_match = None
+
+    def index(self, market: PublicMarket, value: float) -> None:
+        """The index moved, and the mark with it."""
+        market.market.mark = market.ticker.marked(self.ts, value)
+        self._touched[market] = None
+        if market.index is not None:
+            row = market.index.set(self.ts, self.stamp, value, self._ids.guid)
+            if row is not None:
+                self._step.add("trade", "insert", row)
+        self._mark_moved(market.instrument)
+
+    def _mark_moved(self, instrument: Instrument) -> None:
+        """8.3: what the mark alone changes is told at most once a second (of the wall)."""
+        for account in self.accounts.values():
+            if self.wall - account.told_at < SECOND:
+                continue
+            for side, leg in account.legs():
+                if leg.units and leg.instrument is instrument:
+                    account.told_at = self.wall
+                    self.touch_leg(account, instrument, side)
+
+    def minute(self, ts: int) -> None:
+        """A minute's boundary: bins end, and whatever is due at this time of day."""
+        for market in self.markets.values():
+            for size, rows in market.close_bins(ts).items():
+                for row in rows:
+                    self._step.add(f"tradeBin{size}", "insert", row)
+            self._touched[market] = None
+            if 0 < market.ticker.funding_at <= ts:
+                self._fund(market)
+        if ts % DAY_HOURS == SESSION_HOUR:
+            self._close_session()
+        if ts % DAY_HOURS == 0:
+            self._end_day_orders()
+
+    def _fund(self, market: PublicMarket) -> None:
+        """Protocol 18.7.1 to 18.7.3: the mark is the index, payments leg by leg, then the next rate."""
+        ticker, instrument = market.ticker, market.instrument
+        if ticker.index is not None:
+            market.market.mark = ticker.marked(ticker.funding_at, ticker.index)
+        for account in self.accounts.values():
+            self.engine.fund_account(account, instrument, ticker.rate, self.ts)
+            events, self.engine.out = self.engine.out, []
+            for event in events:
+                assert isinstance(event, Execution)
+                account.earn(instrument, event.position_side, -event.fee, 0)
+                row = funding_row(account, event, self.minor[instrument.settle.code], self._ids.guid())
+                self._tell_execution(account, row)
+                self.touch_leg(account, instrument, event.position_side)
+        row = {
+            "timestamp": iso(ticker.funding_at),
+            "symbol": market.symbol,
+            "fundingInterval": FUNDING_INTERVAL_TEXT,
+            "fundingRate": ticker.row["fundingRate"],
+            "fundingRateDaily": round(ticker.rate * 3, 10),
+        }
+        self.fundings.append(row)
+        self._step.add("funding", "insert", row)
+        ticker.paid(self.ts)
+
+    def _close_session(self) -> None:
+        for market in self.markets.values():
+            market.ticker.session_starts()
+        for account in self.accounts.values():
+            for code, amount in account.close_session().items():
+                self._transact(account, code, "RealisedPNL", amount, 0, "")
+            for code in account.money:
+                self._dirty_margins[account, code] = None
+                self._dirty_wallets[account, code] = None
+            for side, leg in account.legs():
+                self.touch_leg(account, leg.instrument, side)
+
+    def _end_day_orders(self) -> None:
+        for account in self.accounts.values():
+            for order in self.open_orders(account):
+                if order.time_in_force == "Day":
+                    self.cancel(order, f"Canceled: Order had timeInForce of Day\n{order.origin}")
+
+    # -- orders
+
+    def open_orders(self, account: VenueAccount) -> list[VenueOrder]:
+        """In the order of entry."""
+        found = [self.orders[order_id] for order_id in account.orders]
+        return sorted(found, key=lambda order: order.entered)
+
+    def cancel(self, order: VenueOrder, text: str) -> None:
+        """Take an open order away with this text."""
+        self._cancel_text = text
+        self.engine.cancel(self.accounts[order.account], order.order_id, self.ts)
+        self.drain()
+        self._cancel_text = None
+
+    def cancel_all_after(self, account: VenueAccount) -> None:
+        """The dead man's switch fires: every open order, then it is disarmed (18.2.21)."""
+        account.cancel_at = None
+        for order in self.open_orders(account):
+            self.cancel(order, CANCELED_BY_TIMER)
+
+    def enter(self, order: VenueOrder) -> None:
+        """Remember a new order and tell that it is new; the engine gets it next."""
+        order.entered = len(self.orders)
+        order.entered_ts = order.ts = self.ts
+        order.leaves = order.qty
+        self.orders[order.order_id] = order
+        self.orders_of[order.account].append(order)
+        self.tell(order, "New")
+
+    def tell(self, order: VenueOrder, kind: str) -> None:
+        """An execution that moves no money."""
+        order.ts = self.ts
+        self._tell_execution(self.accounts[order.account], execution_row(order, kind, self._ids.guid()))
+        self.touch_order(order)
+
+    def _tell_execution(self, account: VenueAccount, row: Row) -> None:
+        self.executions[account.number].append(row)
+        self._step.add("execution", "insert", row, account.number)
+
+    def touch_order(self, order: VenueOrder) -> None:
+        """The order, what it locks and its level are to be told again."""
+        self._dirty_orders[order] = None
+        market = self.markets[order.instrument.symbol]
+        if order.ticks is not None:
+            market.board.touch(order.side, order.ticks)
+            self._touched[market] = None
+        self.touch_leg(self.accounts[order.account], order.instrument, order.position_side)
+
+    def touch_leg(self, account: VenueAccount, instrument: Instrument, side: PositionSide) -> None:
+        """A position and its margin are to be told again."""
+        self._dirty_legs[account, (instrument, side)] = None
+        self._dirty_margins[account, instrument.settle.code] = None
+        if instrument.is_spot:
+            self._dirty_margins[account, instrument.base] = None
+
+    # -- what the engine did
+
+    def drain(self) -> None:
+        """Take over the engine's events, in their order."""
+        events, self.engine.out = self.engine.out, []
+        taker_match: str | None = None
+        for event in events:
+            order = self.orders[event.order_id if isinstance(event, Execution) else event.id]
+            if isinstance(event, OrderReport):
+                self._reported(order, event)
+                continue
+            if event.kind is not ExecutionKind.TRADE:
+                continue
+            taker_match = self._filled(order, event, taker_match)
+
+    def _filled(self, order: VenueOrder, event: Execution, taker_match: str | None) -> str | None:
+        """One side of a match; returns the match id that the other side, which follows, shares."""
+        market = self.markets[order.instrument.symbol]
+        ticks = order.instrument.ticks(event.price)
+        maker = event.liquidity is Liquidity.MAKER
+        match_id = (taker_match or self._print_match) if maker else None
+        if match_id is None:
+            match_id = self._ids.guid()
+            taker = order.side.opposite if maker else order.side
+            row = market.trade(self.ts, self.stamp, taker, ticks, event.units, match_id)
+            self._step.add("trade", "insert", row)
+            market.market.last = ticks
+        order.add_fill(ticks, event.units)
+        order.ts = self.ts
+        account = self.accounts[order.account]
+        self._book(account, order, event)
+        self._tell_execution(account, trade_row(order, event, ticks, match_id))
+        market.board.touch(order.side if maker else order.side.opposite, ticks)
+        self._touched[market] = None
+        self.touch_order(order)
+        return None if maker else match_id
+
+    def _book(self, account: VenueAccount, order: VenueOrder, event: Execution) -> None:
+        instrument = event.instrument
+        if not instrument.is_spot:
+            account.book_trade(instrument, event.position_side, event.cost, event.fee)
+            return
+        # 18.8.5: both amounts move at once, two SpotTrade transactions.
+        base = instrument.base_minor(event.units) * event.side.sign
+        for code, amount, fee in ((instrument.base, base, 0), (instrument.settle.code, -event.cost, event.fee)):
+            self._transact(account, code, "SpotTrade", amount, fee, order.order_id)
+            self._dirty_wallets[account, code] = None
+
+    def _transact(self, account: VenueAccount, code: str, kind: str, amount: int, fee: int, reference: str) -> None:
+        account.transactions.append(
+            {
+                "transactID": self._ids.guid(),
+                "account": account.number,
+                "currency": self.minor[code],
+                "transactType": kind,
+                "amount": amount,
+                "fee": fee,
+                "transactStatus": "Completed",
+                "address": reference,
+                "tx": "",
+                "text": "",
+                "transactTime": iso(self.ts),
+                "timestamp": iso(self.ts),
+                "walletBalance": account.cash.get(code, 0),
+            }
+        )
+
+    def _reported(self, order: VenueOrder, report: OrderReport) -> None:
+        if report.refused:
+            raise HbkitError(f"the engine refused what admission let through: {report.reason}")
+        if report.status is OrderStatus.CANCELED and order.is_open:
+            order.status, order.leaves = "Canceled", 0
+            order.text = self._cancel_text or _why_canceled(order, entering=self.entering is order)
+            self.tell(order, "Canceled")
+        elif report.units != order.qty and order.is_open:
+            # 18.4.2: a reduce-only order that stands for more than what is left is amended down.
+            order.qty = report.units
+            order.leaves = order.qty - order.filled
+            order.text = f"Amended orderQty\n{order.origin}"
+            self.tell(order, "Replaced")
+        else:
+            self.touch_order(order)
+
+    # -- rows
+
+    def position(self, account: VenueAccount, instrument: Instrument, side: PositionSide) -> Row:
+        """A position's full row."""
+        leg, mark = account.leg(instrument, side), self.engine.reference_price(instrument)
+        return position_row(account, leg, side, mark, self.minor[instrument.settle.code], self.ts)
+
+    def positions(self, account: VenueAccount) -> list[Row]:
+        """Every row there is: traded, with open orders, or with a leverage."""
+        return [self.position(owner, *leg) for owner, leg in self._known_legs if owner is account]
+
+    def margin(self, account: VenueAccount, code: str) -> Row:
+        """One currency's margin row."""
+        value = 0
+        for _, leg in account.legs():
+            price = self.engine.reference_price(leg.instrument)
+            if leg.units and leg.instrument.settle.code == code and not leg.instrument.is_spot and price is not None:
+                value += leg.instrument.value(abs(leg.units), price)
+        return margin_row(account, code, self.minor[code], value, self.ts)
+
+    def wallet(self, account: VenueAccount, code: str) -> Row:
+        """One currency's wallet row."""
+        return wallet_row(account, code, self.minor[code], self.ts)
+
+    def instrument_rows(self, symbols: Iterable[str] | None = None) -> list[Row]:
+        """Rows of `/instrument` in alphabetical order."""
+        return [dict(listing.row) for symbol, listing in sorted(self.listings().items()) if _within(symbol, symbols)]
+
+    def listings(self) -> dict[str, Listing]:
+        """Every instrument and index."""
+        return {
+            **{symbol: market.ticker for symbol, market in self.markets.items()},
+            **{symbol: index.listing for symbol, index in self.indices.items()},
+        }
+
+    def pending_profit(self, account: VenueAccount) -> list[Row]:
+        """The pseudo rows of `/user/walletHistory`, one per open position (4.7)."""
+        rows = []
+        for _, leg in account.legs():
+            price = self.engine.reference_price(leg.instrument)
+            if leg.units and not leg.instrument.is_spot and price is not None:
+                rows.append(
+                    {
+                        "transactID": NIL,
+                        "account": account.number,
+                        "currency": self.minor[leg.instrument.settle.code],
+                        "transactType": "UnrealisedPNL",
+                        "amount": leg.unrealized(price),
+                        "fee": 0,
+                        "transactStatus": "Pending",
+                        "address": leg.instrument.symbol,
+                        "tx": "",
+                        "text": "",
+                        "transactTime": None,
+                        "timestamp": None,
+                        "walletBalance": account.cash.get(leg.instrument.settle.code, 0),
+                    }
+                )
+        return rows
+
+
+def _within(symbol: str, wanted: Iterable[str] | None) -> bool:
+    return wanted is None or symbol in wanted
+
+
+def _why_canceled(order: VenueOrder, *, entering: bool) -> str:
+    """12.4: the engine ended it, and its own instructions say why."""
+    if order.has("ParticipateDoNotInitiate") and entering:
+        reason = "Order had execInst of ParticipateDoNotInitiate"
+    elif order.time_in_force in ("ImmediateOrCancel", "FillOrKill"):
+        reason = f"Order had timeInForce of {order.time_in_force}"
+    else:
+        reason = f"Order had execInst of {'Close' if order.has('Close') else 'ReduceOnly'}"
+    return f"Canceled: {reason}\n{order.origin}"
+
+
+def _currencies() -> tuple[dict[str, Currency], dict[str, str]]:
+    """Currency by minor code, and minor code by major."""
+    minor = {row["majorCurrency"]: row["currency"] for row in instruments.assets()}
+    return {code: currency for code, currency in instruments.currencies().items() if code in minor.values()}, minor
+
+
+__all__ = ["CANCELED_BY_USER", "SUBMITTED", "Venue"]
