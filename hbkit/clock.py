@@ -55,6 +55,35 @@ class ManualClock:
         self.ts = max(self.ts, ts)
 
 
+class ShiftedClock:
+    """The time of a market that began elsewhere and runs at a speed of its own: another clock, moved and stretched."""
+
+    def __init__(self, wall: Clock, ts: int, speed: float = 1.0) -> None:
+        """
+        :param ts: where this clock stands now.
+        :param speed: its seconds per second of `wall`, at least 0.
+        """
+        self._wall = wall
+        self._last = ts
+        self.set(ts, speed)
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, in the market's time; never less than before."""
+        self._last = max(self._last, self._ts + round((self._wall.now() - self._since) * self._speed))
+        return self._last
+
+    def set(self, ts: int, speed: float) -> None:
+        """Go on from `ts` at `speed`; a clock that was ahead of it stands still until then."""
+        self._ts, self._since, self._speed = ts, self._wall.now(), speed
+
+    def seconds_until(self, ts: int) -> float | None:
+        """How long `wall` takes until this clock shows `ts`; None when it stands still before it."""
+        left = ts - (self._ts + round((self._wall.now() - self._since) * self._speed))
+        if left <= 0:
+            return 0.0
+        return math.ceil(left / self._speed) / SECOND if self._speed else None
+
+
 def monotonic() -> float:
     """Seconds for measuring how long something took; never for deciding what a strategy sees."""
     return time.perf_counter()

@@ -100,11 +100,39 @@ class Connection:
     api_secret: Secret
     clock: Clock
     """The machine's, by which requests are signed."""
+    market_clock: Clock
+    """The market's, which runs ahead of the machine's where the venue is a simulator."""
     chance: Chance
     connector: Callable[[], Any]
     """Makes an aiohttp connector: TCP, or in memory under virtual time."""
     on_end: Callable[[HbkitError], None]
     """Called when the connection is lost for good."""
+    dead_man_switch: int | None = None
+    """The venue cancels every order when nothing was heard for this long, ns; None for off."""
+    patience: float | None = None
+    """Seconds without a connection after which it is lost for good; None for never."""
+
+
+@dataclass(frozen=True)
+class SimulatorOptions:
+    """How a venue's own simulator is to be started."""
+
+    data: tuple[str, ...] = ()
+    """Tapes or files to play; empty for the plugin's own."""
+    start: int | None = None
+    """Where in the data it begins, ns; None for the plugin's choice."""
+    speed: float = 1.0
+    seed: int = 1
+    accounts: tuple[tuple[str, Secret], ...] = ()
+    """Key and secret of accounts besides the one that every simulator knows."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a venue listens: the base of its REST interface, and its WebSocket."""
+
+    rest: str
+    websocket: str
 
 
 @dataclass(frozen=True)
@@ -130,6 +158,9 @@ class Exchange(ABC):
     name: str
     """The key of its block in the config."""
     account: str = ""
+    """The account's id at the venue, once it is known."""
+    events: int = 0
+    """What the venue has told so far, message by message."""
 
     @property
     @abstractmethod
@@ -194,6 +225,27 @@ class Exchange(ABC):
         """Let go of everything; every task and socket of the exchange has ended when this returns."""
         self.close()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the venue can be reached at the moment, as far as that is known."""
+        return True
+
+    @property
+    def purse(self) -> str:
+        """Whose money `wallets` tells: exchanges with the same purse share one account."""
+        return self.name
+
+    async def refresh(self) -> None:  # noqa: B027 - an account that is kept here needs no asking
+        """Ask for the account's money; afterwards `wallets` is what the exchange books at this moment."""
+
+    def keep_alive(self, seconds: float) -> None:
+        """Have every order cancelled unless this is called again within `seconds`; 0 calls it off."""
+        raise NotImplementedError(f"{self.name} has no dead man's switch ({seconds:g} s)")
+
+    async def candles(self, instrument: Instrument, interval: str, start: int, end: int) -> list[Candle]:
+        """Closed candles that open at `start` or later and close at `end` or earlier, oldest first; times in ns."""
+        raise NotImplementedError(f"{self.name} has no history of {interval} candles of {instrument} ({start}..{end})")
+
     def health(self) -> dict[str, str]:
         """What an operator wants to see of the connection: rate budget, clock offset, reconnects, as texts."""
         return {}
@@ -256,6 +308,11 @@ class ExchangeSpec:
     """The venue's own addresses."""
     simulator: str = ""
     """The word behind `hbkit simulator` that starts the exchange's own simulator."""
+    simulator_factory: str = ""
+    """`module:function` that serves the simulator on the running loop, at a path instead of a port: takes a
+    SimulatorOptions, a Clock, a Chance and the path; an async context manager that yields its Address."""
+    simulator_routes: tuple[str, str] = ("", "")
+    """Path of the REST interface and of the WebSocket behind the base that `simulator: {url}` names."""
     simulator_key: tuple[str, str] = ("", "")
     """Key and secret of the account that every simulator knows."""
     serves: Callable[[Instrument], bool] | None = None

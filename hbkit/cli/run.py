@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,11 @@ from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
 from hbkit.clock import WallClock, iso, monotonic
 from hbkit.config import MODES, load_config
 
+if TYPE_CHECKING:
+    from hbkit.report.result import RunResult
+    from hbkit.run import Plan
+
+POLICIES = ("refuse", "adopt", "cancel", "ignore")
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -37,10 +42,16 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("run", short_help="Run a config: the main job.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--mode", type=click.Choice(MODES), help="In place of the mode of every exchange block.")
+@click.option("--virtual", is_flag=True, help="Program and simulator in one process, on a clock that is counted.")
+@click.option("--live", is_flag=True, help="Yes, trade with real money (mode live on a host that is not this machine).")
+@click.option("--on-existing", type=click.Choice(POLICIES), help="What to do about orders and positions found at start.")
 @run_options
-def command(config: Path, mode: str | None, **options: Any) -> int:
+def command(
+    config: Path, mode: str | None, virtual: bool, live: bool, on_existing: str | None, **options: Any
+) -> int:
     """Run CONFIG until its data, its duration or its user ends it; then write the report."""
-    return execute(config, mode, [], **options)
+    more = [] if on_existing is None else [f"state.on_existing={on_existing}"]
+    return execute(config, mode, more, virtual=virtual, live=live, **options)
 
 
 def execute(
@@ -54,6 +65,8 @@ def execute(
     as_json: bool,
     no_view: bool,
     debug: bool,
+    virtual: bool = False,
+    live: bool = False,
 ) -> int:
     """Load, check, play, show; returns the exit code. `more` are overrides that stand for flags of a command."""
     sets = [*overrides, *more]
@@ -63,25 +76,35 @@ def execute(
         sets.append(f"run.seed={seed}")
     config = load_config(path, overrides=sets, environ=os.environ)
 
-    from hbkit import log
     from hbkit.plugins import Plugins
     from hbkit.report.text import summary
-    from hbkit.run import Replay, make_plan
+    from hbkit.run import make_plan
 
-    settings = config.settings
-    plan = make_plan(config, Plugins(block=settings.plugins.block), mode)
-    run = Replay(plan, wall=WallClock())
-    level = "debug" if debug else settings.log.level
-    log.configure(level=level, stream=sys.stderr, clock=run.clock, file=run.folder / "run.log")
-    try:
-        with _signals(run), _progress(no_view or is_plain()) as progress:
-            result = run.play(progress)
-    finally:
-        log.close()
+    plan = make_plan(config, Plugins(block=config.settings.plugins.block), mode)
+    if {one.mode for one in plan.exchanges.values()} == {"replay"}:
+        result = _replay(plan, debug=debug, no_view=no_view)
+    else:
+        from hbkit.cli import live as on_a_loop
+
+        result = on_a_loop.play(plan, virtual=virtual, allowed=live, debug=debug, no_view=no_view or as_json)
     say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
     if as_json:
         print_json(result.to_json())
     return result.exit_code
+
+
+def _replay(plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
+    from hbkit import log
+    from hbkit.run import Replay
+
+    run = Replay(plan, wall=WallClock())
+    level = "debug" if debug else plan.config.settings.log.level
+    log.configure(level=level, stream=sys.stderr, clock=run.clock, file=run.folder / "run.log")
+    try:
+        with _signals(run), _progress(no_view or is_plain()) as progress:
+            return run.play(progress)
+    finally:
+        log.close()
 
 
 @contextmanager

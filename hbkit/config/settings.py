@@ -43,6 +43,9 @@ Durability = Annotated[Literal["process", "power"], BeforeValidator(choice("proc
 OnExisting = Annotated[
     Literal["refuse", "adopt", "cancel", "ignore"], BeforeValidator(choice("refuse", "adopt", "cancel", "ignore"))
 ]
+FeedWord = Annotated[
+    Literal["live", "testnet", "simulator"], BeforeValidator(choice("live", "testnet", "simulator"))
+]
 SecretText = Annotated[Secret, BeforeValidator(lambda value: Secret(shapes.text(value)))]
 Level = Literal["debug", "info", "warning", "error"]
 LevelWord = Annotated[Level, BeforeValidator(choice("debug", "info", "warning", "error"))]
@@ -126,11 +129,20 @@ class Simulator(Section):
     url: Text | None = None
     """Base of a simulator that runs already, without a path: `http://127.0.0.1:8080`; default None: one is started."""
     data: Texts = ()
-    """Tapes or files that it plays; default: the plugin's."""
+    """Tapes that it plays, by name; default: the plugin's."""
+    start: Moment | None = None
+    """Where in the data it begins, written like `2019-05-29T06:00:00Z`; default: the plugin's choice."""
     speed: Above = Decimal(1)
     """Market seconds per second, a number > 0; default 1."""
     seed: Seed | None = None
     """Seed of what it draws; default None: `run.seed`."""
+
+
+class Paper(Section):
+    """Where mode `paper` hears of the market."""
+
+    feed: FeedWord | None = None
+    """`live`, `testnet` or `simulator`; default: `live`, and the simulator of a venue that has closed."""
 
 
 class Exchange(Section):
@@ -147,13 +159,19 @@ class Exchange(Section):
     balances: Balances = {}
     """Starting money in simulator, replay and paper: an amount >= 0 for each currency; default: the plugin's."""
     latency: Delay = 0
-    """Time an order takes to arrive in replay and paper, written like `50ms`; here in nanoseconds. Default 0."""
+    """Time a request takes to arrive in replay and paper, and in a simulator under `--virtual`, written like `50ms`;
+    here in nanoseconds. Default 0."""
     fill_model: Identifier | None = None
     """How resting orders fill in replay and paper: `queue`, `touch`, `through` or a plugin's; None: the default."""
     replay: Replay = Replay()
     """Recorded data for mode `replay`."""
     simulator: Simulator = Simulator()
     """The simulator for mode `simulator`."""
+    paper: Paper = Paper()
+    """The feed for mode `paper`."""
+    dead_man_switch: Duration | None = None
+    """Have the exchange cancel every order of the account, also those of others, when nothing is heard of the bot for
+    this long, written like `60s`; here in nanoseconds. Default None: off."""
     api_key: Text | None = None
     """The key of the account, best written `${VAR}`; default None: the simulator's own account."""
     api_secret: SecretText | None = None
@@ -229,8 +247,9 @@ class State(Section):
     dir: Text = "state"
     """Folder, from the current folder; default `state`."""
     on_existing: OnExisting = "refuse"
-    """What to do with orders and positions that are there at the start and are not the bot's: `refuse` to start (the
-    default), `adopt` the positions, `cancel` the orders, or `ignore` both."""
+    """What to do about orders that stand on the account at the start, and positions that the bot's own books do not
+    explain: `refuse` to start (the default); `adopt`: go on with the bot's own orders, leave others alone, take the
+    positions over; `cancel` all orders and take the positions over; or `ignore` both."""
     durability: Durability = "process"
     """What a write survives: the end of the `process` (the default), or a loss of `power`, which is slower."""
 

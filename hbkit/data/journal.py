@@ -87,6 +87,33 @@ class Journal:
         rows = self._db.execute("SELECT key, value FROM state WHERE strategy = ?", (strategy,))
         return {key: json.loads(value) for key, value in rows}
 
+    def last_number(self, prefix: str) -> int:
+        """The highest number behind `prefix` among the ids that left in earlier runs; 0 for none.
+
+        Ids go on from there: an exchange may refuse, or worse accept, one that was used before.
+        """
+        row = self._db.execute(
+            "SELECT order_id FROM intents WHERE kind = 'submit' AND substr(order_id, 1, ?) = ? "
+            "ORDER BY seq DESC LIMIT 1",
+            (len(prefix), prefix),
+        ).fetchone()
+        return 0 if row is None else int(str(row[0])[len(prefix) :])
+
+    def executions(self) -> list[tuple[Any, ...]]:
+        """Every execution of earlier runs, oldest first, in the columns of the table after `run_id`."""
+        return self._db.execute(f"SELECT {_columns('executions')} FROM executions ORDER BY seq").fetchall()
+
+    def submits(self, order_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What was asked for under these order ids, column by column; ids that nobody asked for are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        names = _columns("intents")
+        query = f"SELECT {names} FROM intents WHERE kind = 'submit' AND order_id = ? ORDER BY seq DESC LIMIT 1"
+        for order_id in order_ids:
+            row = self._db.execute(query, (order_id,)).fetchone()
+            if row is not None:
+                found[order_id] = dict(zip(names.split(", "), row, strict=True))
+        return found
+
     def begin(self, name: str, mode: str, seed: int, started: str) -> None:
         """Write the row of this run."""
         self._db.execute(
@@ -129,6 +156,11 @@ class Journal:
     def _last_seq(self) -> int:
         tables = " UNION ALL ".join(f"SELECT MAX(seq) AS last FROM {table}" for table in _TABLES)
         return int(self._db.execute(f"SELECT MAX(last) FROM ({tables})").fetchone()[0] or 0)
+
+
+def _columns(table: str) -> str:
+    """The columns of a table without the two that every table begins with."""
+    return _TABLES[table].split(", ", 2)[2]
 
 
 def last_run_id(path: Path) -> str | None:

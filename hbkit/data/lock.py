@@ -1,4 +1,4 @@
-"""One process per state file: a lock beside it that the operating system lets go when the process ends, however it ends."""
+"""One process per state file: a lock beside it that the system lets go when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ def _lock(file: IO[str]) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
         file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

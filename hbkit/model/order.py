@@ -80,8 +80,10 @@ class OrderReport(msgspec.Struct, frozen=True):
     ticks: int | None
     reason: str = ""
     refused: str = ""
+    lost: str = ""
+    """The request ("submit", "amend" or "cancel") whose answer was lost: it may have arrived, or may still."""
     expires: int = 0
-    """Of an UNKNOWN: when the request can no longer be accepted, ns on the exchange's clock."""
+    """When a lost request can no longer be accepted, ns on the exchange's clock."""
 
 
 class Execution(msgspec.Struct, frozen=True):

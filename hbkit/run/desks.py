@@ -40,6 +40,7 @@ class Desks:
         journal: Journal,
         *,
         bot: str,
+        numbers: Mapping[str, int],
         chance: Chance,
         clock: Clock,
         scheduler: Scheduler,
@@ -47,6 +48,7 @@ class Desks:
     ) -> None:
         """
         :param bot: the bot's identity, with which its order ids begin: the next run knows its own by it.
+        :param numbers: each strategy's number within the bot, by its name, kept over restarts.
         :param on_failed: called when a strategy raised, after it was logged.
         """
         self._plan = plan
@@ -54,6 +56,7 @@ class Desks:
         self._router = router
         self._journal = journal
         self._bot = bot
+        self._numbers = numbers
         self._chance = chance
         self._clock = clock
         self._scheduler = scheduler
@@ -75,7 +78,7 @@ class Desks:
     def _host(self, at: int, strategy: Strategy) -> Host:
         plan = self._plan.strategies[at]
         own = {market.exchange: self._exchanges[market.exchange] for market in plan.markets}
-        prefix = f"{self._bot}-{at + 1}-"
+        prefix = f"{self._bot}-{self._numbers.get(plan.name, at + 1)}-"
         trader = Trader(
             plan.name,
             own,
@@ -85,6 +88,8 @@ class Desks:
             prefix=prefix,
             veto=self._plan.plugins.veto,
             tell_refusal=lambda order: self._tell_refusal(host, order),
+            blind=self._router.blind,
+            last_number=self._journal.last_number(prefix),
         )
         host = Host(strategy, trader, keep_going=plan.settings.on_error == "continue", on_failed=self._failed)
         views = [MarketView(market, own[market.exchange], trader, plan.intervals) for market in plan.markets]

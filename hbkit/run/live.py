@@ -1,68 +1,74 @@
 """Puts a run against answering exchanges together from a plan, and writes what it leaves behind.
 
-In mode `simulator` the exchange's own simulator is started first, unless the config names one that runs already.
+In mode `simulator` the exchange's own simulator is started first, unless the config names one that runs already; mode
+`paper` puts the matching engine between the strategies and a connector that only listens.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from hbkit.background import Background
 from hbkit.chance import Chance
-from hbkit.clock import SECOND, Clock, ShiftedClock, iso
+from hbkit.clock import SECOND, ShiftedClock, iso
 from hbkit.data.journal import Journal
 from hbkit.data.lock import StateLock
-from hbkit.errors import ConfigError, ExchangeError, HbkitError
-from hbkit.exchange import Connection, Exchange
-from hbkit.log import Secret, get_logger
+from hbkit.errors import ExchangeError, HbkitError
+from hbkit.exchange import Address, Exchange
+from hbkit.log import get_logger
 from hbkit.report.result import FillRow, ProvenanceRow, RunResult
-from hbkit.run.child import simulator
+from hbkit.run.connections import Connections
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
+from hbkit.run.ground import Ground
 from hbkit.run.outcome import Story, outcome, write
-from hbkit.run.plan import ExchangePlan, Plan
-from hbkit.runtime.existing import meet
+from hbkit.run.plan import Plan
+from hbkit.runtime.existing import look, meet, restore
 from hbkit.runtime.host import Host
-from hbkit.runtime.live import LiveSession, LoopScheduler
+from hbkit.runtime.live import LiveSession
+from hbkit.runtime.looped import LoopScheduler
 from hbkit.runtime.money import Money
+from hbkit.runtime.reconcile import Reconciler
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.router import Router
 
-BOT_KEY = "bot"
+BOT = "bot"
+NUMBERS = "strategy numbers"
 CLOCK_ROUTE = "/control/clock"
+_FOLLOW_SECONDS = 1.0
 
 
 class LiveRun:
     """One run on the running event loop."""
 
-    def __init__(self, plan: Plan, *, wall: Clock, background: Background, seed: int) -> None:
+    def __init__(self, plan: Plan, ground: Ground) -> None:
         settings = plan.config.settings
         self.name = settings.run.name
         self.mode = ", ".join(dict.fromkeys(one.mode for one in plan.exchanges.values()))
-        self.clock: Clock = wall
+        self.clock = ShiftedClock(ground.clock, ground.clock.now())
         """The time of the market; it may run ahead of the wall's."""
         self.hosts: list[Host] = []
         self.exchanges: dict[str, Exchange] = {}
-        self.lag_ns = 0
         self._plan = plan
-        self._wall = wall
-        self._background = background
-        self._chance = Chance(seed)
+        self._ground = ground
+        self._chance = Chance(settings.run.seed)
         self._recorder = Recorder()
         self._log = get_logger("hbkit")
         self._fault: HbkitError | None = None
         self._session: LiveSession | None = None
+        self._scheduler = LoopScheduler(self.clock)
         self._on_sample: Callable[[], None] | None = None
+        # User code first: what it raises must leave nothing behind.
         self._strategies = made(plan)
-        self.folder = new_run_folder(Path(settings.run.dir), settings.run.name, wall)
+        self.folder = new_run_folder(Path(settings.run.dir), settings.run.name, ground.clock)
 
     # -- what a view reads
 
@@ -72,25 +78,22 @@ class LiveRun:
         return self._recorder.fills
 
     @property
-    def order_count(self) -> int:
-        """Orders sent so far."""
-        return sum(host.trader.sent for host in self.hosts)
+    def order_rows(self) -> Any:
+        """Orders so far, in the order of their first news."""
+        return self._recorder.orders
 
     @property
-    def fill_count(self) -> int:
-        """Fills so far."""
-        return sum(host.trader.fills for host in self.hosts)
+    def money(self) -> Money | None:
+        """The books, once the exchanges are open."""
+        return self._session.money if self._session is not None else None
 
-    def profit(self) -> dict[str, tuple[str, str]]:
-        """Equity and profit since the start, as texts, of each currency that moved."""
-        if self._session is None or self._session.money is None:
-            return {}
-        rows = self._session.money.rows()
-        moved = [row for row in rows if not row.is_idle] or rows
-        return {row.currency: (row.unit.text(row.equity), row.unit.text(row.net_profit)) for row in moved}
+    @property
+    def lag_ns(self) -> int:
+        """By how much the loop was late when it was looked at last."""
+        return self._session.lag_ns if self._session is not None else 0
 
     def on_sample(self, call: Callable[[], None]) -> None:
-        """Call after each sample; a view draws itself there."""
+        """Call about once a second; a view draws itself there."""
         self._on_sample = call
 
     # -- running
@@ -103,16 +106,25 @@ class LiveRun:
     async def play(self) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
         async with AsyncExitStack() as stack:
-            addresses = await self._addresses(stack)
-            speed = await self._set_clock(addresses)
-            journal = stack.enter_context(self._open_journal())
-            return await self._run(addresses, speed, journal)
+            connections = Connections(self._plan, self._ground, self._chance, self.clock, self._on_end)
+            addresses = await connections.open(stack)
+            await self._take_clock(addresses, stack)
+            path = stack.enter_context(self._state_file())
+            background = self._ground.background()
+            stack.callback(background.close)
+            journal = Journal(
+                path, self.folder.name, background, durability=self._plan.config.settings.state.durability
+            )
+            self.exchanges = {
+                name: connections.exchange(one, addresses[name], self._scheduler)
+                for name, one in self._plan.exchanges.items()
+            }
+            stack.callback(self._scheduler.close)
+            return await self._run(journal)
 
-    async def _run(self, addresses: dict[str, tuple[str, str]], speed: float, journal: Journal) -> RunResult:
+    async def _run(self, journal: Journal) -> RunResult:
         plan, settings = self._plan, self._plan.config.settings
-        self.exchanges = {name: self._exchange(one, *addresses[name]) for name, one in plan.exchanges.items()}
-        mode_hook = partial(plan.plugins.tell, "position_mode_changed")
-        router = Router(self.exchanges, journal, self._recorder, mode_hook)
+        router = Router(self.exchanges, journal, self._recorder, partial(plan.plugins.tell, "position_mode_changed"))
         desks = Desks(
             plan,
             self._strategies,
@@ -120,28 +132,28 @@ class LiveRun:
             router,
             journal,
             bot=self._bot(journal),
-            generation=journal.generation,
+            numbers=_numbers(journal, [one.name for one in plan.strategies]),
             chance=self._chance,
             clock=self.clock,
-            scheduler=LoopScheduler(self.clock, speed),
+            scheduler=self._scheduler,
             on_failed=self._on_failed,
         )
         self.hosts = desks.hosts
-        duration = settings.run.duration
+        # Whatever the account did before this moment is either in the books already or was none of ours.
+        known = restore(journal, router, self.exchanges)
         session = self._session = LiveSession(
-            list(self.exchanges.values()),
+            self.exchanges,
             self.hosts,
             router,
-            lambda: Money(self.exchanges, router.ledgers),
             self._recorder,
             clock=self.clock,
-            prepare=lambda exchange: meet(exchange, router, self.hosts, settings.state.on_existing),
+            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal, had_past=bool(known)),
             subscribe=desks.subscribe,
-            since=self.clock.now(),
-            duration=None if duration is None else duration / SECOND,
+            since=known or self.clock.now(),
+            duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
         )
-        session.on_sample = self._sampled
+        session.on_sample = self._on_sample
         started = iso(self.clock.now())
         journal.begin(self.name, self.mode, settings.run.seed, started)
         plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
@@ -164,94 +176,102 @@ class LiveRun:
 
     def _on_end(self, error: HbkitError) -> None:
         """An exchange is lost for good: end in order, as far as that is still possible."""
-        self._fault = error
-        self._log.error(str(error))
+        if self._fault is None:
+            self._fault = error
+            self._log.error(error.message)
         self.stop(error.message, error.exit_code)
 
-    def _sampled(self) -> None:
-        if self._session is not None:
-            self.lag_ns = self._session.lag_ns
-        if self._on_sample is not None:
-            self._on_sample()
+    # -- before trading
 
-    # -- putting together
+    async def _prepare(
+        self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal, *, had_past: bool
+    ) -> None:
+        """Books and accounts agree, or the run is refused."""
+        for name, exchange in self.exchanges.items():
+            wanted = self._plan.exchanges[name].settings.position_mode
+            if wanted is not None and wanted != exchange.position_mode:
+                raise ExchangeError(
+                    f"the account of {name} is in {exchange.position_mode} mode, the config says {wanted}; change "
+                    "position_mode, or switch the account",
+                    code="HB420",
+                )
+            if had_past:
+                await reconcilers[name].catch_up()
+            found = await look(exchange, router)
+            if found:
+                policy = self._plan.config.settings.state.on_existing
+                await meet(found, exchange, router, self.hosts, journal, policy)
+            await exchange.refresh()
+        for ledger in (*router.ledgers.values(), *(host.trader.ledger for host in self.hosts)):
+            ledger.begin()
+        for host in self.hosts:
+            host.trader.fills = 0
 
-    async def _addresses(self, stack: AsyncExitStack) -> dict[str, tuple[str, str]]:
-        """REST base and socket of each exchange; starts one simulator for all blocks of one venue."""
-        found: dict[str, tuple[str, str]] = {}
-        children: dict[str, tuple[str, str]] = {}
-        for name, one in self._plan.exchanges.items():
-            settings = one.settings
-            if one.mode != "simulator":
-                if settings.rest_url is None or settings.ws_url is None:
-                    raise ExchangeError(f"{one.spec.advice} (nothing was sent)", code="HB436")
-                found[name] = settings.rest_url.rstrip("/"), settings.ws_url
-            elif settings.simulator.url is not None:
-                base = settings.simulator.url.rstrip("/")
-                found[name] = f"{base}/api/v1", f"{base.replace('http', 'ws', 1)}/realtime"
+    async def _take_clock(self, addresses: Mapping[str, Address], stack: AsyncExitStack) -> None:
+        """Follow the clock of a simulator, which may run faster, begin elsewhere, and be pushed forward by hand."""
+        one = next((one for one in self._plan.exchanges.values() if one.feed == "simulator"), None)
+        if one is None:
+            return
+        url = addresses[one.name].rest.removesuffix(one.spec.simulator_routes[0]) + CLOCK_ROUTE
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=self._ground.connector()))
+        await self._read_clock(http, url)
+        if one.settings.simulator.url is not None:
+            following = asyncio.get_running_loop().create_task(self._follow_clock(http, url), name="market clock")
+            stack.push_async_callback(_cancelled, following)
+
+    async def _read_clock(self, http: aiohttp.ClientSession, url: str) -> None:
+        try:
+            async with http.get(url) as answer:
+                told = await answer.json()
+            self.clock.set(int(told["now"]), float(told["speed"]))
+        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+            base = url.removesuffix(CLOCK_ROUTE)
+            raise ExchangeError(
+                f"no simulator at {base} ({type(error).__name__}); start one (`hbkit simulator`), or leave "
+                "simulator: {url} out and hbkit starts its own",
+                code="HB432",
+            ) from None
+
+    async def _follow_clock(self, http: aiohttp.ClientSession, url: str) -> None:
+        while True:
+            await asyncio.sleep(_FOLLOW_SECONDS)
+            try:
+                await self._read_clock(http, url)
+            except ExchangeError as error:
+                self._log.debug(error.message)  # the connector says that it is gone, and what comes of it
             else:
-                word = one.spec.simulator
-                if word not in children:
-                    children[word] = await stack.enter_async_context(simulator(word, _flags(one, self._plan)))
-                found[name] = children[word]
-        return found
+                self._scheduler.clock_moved()
 
-    async def _set_clock(self, addresses: dict[str, tuple[str, str]]) -> float:
-        """Follow the clock of a simulator, which may run faster and begin elsewhere."""
-        for name, one in self._plan.exchanges.items():
-            if one.mode == "simulator":
-                base = addresses[name][0].removesuffix("/api/v1")
-                told = await _read_clock(base)
-                speed = float(told["speed"])
-                self.clock = ShiftedClock(self._wall, int(told["now"]), speed)
-                return speed
-        return 1.0
+    # -- state
 
     @contextlib.contextmanager
-    def _open_journal(self) -> Iterator[Journal]:
+    def _state_file(self) -> Iterator[Path]:
         """The state file: kept where the account outlives the run, begun anew where it does not."""
         settings = self._plan.config.settings
         folder = Path(settings.state.dir)
-        kept = all(one.mode != "simulator" or one.settings.simulator.url for one in self._plan.exchanges.values())
-        path = folder / f"{self.name}.db" if kept else folder / f"{self.name}.{self.mode}.db"
+        kept = any(one.outlives_run for one in self._plan.exchanges.values())
+        modes = self.mode.replace(", ", "-")
+        path = folder / (f"{self.name}.db" if kept else f"{self.name}.{modes}.db")
         with StateLock(path):
             if not kept:
-                path, line = fresh_state_file(folder, self.name, self.mode, Path(settings.run.dir))
+                path, line = fresh_state_file(folder, self.name, modes, Path(settings.run.dir))
                 if line:
                     self._log.info(line)
-            yield Journal(path, self.folder.name, self._background, durability=settings.state.durability)
+            yield path
 
     def _bot(self, journal: Journal) -> str:
-        """The bot's identity, kept over restarts."""
-        kept = journal.kept("").get(BOT_KEY)
+        """The bot's identity, kept over restarts: an order of ours is known by it."""
+        kept = journal.kept("").get(BOT)
         if isinstance(kept, str):
             return kept
-        bot = self._chance.fork("bot").short_id(6)
-        journal.keep("", BOT_KEY, bot)
+        # Drawn from the file's own beginning, not from the seed: two bots of one seed may share an account.
+        fresh = any(one.outlives_run for one in self._plan.exchanges.values())
+        chance = Chance(self._ground.clock.now()) if fresh else self._chance.fork("bot")
+        bot = chance.short_id(6)
+        journal.keep("", BOT, bot)
         return bot
 
-    def _exchange(self, plan: ExchangePlan, rest_url: str, ws_url: str) -> Exchange:
-        settings, spec = plan.settings, plan.spec
-        key, secret = settings.api_key, settings.api_secret
-        if plan.mode == "simulator" and key is None:
-            key, secret = spec.simulator_key[0], Secret(spec.simulator_key[1])
-        if key is None or secret is None:
-            raise ConfigError(f"{plan.name} needs api_key and api_secret; write them as ${{VAR}}", code="HB110")
-        module, _, name = spec.connector.partition(":")
-        connector: type[Exchange] = getattr(import_module(module), name)
-        connection = Connection(
-            name=plan.name,
-            instruments=plan.instruments,
-            rest_url=rest_url,
-            ws_url=ws_url,
-            api_key=key,
-            api_secret=secret,
-            clock=self._wall,
-            chance=self._chance.fork(f"exchange/{plan.name}"),
-            connector=aiohttp.TCPConnector,
-            on_end=self._on_end,
-        )
-        return connector(connection)  # type: ignore[call-arg]
+    # -- what is left behind
 
     def _result(self, session: LiveSession, router: Router, journal: Journal, started: str) -> RunResult:
         assert session.money is not None
@@ -260,45 +280,40 @@ class LiveRun:
                 if leg.units:
                     row = (self.clock.now(), name, leg.instrument.symbol, side.value, leg.units, leg.cost)
                     journal.position(*row)
+        plans = self._plan.exchanges.values()
         story = Story(
             mode=self.mode,
             started=started,
             stopped=iso(self.clock.now()),
             ending=session.ending,
             events=session.events,
-            fill_model="",
+            fill_model=", ".join(dict.fromkeys(one.fill_model for one in plans if one.mode == "paper")),
             latency_ns=None,
             provenance=[
-                ProvenanceRow(part=name, origin="exchange", text=f"orders and fills of {one.spec.title}, mode {one.mode}")
-                for name, one in self._plan.exchanges.items()
+                ProvenanceRow(part=one.name, origin=one.mode, text=one.where_from) for one in plans
             ],
             fault=self._fault,
+            standing=[
+                ticket.request.id for host in self.hosts for ticket in host.trader.tracker.open.values()
+            ],
         )
-        return outcome(
-            self._plan, self.folder, journal, story, session.final_money(), self.hosts, router, self._recorder
-        )
+        money = session.money_rows or session.money.rows(open_profit_of_exchange=True)
+        return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self._recorder)
 
 
-async def _read_clock(base: str) -> dict[str, Any]:
-    """Where a simulator's market clock stands."""
-    try:
-        async with aiohttp.ClientSession() as http, http.get(base + CLOCK_ROUTE) as answer:
-            told: dict[str, Any] = await answer.json()
-            return told
-    except aiohttp.ClientError as error:
-        raise ExchangeError(
-            f"no simulator at {base} ({type(error).__name__}); start one: hbkit simulator NAME", code="HB432"
-        ) from None
+def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:
+    """Each strategy's number within the bot, kept by name: the config may list them in another order next time."""
+    kept = journal.kept("").get(NUMBERS)
+    numbers: dict[str, int] = dict(kept) if isinstance(kept, dict) else {}
+    free = (number for number in count(1) if number not in numbers.values())
+    for name in names:
+        if name not in numbers:
+            numbers[name] = next(free)
+    journal.keep("", NUMBERS, numbers)
+    return numbers
 
 
-def _flags(plan: ExchangePlan, whole: Plan) -> list[str]:
-    settings = plan.settings.simulator
-    seed = settings.seed if settings.seed is not None else whole.config.settings.run.seed
-    flags = ["--speed", str(settings.speed), "--seed", str(seed)]
-    for data in settings.data:
-        flags += ["--data", data]
-    if plan.settings.api_key is not None and plan.settings.api_secret is not None:
-        flags += ["--account", f"{plan.settings.api_key}:{plan.settings.api_secret.reveal()}"]
-    return flags
-
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 

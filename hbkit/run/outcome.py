@@ -35,6 +35,8 @@ class Story:
     provenance: Sequence[ProvenanceRow] = ()
     fault: HbkitError | None = None
     """What no single strategy can be blamed for."""
+    standing: Sequence[str] = ()
+    """Orders of ours that may still stand at an exchange."""
     off_grid: Mapping[str, int] = field(default_factory=dict)
     """Recorded prices that had to be moved to the tick, per symbol."""
 
@@ -146,6 +148,9 @@ def _warnings(
 ) -> Iterator[str]:
     if story.fault is not None:
         yield str(story.fault)
+    if story.standing:
+        ids = ", ".join(story.standing[:5]) + (", ..." if len(story.standing) > 5 else "")
+        yield f"error[HB438] {len(story.standing)} orders may still stand at the exchange: {ids}; look before you leave"
     for symbol, prices in story.off_grid.items():
         yield f"warning[HB508] {prices:,} prices of {symbol} in the data are off its tick; the nearest was taken"
     for row in money:

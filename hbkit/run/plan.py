@@ -62,6 +62,31 @@ class ExchangePlan:
     model: FillModel | None = None
 
     @property
+    def feed(self) -> str:
+        """Where the market comes from: `data`, `simulator`, `testnet` or `live`."""
+        if self.mode == "replay":
+            return "data"
+        if self.mode == "paper":
+            return self.settings.paper.feed or ("simulator" if self.spec.closed_on else "live")
+        return self.mode
+
+    @property
+    def outlives_run(self) -> bool:
+        """Whether the account is still there, as it was left, when the run has ended."""
+        return self.mode in ("live", "testnet") or (
+            self.mode == "simulator" and self.settings.simulator.url is not None
+        )
+
+    @property
+    def where_from(self) -> str:
+        """One line for the report."""
+        own = self.settings.simulator.url or "its own simulator"
+        market = {"simulator": own, "live": "the exchange", "testnet": "the exchange's testnet"}.get(self.feed, "")
+        if self.mode == "paper":
+            return f"market of {self.spec.title} from {market}; orders filled by the engine in process"
+        return f"market, orders and fills of {self.spec.title} from {market}"
+
+    @property
     def data(self) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
         """What replay plays: the config's, else the plugin's own."""
         return self.settings.replay.data or ((self.spec.default_data,) if self.spec.default_data else ())
@@ -179,7 +204,7 @@ class _Planner:
             self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
         try:
-            if not isinstance(plan.data, dict):
+            if mode == "replay" and not isinstance(plan.data, dict):
                 plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
             # A tape names its instrument rows; the newest ones serve where nothing does.
             era = next((info.era for info in (source.info() for source in plan.named.values()) if info.era), None)
@@ -264,6 +289,10 @@ class _Planner:
                 market for one in strategies if one is not None for market in one.markets if market.exchange == name
             )
         )
+        if plan.mode == "paper":
+            self._choose_fill_model(plan, sizes_known=True)
+        if plan.mode != "replay":
+            return
         try:
             sources = self._sources(plan, wanted)
             if not sources:
@@ -281,7 +310,7 @@ class _Planner:
                     "exchanges", name, "replay", "data",
                 )  # fmt: skip
         self._check_span(plan)
-        self._choose_fill_model(plan)
+        self._choose_fill_model(plan, sizes_known=plan.info.sizes_known)
 
     def _sources(self, plan: ExchangePlan, wanted: Sequence[Instrument]) -> list[Source]:
         data = plan.data
@@ -346,11 +375,10 @@ class _Planner:
                 "exchanges", plan.name, "replay",
             )  # fmt: skip
 
-    def _choose_fill_model(self, plan: ExchangePlan) -> None:
-        assert plan.info is not None
+    def _choose_fill_model(self, plan: ExchangePlan, *, sizes_known: bool) -> None:
         models = self._plugins.fill_models()
         chosen = plan.settings.fill_model
-        plan.fill_model = chosen or ("queue" if plan.info.sizes_known else "through")
+        plan.fill_model = chosen or ("queue" if sizes_known else "through")
         keys = ("exchanges", plan.name, "fill_model")
         if plan.fill_model not in models:
             mend = did_you_mean(plan.fill_model, models, what="fill models")
@@ -360,7 +388,7 @@ class _Planner:
             plan.model = models[plan.fill_model]()
         except Exception as error:  # noqa: BLE001 - a guest's code: its failure is a fault of the config that names it
             self._fault("HB206", f'fill model "{plan.fill_model}" raised {type(error).__name__}: {error}', *keys)
-        if chosen == "queue" and not plan.info.sizes_known:
+        if chosen == "queue" and not sizes_known:
             self._fault(
                 "HB507",
                 "fill_model queue without recorded sizes: nothing is known of the queue, so a resting order fills only "
@@ -374,6 +402,7 @@ class _Planner:
         for market in strategy.markets:
             info = self._exchanges[market.exchange].info
             if info is None:
+                self._check_channels(at, strategy, market)
                 continue
             kinds = info.kinds.get(market.symbol, frozenset())
             for channel in sorted(strategy.needs):
@@ -387,13 +416,25 @@ class _Planner:
             if Channel.CANDLE in strategy.needs and Rows.TRADE not in kinds:
                 self._check_intervals(at, strategy, market, info.intervals.get(market.symbol, ()))
 
+    def _check_channels(self, at: int, strategy: StrategyPlan, market: Instrument) -> None:
+        """What a strategy listens to must be offered by the exchange."""
+        plan = self._exchanges[market.exchange]
+        if plan.mode == "replay":
+            return  # its data is at fault, which has been said
+        offered = plan.spec.capabilities
+        for channel in sorted(strategy.needs - offered.channels):
+            message = f"{strategy.name} listens to {channel}, which {plan.name} does not tell"
+            self._fault("HB506", message, "strategies", at, "use")
+        if Channel.CANDLE in strategy.needs:
+            self._check_intervals(at, strategy, market, offered.candle_intervals)
+
     def _check_intervals(self, at: int, strategy: StrategyPlan, market: Instrument, native: Sequence[str]) -> None:
         for interval in strategy.intervals:
             wanted = parse_duration(interval)
             if native and not any(wanted % parse_duration(known) == 0 for known in native):
                 self._fault(
                     "HB506",
-                    f"{strategy.name} needs {interval} candles of {market}, the data has {', '.join(native)}; write "
+                    f"{strategy.name} needs {interval} candles of {market}, there are {', '.join(native)}; write "
                     f"candles: [{native[0]}] or a multiple of it",
                     "strategies", at, "candles",
                 )  # fmt: skip

@@ -74,6 +74,7 @@ class Replay:
             exchanges,
             self._router,
             self._journal,
+            numbers={},
             bot=self._chance.fork("bot").short_id(4),
             chance=self._chance,
             clock=self.clock,

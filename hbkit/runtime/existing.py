@@ -1,55 +1,152 @@
-"""What a run does about orders and positions that stand on the account when it starts and are not its own."""
+"""What a run finds on an account that outlives it: its own orders and positions of an earlier run, and those of others.
+
+What the bot knows of itself comes from its state file: executions, and the orders that were asked for. The exchange
+then says what stands. Positions that the books explain are simply taken up; for orders that stand, and for positions
+that the books do not explain, the policy decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from hbkit.data.journal import Journal
 from hbkit.errors import ExchangeError
 from hbkit.exchange import Exchange, Holding
-from hbkit.model import OrderReport
+from hbkit.log import get_logger
+from hbkit.model import (
+    Execution,
+    ExecutionKind,
+    Instrument,
+    Liquidity,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
 from hbkit.runtime.host import Host
 from hbkit.runtime.router import Router
 
+_GROUPS = ("quote", "target")
 
-async def meet(exchange: Exchange, router: Router, hosts: Sequence[Host], policy: str) -> None:
-    """Look at the account and do what the policy says: refuse, adopt, cancel or ignore.
 
-    `adopt` takes the positions into the books, of the strategy that trades the instrument too, and leaves orders alone;
-    `cancel` takes all orders away and adopts the positions. Raises ExchangeError under `refuse` when anything is there.
-    """
+@dataclass
+class Found:
+    """What stands on one account at the start of a run."""
+
+    orders: list[OrderReport]
+    holdings: list[Holding]
+    """Positions that the books do not explain."""
+
+    def __bool__(self) -> bool:
+        return bool(self.orders or self.holdings)
+
+
+def restore(journal: Journal, router: Router, exchanges: Mapping[str, Exchange]) -> int:
+    """Book the executions of earlier runs; returns the time of the last one, 0 for none."""
+    last = 0
+    for row in journal.executions():
+        (ts, id_, order_id, strategy, kind, exchange, symbol, side, leg, price, qty, cost, fee, _, liquidity) = row
+        instrument = exchanges[exchange].instruments().get(symbol) if exchange in exchanges else None
+        if instrument is None:
+            continue  # of an exchange block that this config has no more
+        execution = Execution(
+            ts=ts, id=id_, order_id=order_id, instrument=instrument, side=Side(side), position_side=PositionSide(leg),
+            price=float(price), units=instrument.units(qty), cost=cost, fee=fee, liquidity=Liquidity(liquidity),
+            kind=ExecutionKind(kind),
+        )  # fmt: skip
+        router.restore(execution, strategy)
+        last = max(last, ts)
+    return last
+
+
+async def look(exchange: Exchange, router: Router) -> Found:
+    """What stands on the account of `exchange`."""
     orders = await exchange.open_orders()
-    holdings = await exchange.positions()
-    if not orders and not holdings:
-        return
+    books = router.ledgers[exchange.name].legs
+    held = {(one.instrument, one.side): one for one in await exchange.positions()}
+    for side, leg in books:
+        if leg.units and (leg.instrument, side) not in held:
+            held[leg.instrument, side] = Holding(leg.instrument, side, 0, 0)
+    strange = [one for one in held.values() if books.get(one.instrument, one.side).units != one.units]
+    return Found(orders, strange)
+
+
+async def meet(
+    found: Found, exchange: Exchange, router: Router, hosts: Sequence[Host], journal: Journal, policy: str
+) -> None:
+    """Do what the policy says: refuse, adopt, cancel or ignore.
+
+    `adopt` goes on with the bot's own orders and takes positions into the books of the strategy that trades the
+    instrument; orders of others are left alone. `cancel` takes all orders away and adopts the positions. Whatever the
+    policy, the account's own books follow the exchange. Raises ExchangeError under `refuse`.
+    """
+    asked = journal.submits(order.id for order in found.orders if order.id)
     if policy == "refuse":
-        raise ExchangeError(_refusal(exchange.name, orders, holdings), code="HB421")
-    if policy == "cancel":
+        raise ExchangeError(_refusal(exchange.name, found, asked), code="HB421")
+    log = get_logger("hbkit")
+    if policy == "cancel" and found.orders:
         await exchange.cancel_every_order()
-    if policy in ("adopt", "cancel"):
-        for holding in holdings:
-            _adopt(exchange.name, router, hosts, holding)
+        log.info("cancelled what stood on the account", exchange=exchange.name, orders=len(found.orders))
+    if policy == "adopt":
+        own = [order for order in found.orders if order.id in asked and _adopt_order(order, asked[order.id], hosts)]
+        if found.orders:
+            log.info("adopted", exchange=exchange.name, orders=len(own), left_alone=len(found.orders) - len(own))
+    for holding in found.holdings:
+        _adopt_position(router, exchange.name, hosts if policy != "ignore" else (), holding)
 
 
-def _adopt(exchange: str, router: Router, hosts: Sequence[Host], holding: Holding) -> None:
+def _adopt_order(report: OrderReport, asked: Mapping[str, Any], hosts: Sequence[Host]) -> bool:
+    """Put an order of an earlier run back on its strategy's desk; False when that strategy is not in this run."""
+    host = next((host for host in hosts if host.name == asked["strategy"]), None)
+    if host is None:
+        return False
+    flags = str(asked["flags"]).split(",")
+    request = OrderRequest(
+        id=report.id,
+        instrument=report.instrument,
+        side=report.side,
+        position_side=report.position_side,
+        type=OrderType(asked["type"]),
+        units=report.units,
+        ticks=report.ticks,
+        time_in_force=TimeInForce(asked["time_in_force"]),
+        post_only="post_only" in flags,
+        reduce_only="reduce_only" in flags,
+    )
+    host.trader.adopt(request, str(asked["tag"]), next((one for one in _GROUPS if one in flags), ""), report)
+    return True
+
+
+def _adopt_position(router: Router, exchange: str, hosts: Iterable[Host], holding: Holding) -> None:
     ledgers = [router.ledgers[exchange]]
-    for host in hosts:
-        if any(view.instrument == holding.instrument for view in host.desk.markets):
-            ledgers.append(host.trader.ledger)
+    ledgers += [host.trader.ledger for host in hosts if _trades(host, holding.instrument)]
     for ledger in ledgers:
         leg = ledger.legs.get(holding.instrument, holding.side)
         leg.units, leg.cost = holding.units, holding.cost
 
 
-def _refusal(name: str, orders: Sequence[OrderReport], holdings: Sequence[Holding]) -> str:
+def _trades(host: Host, instrument: Instrument) -> bool:
+    return any(view.instrument == instrument for view in host.desk.markets)
+
+
+def _refusal(name: str, found: Found, asked: Mapping[str, Any]) -> str:
     lines = [f"the account of {name} is not empty:"]
-    lines += [_order_line(order) for order in orders]
-    lines += [f"  position {one.instrument} {one.side} {one.instrument.qty_text(one.units)}" for one in holdings]
-    lines.append("start refused; choose state: {on_existing: adopt}, cancel or ignore (or --on-existing)")
+    lines += [_order_line(order, order.id in asked) for order in found.orders]
+    lines += [f"  position {one.instrument} {one.side} {one.instrument.qty_text(one.units)}" for one in found.holdings]
+    lines.append(
+        "start refused; choose --on-existing adopt (go on with the bot's own orders, take the positions over), "
+        "cancel (take all orders away, take the positions over) or ignore, or set state: {on_existing: ...}"
+    )
     return "\n".join(lines)
 
 
-def _order_line(order: OrderReport) -> str:
+def _order_line(order: OrderReport, own: bool) -> str:
     instrument = order.instrument
     price = "at the market" if order.ticks is None else f"at {instrument.price_text(order.ticks)}"
-    whose = f" ({order.id})" if order.id else ""
-    return f"  order {order.side} {instrument.qty_text(order.units - order.filled_units)} {instrument} {price}{whose}"
+    whose = "this bot's, of an earlier run" if own else "not this bot's"
+    left = instrument.qty_text(order.units - order.filled_units)
+    return f"  order {order.side} {left} {instrument} {price} ({order.id or order.exchange_id}, {whose})"

@@ -1,4 +1,4 @@
-"""A run against an exchange that answers in its own time: an event loop, real or virtual, in place of the time line.
+"""A run against exchanges that answer in their own time: an event loop, real or virtual, in place of the time line.
 
 The router, the strategies, the trader and the journal are those of replay. Nothing here asks which exchange it is or
 whether its clock is the wall's.
@@ -7,43 +7,28 @@ whether its clock is the wall's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 
-from hbkit.agenda import Appointment, Turn
 from hbkit.clock import SECOND, Clock
+from hbkit.errors import ExchangeError
 from hbkit.exchange import Exchange
-from hbkit.model import PositionModeChange
+from hbkit.log import get_logger
+from hbkit.model import OrderReport, PositionModeChange
+from hbkit.report.result import MoneyRow
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
+from hbkit.runtime.reconcile import Reconciler
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.router import Router
 
 FAREWELL_SECONDS = 5.0
 """How long a stopping run waits for its cancels to be answered."""
-_POLL_SECONDS = 0.05
-
-
-class LoopScheduler:
-    """Calls back from the running event loop, at times of a clock that may run faster than the loop's."""
-
-    def __init__(self, clock: Clock, speed: float = 1.0) -> None:
-        self._clock = clock
-        self._speed = speed
-
-    def at(self, ts: int, call: Callable[[], None], turn: Turn = Turn.TIMER) -> Appointment:
-        """Call at `ts`, or as soon as the loop is free if that has passed."""
-        del turn  # events of one instant come in the order of the loop
-        appointment = Appointment(call)
-
-        def fire() -> None:
-            if appointment.call is not None:
-                appointment.call()
-
-        delay = max(0, ts - self._clock.now()) / SECOND / self._speed
-        asyncio.get_running_loop().call_later(delay, fire)
-        return appointment
+UNKNOWN_SECONDS = 20.0
+"""How long it waits where an answer was lost: until the request has expired and was looked up."""
+_POLL_SECONDS = 0.02
+_AGAIN_SECONDS = 1.0
 
 
 class LiveSession:
@@ -51,39 +36,51 @@ class LiveSession:
 
     def __init__(
         self,
-        exchanges: Sequence[Exchange],
+        exchanges: Mapping[str, Exchange],
         hosts: Sequence[Host],
         router: Router,
-        money: Callable[[], Money],
         recorder: Recorder,
         *,
         clock: Clock,
+        prepare: Callable[[Mapping[str, Reconciler]], Awaitable[None]],
         subscribe: Callable[[], None],
+        since: int,
         sample_seconds: float = 1.0,
         duration: float | None = None,
         max_drawdown: Decimal | None = None,
     ) -> None:
         """
-        :param money: makes the books once the exchanges are open and tell their balances.
+        :param prepare: brings the books into line with the accounts, once the exchanges are open.
         :param subscribe: asks the exchanges for the market data of all strategies.
+        :param since: executions before this are history, ns.
         :param duration: seconds of the loop after which the run ends; None for no end.
         """
         self.ending = Ending()
-        self.events = 0
+        self.lag_ns = 0
+        """By how much the loop was late when it was looked at last."""
         self.on_sample: Callable[[], None] | None = None
         """Called with each sample, for a view."""
-        self._exchanges = list(exchanges)
+        self.money: Money | None = None
+        self.money_rows: list[MoneyRow] = []
+        """The money at the end, as the exchanges book it."""
+        self._exchanges = exchanges
         self._hosts = hosts
         self._router = router
-        self._make_money = money
-        self.money: Money | None = None
         self._recorder = recorder
         self._clock = clock
+        self._prepare = prepare
         self._subscribe = subscribe
         self._sample_seconds = sample_seconds
         self._duration = duration
         self._max_drawdown = max_drawdown
         self._stopping = asyncio.Event()
+        self._trading = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = get_logger("hbkit")
+        self._reconcilers = {
+            name: Reconciler(exchange, router, lambda name=name: self._open_ids(name), since)  # type: ignore[misc]
+            for name, exchange in exchanges.items()
+        }
 
     def stop(self, reason: str, exit_code: int) -> None:
         """End the run soon; call it from the loop."""
@@ -98,51 +95,44 @@ class LiveSession:
             if all(other.stopped for other in self._hosts):
                 self.stop("strategy failed", 5)
 
+    @property
+    def events(self) -> int:
+        """What the exchanges have told, frame by frame."""
+        return sum(exchange.events for exchange in self._exchanges.values())
+
     async def run(self) -> None:
         """Open, trade, close. What an exchange raises while it opens goes up."""
+        self._router.on_connection = self._on_connection
+        self._router.on_lost = self._on_lost
         try:
-            for exchange in self._exchanges:
-                await exchange.open(self._router.listener(exchange.name))
-            self.money = self._make_money()
-            self._router.on_money = self._watch if self._max_drawdown is not None else None
-            for host in self._hosts:
-                await host.wait("on_start")
-            for exchange in self._exchanges:
-                self._router.on_position_mode(self._first_mode(exchange))
-            self._subscribe()
+            for name, exchange in self._exchanges.items():
+                await exchange.open(self._router.listener(name))
+                self._spawn(self._reconcilers[name].run(), f"{name} reconcile")
+            await self._prepare(self._reconcilers)
+            self.money = Money(self._exchanges, self._router.ledgers)
+            self._trading = True
+            await self._begin()
             await self._until_stopped()
             await self._farewell()
         finally:
-            for exchange in self._exchanges:
+            self._trading = False
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for exchange in self._exchanges.values():
                 await exchange.shut()
 
-    async def _until_stopped(self) -> None:
-        loop = asyncio.get_running_loop()
-        end = None if self._duration is None else loop.time() + self._duration
-        while not self._stopping.is_set():
-            self._sample()
-            left = self._sample_seconds if end is None else min(self._sample_seconds, end - loop.time())
-            if left <= 0:
-                self.ending.set("duration", 0)
-                return
-            try:
-                async with asyncio.timeout(left):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+    # -- the beginning
 
-    async def _farewell(self) -> None:
-        """on_stop, cancels, and the answers to them."""
+    async def _begin(self) -> None:
+        self._router.on_money = self._watch if self._max_drawdown is not None else None
         for host in self._hosts:
-            if not host.stopped:
-                await host.wait("on_stop")
-                host.stopped = True
-            host.trader.cancel_all()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + FAREWELL_SECONDS
-        while any(host.trader.tracker.open for host in self._hosts) and loop.time() < deadline:
-            await asyncio.sleep(_POLL_SECONDS)
-        self._sample()
+            await host.wait("on_start")
+        for name, exchange in self._exchanges.items():
+            if name not in self._router.blind:
+                self._router.tell_connected(name)
+            self._router.on_position_mode(self._first_mode(exchange))
+        self._subscribe()
 
     def _first_mode(self, exchange: Exchange) -> PositionModeChange:
         mode = exchange.position_mode
@@ -157,14 +147,79 @@ class LiveSession:
             ts=self._clock.now(),
         )
 
+    # -- connections come and go, answers get lost
+
+    def _on_connection(self, name: str, up: bool) -> None:
+        if up and self._trading:
+            self._spawn(self._again(name), f"{name} again")
+
+    async def _again(self, name: str) -> None:
+        """After a gap: the books first, then the gate."""
+        while name in self._router.blind:
+            try:
+                await self._reconcilers[name].whole()
+            except ExchangeError as error:
+                self._log.warning("cannot compare the books yet", exchange=name, reason=error.message)
+                await asyncio.sleep(_AGAIN_SECONDS)
+                if not self._exchanges[name].is_up:
+                    return  # gone once more; the next connection begins anew
+            else:
+                self._log.info("books agree again", exchange=name)
+                self._router.tell_connected(name)
+
+    def _on_lost(self, report: OrderReport) -> None:
+        self._log.warning("answer lost", order=report.id, request=report.lost, reason=report.reason)
+        self._reconcilers[report.instrument.exchange].lost(report)
+
+    def _open_ids(self, exchange: str) -> list[str]:
+        return [
+            order_id
+            for host in self._hosts
+            for order_id, ticket in host.trader.tracker.open.items()
+            if ticket.request.instrument.exchange == exchange and ticket.pending != "submit"
+        ]
+
+    def _spawn(self, work: Awaitable[None], name: str) -> None:
+        async def until_done() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(until_done(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error(f"{task.get_name()} failed", exc_info=error)
+            self.stop(f"{task.get_name()} failed: {type(error).__name__}: {error}", 1)
+
+    # -- while it runs
+
+    async def _until_stopped(self) -> None:
+        loop = asyncio.get_running_loop()
+        end = None if self._duration is None else loop.time() + self._duration
+        while not self._stopping.is_set():
+            self._sample()
+            left = self._sample_seconds if end is None else min(self._sample_seconds, end - loop.time())
+            if left <= 0:
+                self.ending.set("duration", 0)
+                return
+            due = loop.time() + left
+            try:
+                async with asyncio.timeout(left):
+                    await self._stopping.wait()
+            except TimeoutError:
+                self.lag_ns = max(0, round((loop.time() - due) * SECOND))
+
     def _sample(self) -> None:
         assert self.money is not None
         prices: dict[str, float | None] = {}
-        by_name = {exchange.name: exchange for exchange in self._exchanges}
         for host in self._hosts:
             for view in host.desk.markets:
-                prices[view.instrument.symbol] = by_name[view.instrument.exchange].last_price(view.instrument)
+                prices[view.instrument.symbol] = self._exchanges[view.instrument.exchange].last_price(view.instrument)
         self._recorder.sample(self._clock.now(), self.money.booked_equity(), prices)
+        if self._max_drawdown is not None:
+            self._watch()
         if self.on_sample is not None:
             self.on_sample()
 
@@ -174,3 +229,41 @@ class LiveSession:
         reason = self.money.fallen(self._max_drawdown)
         if reason:
             self.stop(reason, 6)
+
+    # -- the end
+
+    async def _farewell(self) -> None:
+        """on_stop, cancels, the answers to them, and the account as it stands then."""
+        for host in self._hosts:
+            if not host.stopped:
+                await host.wait("on_stop")
+                host.stopped = True
+            host.trader.cancel_all()
+        await self._answers()
+        assert self.money is not None
+        for name, exchange in self._exchanges.items():
+            if name in self._router.blind:
+                continue
+            try:
+                await self._reconcilers[name].catch_up()
+                await exchange.refresh()
+            except ExchangeError as error:
+                self._log.warning("the account could not be read at the end", exchange=name, reason=error.message)
+        self._sample()
+        self.money_rows = self.money.rows(open_profit_of_exchange=True)
+
+    async def _answers(self) -> None:
+        """Wait until no order of ours is open any more, within reason."""
+        open_orders = [ticket for host in self._hosts for ticket in host.trader.tracker.open.values()]
+        if not open_orders:
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._log.info("stopping", cancelling=len(open_orders))
+        while any(host.trader.tracker.open for host in self._hosts):
+            settled = all(reconciler.is_settled for reconciler in self._reconcilers.values())
+            if loop.time() - began > (FAREWELL_SECONDS if settled else UNKNOWN_SECONDS):
+                break
+            # Fills and answers come from several sides; a look now and then costs nothing at the end of a run.
+            await asyncio.sleep(_POLL_SECONDS)
+        self._log.info("stopped", seconds=round(loop.time() - began, 1))

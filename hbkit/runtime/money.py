@@ -21,11 +21,13 @@ class Money:
 
     def __init__(self, exchanges: Mapping[str, Exchange], ledgers: Mapping[str, Ledger]) -> None:
         self._exchanges = exchanges
+        # Blocks of one account tell the same money: it counts once.
+        self._purses = {exchange.purse: exchange for exchange in exchanges.values()}
         self._ledgers = ledgers
         self._currencies: dict[str, Currency] = {}
         self._start: dict[str, int] = {}
         self._peaks: dict[str, int] = {}
-        for exchange in exchanges.values():
+        for exchange in self._purses.values():
             for wallet in exchange.wallets():
                 self._currencies[wallet.currency.code] = wallet.currency
                 self._start[wallet.currency.code] = self._start.get(wallet.currency.code, 0) + wallet.balance
@@ -49,12 +51,16 @@ class Money:
                 return f"risk.max_drawdown: {code} fell by {(peak - equity) / peak:.2%} from its peak"
         return ""
 
-    def rows(self) -> list[MoneyRow]:
-        """One row per currency, equity as the exchanges book it."""
+    def rows(self, *, open_profit_of_exchange: bool = False) -> list[MoneyRow]:
+        """One row per currency, equity as the exchanges book it.
+
+        :param open_profit_of_exchange: take the open profit of contracts from the exchange's own books as well: over a
+            network the mark that it valued them at is not the one that was heard last.
+        """
         equity = self._exchange_equity()
         codes = sorted({*self._start, *equity})
         totals = {name: self._total(name) for name in ("realized", "fees", "funding")}
-        unrealized = self._unrealized()
+        unrealized = self._told_profit() if open_profit_of_exchange else self._unrealized()
         return [
             MoneyRow(
                 currency=code,
@@ -83,12 +89,26 @@ class Money:
                 total[code] = total.get(code, 0) + amount
         return total
 
+    def _told_profit(self) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for exchange in self._purses.values():
+            for wallet in exchange.wallets():
+                total[wallet.currency.code] = total.get(wallet.currency.code, 0) + wallet.equity - wallet.balance
+        for name, exchange in self._exchanges.items():
+            for _, leg in self._ledgers[name].legs:
+                price = exchange.reference_price(leg.instrument) if leg.units and leg.instrument.is_spot else None
+                if price is not None:
+                    code = leg.instrument.settle.code
+                    total[code] = total.get(code, 0) + leg.unrealized(price)
+        return total
+
     def _exchange_equity(self) -> dict[str, int]:
         equity: dict[str, int] = {}
-        for name, exchange in self._exchanges.items():
+        for exchange in self._purses.values():
             for wallet in exchange.wallets():
                 self._currencies.setdefault(wallet.currency.code, wallet.currency)
                 equity[wallet.currency.code] = equity.get(wallet.currency.code, 0) + wallet.equity
+        for name, exchange in self._exchanges.items():
             for code, amount in self._spot_holdings(name, exchange).items():
                 equity[code] = equity.get(code, 0) + amount
         return equity

@@ -30,6 +30,7 @@ from hbkit.model import (
 )
 from hbkit.runtime.host import RAISED, Host
 from hbkit.trading.ledger import Ledger
+from hbkit.trading.seen import Seen
 from hbkit.trading.view import MarketView
 
 _CALLBACKS = {
@@ -94,12 +95,19 @@ class Router:
     ) -> None:
         self.ledgers = {name: Ledger() for name in exchanges}
         """The books of each account, kept from every execution on it."""
+        self.blind: set[str] = set()
+        """Exchanges that cannot be seen at the moment, or whose books are being compared: no new exposure there."""
         self.on_money: Callable[[], None] | None = None
         """Called after each movement of money; the session watches the drawdown here."""
+        self.on_lost: Callable[[OrderReport], None] | None = None
+        """Called with the report of a request whose answer was lost; somebody has to look it up."""
+        self.on_connection: Callable[[str, bool], None] | None = None
+        """Called when an exchange is there again (True) or is gone; strategies hear of it by `tell_connected`."""
         self._exchanges = dict(exchanges)
         self._journal = journal
         self._record = record
         self._mode_hook = mode_hook
+        self._seen = Seen()
         self._hosts: list[Host] = []
         self._owners: dict[str, Host] = {}
         self._seats: dict[Channel, dict[Instrument, list[_Seat]]] = {channel: {} for channel in Channel}
@@ -177,12 +185,16 @@ class Router:
         host = self._owner(report.id)
         if host is None:
             return
+        if report.lost and self.on_lost is not None:
+            self.on_lost(report)
         order = host.trader.on_report(report)
         if order is not None:
             self._news(report.ts, host, order)
 
     def on_fill(self, execution: Execution) -> None:
         """An execution of ours."""
+        if not self._seen.is_new((execution.instrument, execution.id)):
+            return
         host = self._owner(execution.order_id) if execution.order_id else self._holder(execution)
         news: Order | None = None
         if host is not None:
@@ -221,18 +233,38 @@ class Router:
                     host.call("on_position", position)
 
     def on_connected(self, exchange: str) -> None:
-        """An exchange is ready."""
+        """An exchange is there, for the first time or again."""
+        if self.on_connection is not None:
+            self.on_connection(exchange, True)
+        else:
+            self.tell_connected(exchange)
+
+    def tell_connected(self, exchange: str) -> None:
+        """An exchange is ready, and the books agree with it: tell the strategies."""
+        self.blind.discard(exchange)
         for host in self._hosts_at(exchange):
             host.call("on_connected", exchange)
 
     def on_disconnected(self, exchange: str) -> None:
         """An exchange is out of reach."""
+        self.blind.add(exchange)
+        if self.on_connection is not None:
+            self.on_connection(exchange, False)
         for host in self._hosts_at(exchange):
             host.call("on_disconnected", exchange)
 
     def refused(self, host: Host, order: Order, ts: int) -> None:
         """An order that hbkit itself held back."""
         self._news(ts, host, order)
+
+    def restore(self, execution: Execution, strategy: str) -> None:
+        """Book an execution of an earlier run: positions as they were left, nothing told and nothing written."""
+        if not self._seen.is_new((execution.instrument, execution.id)):
+            return
+        self.ledgers[execution.instrument.exchange].apply(execution)
+        for host in self._hosts:
+            if host.name == strategy:
+                host.trader.restore(execution)
 
     # -- inside
 

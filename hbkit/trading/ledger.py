@@ -36,6 +36,12 @@ class Ledger:
         self.fees[code] += execution.fee
         return realized
 
+    def begin(self) -> None:
+        """Count money from here on: positions stay, with what they cost."""
+        self.realized.clear()
+        self.fees.clear()
+        self.funding.clear()
+
     def unrealized(self, reference: Reference) -> dict[str, int]:
         """Open profit per settlement currency; spot holdings count at the reference price as well."""
         total: dict[str, int] = defaultdict(int)

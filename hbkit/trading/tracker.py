@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from hbkit.model import Execution, Instrument, Order, OrderReport, OrderRequest, OrderStatus, PositionSide
 from hbkit.model.order import can_move
+from hbkit.trading.seen import Seen
 
 Level = tuple[int, int]
 """Ticks and units that rest or should rest."""
@@ -114,7 +115,7 @@ class Tracker:
         self.open: dict[str, Ticket] = {}
         self._ended: OrderedDict[str, Ticket] = OrderedDict()
         self._unbooked: dict[str, Ticket] = {}
-        self._seen: set[tuple[Instrument, str]] = set()
+        self._seen = Seen()
 
     def add(self, ticket: Ticket) -> None:
         """Begin to track an order, before its request leaves."""
@@ -164,10 +165,8 @@ class Tracker:
 
     def execution(self, execution: Execution) -> tuple[Ticket | None, bool]:
         """Apply a fill; returns the order and whether the fill is new."""
-        key = execution.instrument, execution.id  # venues number executions per instrument
-        if key in self._seen:
+        if not self._seen.is_new((execution.instrument, execution.id)):  # venues number executions per instrument
             return None, False
-        self._seen.add(key)
         ticket = self.find(execution.order_id)
         if ticket is None:
             return None, True

@@ -8,6 +8,7 @@ quantity of 0, a price that is no number) raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -66,7 +67,14 @@ class Trader:
         prefix: str,
         veto: Veto | None,
         tell_refusal: Callable[[Order], None],
+        blind: AbstractSet[str] = frozenset(),
+        last_number: int = 0,
     ) -> None:
+        """
+        :param blind: names of the exchanges that cannot be seen now, kept by the owner: nothing opens there.
+        :param prefix: begins every order id; a number follows.
+        :param last_number: the highest number that an earlier run used.
+        """
         self.strategy = strategy
         self.tracker = Tracker()
         self.ledger = Ledger()
@@ -81,7 +89,8 @@ class Trader:
         self._prefix = prefix
         self._veto = veto
         self._tell_refusal = tell_refusal
-        self._counter = 0
+        self._blind = blind
+        self._counter = last_number
         self._targets: dict[tuple[Instrument, PositionSide], tuple[int, Number | None]] = {}
         """Targets (units, price) that wait until the orders of an earlier one are gone."""
         self._unquotable: set[tuple[Instrument, PositionSide, Side]] = set()
@@ -174,6 +183,8 @@ class Trader:
         Orders in flight are left alone: they hold their place among the wanted ones until they are answered, and go to
         it then. A level that fills is not placed anew until it is wanted again.
         """
+        if instrument.exchange in self._blind:
+            return  # what rests there is left alone; the next event after the gap quotes anew
         leg = self.leg_of(instrument, position_side)
         sides = [(side, self._levels(instrument, side, given)) for side, given in ((Side.BUY, bids), (Side.SELL, asks))]
         for side, wanted in sides:
@@ -211,6 +222,18 @@ class Trader:
             order = ticket.value()
         self._go_on(execution.order_id)
         return order, realized
+
+    # -- from an earlier run
+
+    def restore(self, execution: Execution) -> None:
+        """Book an execution of an earlier run."""
+        if self.tracker.execution(execution)[1]:
+            self.ledger.apply(execution)
+
+    def adopt(self, request: OrderRequest, tag: str, group: str, report: OrderReport) -> None:
+        """Track an order of an earlier run that still stands."""
+        self.tracker.add(Ticket(request, tag, group))
+        self.on_report(report)
 
     # -- reading
 
@@ -342,6 +365,8 @@ class Trader:
             return f"{instrument.exchange} does not know time_in_force {request.time_in_force}; it knows {known}"
         if request.reduce_only:
             return self._vetoed(request)
+        if instrument.exchange in self._blind:
+            return f"{instrument.exchange} is out of reach; nothing was sent"
         exposure = self._exposure(instrument, request.position_side, request.side)
         held = self._risk.refusal(instrument, request.side, request.units, exposure, self._clock.now())
         return held or self._vetoed(request)
@@ -542,6 +567,9 @@ class Trader:
         request = ticket.request
         instrument = request.instrument
         flags = ",".join(name for name in ("post_only", "reduce_only") if getattr(request, name))
+        if ticket.group:
+            # An order that outlives the run is led on by the call that it belongs to.
+            flags = f"{flags},{ticket.group}".lstrip(",")
         price = "" if ticks is None else instrument.price_text(ticks)
         self._journal.intent(
             self._clock.now(), self.strategy, kind, request.id, instrument.exchange, instrument.symbol,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hbkit import ExchangeSpec, Instrument, hookimpl
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 CLOSED_ON = "2026-09-23"
 ADVICE = (
-    "BitMEX closed on 2026-09-23: replay its recorded data with `mode: replay`, "
-    "or trade another exchange by changing this block of the config."
+    "BitMEX closed on 2026-09-23: trade against its simulator (mode: simulator, which is the default), or on another "
+    "exchange by changing this block of the config; a host of your own is reached with rest_url and ws_url."
 )
 
 TAPES = (DEFAULT_TAPE, "bitmex-2019-05-03-trades")
@@ -36,6 +36,18 @@ def is_contract(instrument: Instrument) -> bool:
     """What `bitmex_perpetual` serves: perpetuals, futures and predictions."""
     return not instrument.is_spot
 
+
+MODES = ("simulator", "replay", "paper", "testnet", "live")
+CONNECTOR: dict[str, Any] = {
+    "connector": "hbkit_bitmex.exchange:BitmexExchange",
+    "rest_url": "https://www.bitmex.com/api/v1",
+    "ws_url": "wss://ws.bitmex.com/realtime",
+    "simulator": "bitmex",
+    "simulator_factory": "hbkit_bitmex.simulator:hosted",
+    "simulator_routes": ("/api/v1", "/realtime"),
+    "simulator_key": ("demo", "demo-secret"),
+}
+"""What all six names share: one connector, one simulator."""
 
 FACTS = {
     "type": "centralized",
@@ -57,12 +69,13 @@ CONTRACT_FACTS = {
 }
 
 
-def spot(name: str, title: str, elsewhere: str) -> ExchangeSpec:
+def spot(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> ExchangeSpec:
     """The spec of a name that serves spot; there is no spot tape yet, so replay must be told what to play."""
     return ExchangeSpec(
         name=name,
         title=title,
         instruments="hbkit_bitmex.instruments:load",
+        modes=modes,
         capabilities=SPOT,
         starting_balances=STARTING_BALANCES,
         serves=is_spot,
@@ -70,16 +83,18 @@ def spot(name: str, title: str, elsewhere: str) -> ExchangeSpec:
         closed_on=CLOSED_ON,
         advice=ADVICE,
         facts=SPOT_FACTS,
+        **CONNECTOR,
     )
 
 
-def contracts(name: str, title: str, elsewhere: str) -> ExchangeSpec:
+def contracts(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> ExchangeSpec:
     """The spec of a name that serves perpetuals and futures."""
     return ExchangeSpec(
         name=name,
         title=title,
         instruments="hbkit_bitmex.instruments:load",
         default_data=DEFAULT_TAPE,
+        modes=modes,
         capabilities=CONTRACTS,
         starting_balances=STARTING_BALANCES,
         serves=is_contract,
@@ -87,19 +102,21 @@ def contracts(name: str, title: str, elsewhere: str) -> ExchangeSpec:
         closed_on=CLOSED_ON,
         advice=ADVICE,
         facts=CONTRACT_FACTS,
+        **CONNECTOR,
     )
 
 
 @hookimpl
 def hbkit_exchanges() -> Mapping[str, ExchangeSpec]:
     """The six names under which configs know BitMEX."""
+    contract = "BitMEX perpetuals and futures"
     specs = (
-        spot("bitmex", "BitMEX spot", "bitmex_perpetual"),
-        contracts("bitmex_perpetual", "BitMEX perpetuals and futures", "bitmex"),
-        spot("bitmex_testnet", "BitMEX spot, testnet", "bitmex_perpetual_testnet"),
-        contracts("bitmex_perpetual_testnet", "BitMEX perpetuals and futures, testnet", "bitmex_testnet"),
-        spot("bitmex_paper_trade", "BitMEX spot, paper trading", "bitmex_perpetual_paper_trade"),
-        contracts("bitmex_perpetual_paper_trade", "BitMEX perpetuals and futures, paper trading", "bitmex_paper_trade"),
+        spot("bitmex", "BitMEX spot", "bitmex_perpetual", MODES),
+        contracts("bitmex_perpetual", contract, "bitmex", MODES),
+        spot("bitmex_testnet", "BitMEX spot, testnet", "bitmex_perpetual_testnet", ("testnet",)),
+        contracts("bitmex_perpetual_testnet", f"{contract}, testnet", "bitmex_testnet", ("testnet",)),
+        spot("bitmex_paper_trade", "BitMEX spot, paper trading", "bitmex_perpetual_paper_trade", ("paper",)),
+        contracts("bitmex_perpetual_paper_trade", f"{contract}, paper trading", "bitmex_paper_trade", ("paper",)),
     )
     return {spec.name: spec for spec in specs}
 

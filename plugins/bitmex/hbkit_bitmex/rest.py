@@ -38,6 +38,10 @@ class Overloaded(ExchangeError):
     code = "HB434"
 
 
+NotAccepted = (Overloaded, RateLimited)
+"""The engine has not seen the request: the same one may be sent again."""
+
+
 class DuplicateOrder(OrderRejected):
     """An open order has this client id: after a lost answer the proof that the first try arrived (5.5)."""
 
@@ -55,7 +59,7 @@ class Rest:
         self._http = HttpClient(
             connection.rest_url,
             clock=connection.clock,
-            error_of=_error_of,
+            error_of=self._error_of,
             connector_factory=connection.connector,
             sign=self._sign,
             budget=self.budget,
@@ -69,6 +73,11 @@ class Rest:
         """Close the session."""
         await self._http.close()
 
+    @property
+    def key_hint(self) -> str:
+        """The end of the key, for messages."""
+        return f"ending ..{self._connection.api_key[-2:]}"
+
     def left(self) -> tuple[float, float]:
         """Calls that may be made now: in the minute, in the second."""
         return self._minute.available(), self._second.available()
@@ -80,7 +89,7 @@ class Rest:
     async def read_time(self) -> None:
         """Ask for the exchange's clock: the root route tells it in milliseconds."""
         sent = self._connection.clock.now()
-        answer = await self.get("", dict[str, Any])
+        answer = await self.get("/", dict[str, Any])
         received = self._connection.clock.now()
         stamp = answer.get("timestamp")
         if isinstance(stamp, int):
@@ -90,12 +99,23 @@ class Rest:
         """A table, read as `kind`."""
         return read((await self._http.request("GET", path, params=params)).body, kind)
 
+    async def pages(self, path: str, kind: type[T], count: int, **params: str | int) -> list[T]:
+        """All rows of a table, asked for `count` at a time."""
+        rows: list[T] = []
+        while True:
+            page = await self.get(path, list[kind], count=count, start=len(rows), **params)  # type: ignore[valid-type]
+            rows += page
+            if len(page) < count:
+                return rows
+
     async def send(self, verb: str, path: str, body: bytes, kind: type[T], *, urgent: bool = False) -> T:
         """A write; `urgent` ones (cancels) overtake and have a share of the budget to themselves."""
         return read((await self._http.request(verb, path, body=body, urgent=urgent)).body, kind)
 
     def _sign(self, verb: str, target: str, body: bytes) -> Mapping[str, str]:
         connection = self._connection
+        if not connection.api_key:
+            return {}
         expires = self.expiry() // SECOND
         return headers(connection.api_key, connection.api_secret.reveal(), verb, target, expires, body)
 
@@ -105,6 +125,26 @@ class Rest:
             self.budget.sync("minute", left)
         if (left := _number(answer.get("x-ratelimit-remaining-1s"))) is not None:
             self.budget.sync("second", left)
+
+    def _error_of(self, status: int, body: bytes, answer: Mapping[str, str]) -> Exception:
+        """The error behind an answer (5.2); a page in place of JSON tells by its status alone."""
+        text = _text(body)
+        if status in (401, 403):
+            return AuthenticationError(
+                f"BitMEX refused the key {self.key_hint} ({text or status}); check api_key, api_secret and the host"
+            )
+        if status == 429:
+            return RateLimited(f"BitMEX asks to wait ({text})", retry_after=_number(answer.get("retry-after")) or 1.0)
+        if status == 503 and _OVERLOADED in text:
+            return Overloaded(f"BitMEX is overloaded ({text})")
+        if status >= 500:
+            said = f"BitMEX answered {status} ({text or 'no text'}); it may have arrived"
+            return RequestDisconnected(said, sent=True)
+        if status == 400 and "duplicate clordid" in text.lower():
+            return DuplicateOrder(text)
+        if status == 400:
+            return OrderRejected(text)
+        return ExchangeError(f"BitMEX answered {status} ({text or 'no text'})")
 
 
 def read(body: bytes, kind: type[T]) -> T:
@@ -123,24 +163,6 @@ def _charge(verb: str, path: str) -> tuple[str, ...]:
 
 def _number(text: str | None) -> float | None:
     return float(text) if text is not None and text.isdigit() else None
-
-
-def _error_of(status: int, body: bytes, answer: Mapping[str, str]) -> Exception:
-    """The error behind an answer (5.2); a page in place of JSON tells by its status alone."""
-    text = _text(body)
-    if status in (401, 403):
-        return AuthenticationError(f"BitMEX refused the key ({text or status}); check api_key, api_secret and the host")
-    if status == 429:
-        return RateLimited(f"BitMEX asks to wait ({text})", retry_after=_number(answer.get("retry-after")) or 1.0)
-    if status == 503 and _OVERLOADED in text:
-        return Overloaded(f"BitMEX is overloaded ({text})")
-    if status >= 500:
-        return RequestDisconnected(f"BitMEX answered {status} ({text or 'no text'}); it may have arrived", sent=True)
-    if status == 400 and "duplicate clordid" in text.lower():
-        return DuplicateOrder(text)
-    if status == 400:
-        return OrderRejected(text)
-    return ExchangeError(f"BitMEX answered {status} ({text or 'no text'})")
 
 
 def _text(body: bytes) -> str:

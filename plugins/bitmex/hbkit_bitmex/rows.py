@@ -238,6 +238,15 @@ class PositionRow(Struct, gc=False):
     timestamp: Time = UNSET
 
 
+class UserRow(Struct, gc=False):
+    """The account's own facts (`/user`) that a connector needs."""
+
+    id: Whole = UNSET
+    username: Text = UNSET
+    positionMode: Text = UNSET
+    """`OneWay` or `MultiWay` (13.1)."""
+
+
 class MarginRow(Struct, gc=False):
     """One currency of the account, in minor units: `walletBalance` settled, `marginBalance` with open profit (8.4)."""
 

@@ -6,14 +6,17 @@ the project's BitMEX protocol reference). Private news goes out through `Inbox`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from hbkit.clock import parse_duration
+from hbkit.data.candles import Resampler
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
 from hbkit.model import Instrument
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.auth import realtime_signature
+from hbkit_bitmex.books import BookTable
 from hbkit_bitmex.frames import (
     Authenticated,
     BinFrame,
@@ -41,8 +44,8 @@ from hbkit_bitmex.rows import (
     QuoteRow,
     TradeRow,
 )
-from hbkit_bitmex.tables import BookTable, ExecutionTable, Feed, KeyedTable
-from hbkit_bitmex.words import Action, OrdStatus, known
+from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
+from hbkit_bitmex.words import Action, known
 
 PRIVATE = ("order", "execution", "position", "margin")
 BINS = {"1m": "tradeBin1m", "5m": "tradeBin5m", "1h": "tradeBin1h", "1d": "tradeBin1d"}
@@ -53,7 +56,6 @@ _TOPICS = {
     Channel.MARK: "instrument",
     Channel.FUNDING: "funding",
 }
-_OPEN = frozenset({OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.PENDING_NEW})
 
 
 class Inbox(Protocol):
@@ -67,9 +69,6 @@ class Inbox(Protocol):
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
-
-    def on_position_row(self, row: PositionRow) -> None:
-        """A position."""
 
     def on_ready(self) -> None:
         """Logged in, and every private table has had its partial."""
@@ -104,15 +103,18 @@ class Stream:
         self._primed = False
         self._log = get_logger("bitmex.stream")
         self.books = BookTable(connection.instruments)
-        self.orders: KeyedTable[OrderRow] = KeyedTable(finished=lambda row: known(row.ordStatus) not in _OPEN)
-        self.positions: KeyedTable[PositionRow] = KeyedTable()
-        self.margins: KeyedTable[MarginRow] = KeyedTable()
-        self.rows: KeyedTable[InstrumentRow] = KeyedTable()
+        self.orders: KeyedTable[OrderRow] = KeyedTable(OrderRow, finished=wire.is_finished)
+        self.positions: KeyedTable[PositionRow] = KeyedTable(PositionRow)
+        self.margins: KeyedTable[MarginRow] = KeyedTable(MarginRow)
+        self.rows: KeyedTable[InstrumentRow] = KeyedTable(InstrumentRow)
         self._executions = ExecutionTable()
         self._trades: Feed[TradeRow] = Feed()
         self._quotes: Feed[QuoteRow] = Feed()
         self._fundings: Feed[FundingRow] = Feed()
         self._bins: dict[str, Feed[BinRow]] = {}
+        self._resamplers: dict[tuple[Instrument, str], dict[str, Resampler]] = {}
+        self.frames = 0
+        """How many frames have come."""
         self.marks: dict[str, float] = {}
         """The mark price, per symbol."""
         self.last: dict[str, float] = {}
@@ -123,28 +125,56 @@ class Stream:
     def up(self) -> None:
         """A new connection: forget what was known, log in."""
         self.books.reset()
-        for table in (self.orders, self.positions, self.margins, self.rows):
-            table.reset()
-        for feed in (self._trades, self._quotes, self._fundings, *self._bins.values()):
-            feed.reset()
+        self.orders.reset()
+        self.positions.reset()
+        self.margins.reset()
+        self.rows.reset()
+        self._trades.reset()
+        self._quotes.reset()
+        self._fundings.reset()
+        for bins in self._bins.values():
+            bins.reset()
+        if not self._connection.api_key:
+            self._say_topics(())
+            self._inbox.on_ready()
+            return
         self._waiting = set(PRIVATE)
         expires = self._expiry()
         signature = realtime_signature(self._connection.api_secret.reveal(), expires)
         self._send(bodies.encode(bodies.login(self._connection.api_key, expires, signature)))
 
-    def subscribe(self, instrument: Instrument, channel: Channel, interval: str) -> None:
+    def subscribe(self, instrument: Instrument, channel: Channel) -> None:
         """Ask for a channel, now if the socket is up, and again after each reconnect."""
-        table = BINS[interval] if channel is Channel.CANDLE else _TOPICS[channel]
-        topic = f"{table}:{instrument.symbol}"
+        self._ask(f"{_TOPICS[channel]}:{instrument.symbol}")
+
+    def subscribe_candles(self, instrument: Instrument, interval: str) -> None:
+        """Candles of any interval: the exchange's own, or put together from the largest that divides it."""
+        native = interval
+        if interval not in BINS:
+            wanted = parse_duration(interval)
+            native = max((one for one in BINS if wanted % parse_duration(one) == 0), key=parse_duration)
+            resamplers = self._resamplers.setdefault((instrument, native), {})
+            if interval not in resamplers:
+                resamplers[interval] = Resampler(instrument, native, interval)
+        self._ask(f"{BINS[native]}:{instrument.symbol}")
+
+    def _ask(self, topic: str) -> None:
         if topic not in self._topics:
             self._topics[topic] = None
             if not self._waiting:
                 self._send(bodies.encode(bodies.subscribe([topic])))
 
+    def _say_topics(self, more: Sequence[str]) -> None:
+        """Everything that was ever asked for, in one command, as after each connect."""
+        topics = [*more, *self._topics]
+        if topics:
+            self._send(bodies.encode(bodies.subscribe(topics)))
+
     # -- frames
 
     def frame(self, raw: bytes) -> None:
         """Take one frame; called for each, on the reader's stack."""
+        self.frames += 1
         frame = decode(raw)
         handler = self._HANDLERS.get(type(frame))
         if handler is not None:
@@ -172,7 +202,7 @@ class Stream:
                 self._listener.on_quote(quote)
 
     def _on_book(self, frame: BookFrame) -> None:
-        for book in self.books.apply(frame, self._connection.clock.now()):
+        for book in self.books.apply(frame, self._connection.market_clock.now()):
             self._listener.on_book(book)
         for symbol, reason in self.books.take_lost().items():
             self._again(f"orderBookL2_25:{symbol}", reason)
@@ -183,8 +213,12 @@ class Stream:
         for row in feed.apply(frame):
             instrument = self._instruments.get(row.symbol or "")
             candle = wire.candle(row, instrument, frame.interval, frame.length) if instrument is not None else None
-            if candle is not None and not history:
-                self._listener.on_candle(candle)
+            if candle is None or history or instrument is None:
+                continue
+            self._listener.on_candle(candle)
+            for resampler in self._resamplers.get((instrument, frame.interval), {}).values():
+                for larger in resampler.add(candle):
+                    self._listener.on_candle(larger)
 
     def _on_instruments(self, frame: InstrumentFrame) -> None:
         for row in self.rows.apply(frame).rows:
@@ -219,8 +253,7 @@ class Stream:
         self._had(frame.table, frame.action)
 
     def _on_positions(self, frame: PositionFrame) -> None:
-        for row in self.positions.apply(frame).rows:
-            self._inbox.on_position_row(row)
+        self.positions.apply(frame)
         self._had(frame.table, frame.action)
 
     def _on_margins(self, frame: MarginFrame) -> None:
@@ -230,7 +263,7 @@ class Stream:
 
     def _on_login(self, frame: Authenticated) -> None:
         del frame
-        self._send(bodies.encode(bodies.subscribe([*PRIVATE, *self._topics])))
+        self._say_topics(PRIVATE)
 
     def _on_refused(self, frame: Refused) -> None:
         if frame.is_duplicate:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Sequence
 
 import click
 
 from hbkit.chance import Chance
-from hbkit.clock import WallClock
+from hbkit.clock import WallClock, parse_time
 from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
@@ -23,9 +24,21 @@ from hbkit_bitmex.simulator.server import serve
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of everything that is drawn.")
 @click.option("--data", multiple=True, metavar="NAME", help=f"Tape to play (default {DEFAULT_TAPE}).")
+@click.option("--start", metavar="TIME", help="Where on the tape to begin: 2019-05-29T06:00:00Z (whole minutes).")
 @click.option("--account", "accounts", multiple=True, metavar="KEY:SECRET", help="A further account.")
-def command(host: str, port: int, speed: float, seed: int, data: Sequence[str], accounts: Sequence[str]) -> int:
+@click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
+def command(
+    host: str,
+    port: int,
+    speed: float,
+    seed: int,
+    data: Sequence[str],
+    start: str | None,
+    accounts: Sequence[str],
+    owned: bool,
+) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
+    texts = [*accounts, *(_accounts_of_owner() if owned else ())]
     main(
         Options(
             host=host,
@@ -33,10 +46,28 @@ def command(host: str, port: int, speed: float, seed: int, data: Sequence[str], 
             speed=speed,
             seed=seed,
             data=tuple(data) or (DEFAULT_TAPE,),
-            accounts=tuple(pair(text) for text in accounts),
-        )
+            start=None if start is None else moment(start),
+            accounts=tuple(pair(text) for text in texts),
+        ),
+        owned=owned,
     )
     return 0
+
+
+def moment(text: str) -> int:
+    """A time of the tape. Raises BadParameter with the accepted form."""
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--start") from None
+
+
+def _accounts_of_owner() -> list[str]:
+    """What the program that started this one hands over, a line each up to an empty one: no argument list shows it."""
+    lines = []
+    while line := sys.stdin.readline().strip():
+        lines.append(line)
+    return lines
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -47,17 +78,20 @@ def pair(text: str) -> tuple[str, str]:
     return key, secret
 
 
-def main(options: Options) -> None:
-    """Run until SIGINT or SIGTERM; the first line of stdout says where it listens."""
-    asyncio.run(_run(options))
+def main(options: Options, *, owned: bool = False) -> None:
+    """Run until SIGINT or SIGTERM, or until the owner is gone; the first line of stdout says where it listens."""
+    asyncio.run(_run(options, owned))
 
 
-async def _run(options: Options) -> None:
+async def _run(options: Options, owned: bool) -> None:
     running = await serve(options, clock=WallClock(), chance=Chance(options.seed))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if owned:
+        # The pipe ends with the program that holds its other end, however that ends.
+        loop.add_reader(sys.stdin.fileno(), stop.set)
     click.echo(running.ready_line)
     stopped, failed = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(running.failed())
     try:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from hbkit.clock import MINUTE
+from hbkit.clock import MINUTE, iso
 from hbkit.data.source import Batch, Rows, Source
 from hbkit.data.timeline import Timeline, Window
+from hbkit.errors import ConfigError
 from hbkit.model import Side
 from hbkit_bitmex.simulator.public import PublicMarket
 from hbkit_bitmex.simulator.step import Update
@@ -31,14 +32,19 @@ def _floor(ts: int) -> int:
 class Feed:
     """Rows of the sources as steps of the venue; `next_ts` is when the next one is due, in market time."""
 
-    def __init__(self, venue: Venue, source: Source, rates: list[float], *, now: int, history: int) -> None:
+    def __init__(
+        self, venue: Venue, source: Source, rates: list[float], *, now: int, history: int, start: int | None = None
+    ) -> None:
         info = source.info()
         self._venue = venue
         self._source = source
         self._quotes_are_book = {symbol: Rows.LEVEL not in kinds for symbol, kinds in info.kinds.items()}
         self._first = _floor(info.start)
         self._length = _floor(info.end + MINUTE) - self._first
-        past = min(_floor(history), _floor(self._length // 3))
+        past = min(_floor(history), _floor(self._length // 3)) if start is None else _floor(start) - self._first
+        if not 0 <= past < self._length:
+            covers = f"{iso(info.start)}..{iso(info.end)}"
+            raise ConfigError(f"the tape covers {covers}; it cannot start outside of it", code="HB503")
         self._shift = _floor(now) - self._first - past
         self.provenance = info.provenance
         self.restarts = 0

@@ -9,6 +9,8 @@ from hbkit.clock import HOUR
 DEFAULT_ACCOUNTS = (("demo", "demo-secret"),)
 """The account that every simulator knows."""
 FIRST_ACCOUNT = 100_001
+KEEP_ALIVE_SECONDS = 90.0
+"""As the exchange kept idle connections (section 1)."""
 STARTING_BALANCES = {"XBt": 100_000_000, "USDt": 10_000_000_000, "Gwei": 10_000_000_000}
 """Protocol 17.3, in minor units."""
 
@@ -33,6 +35,11 @@ class Options:
     """Whether requests are counted (protocol 6)."""
     history: int = 2 * HOUR
     """How much of the tape is past when the simulator starts: what `/trade/bucketed` can answer at once."""
+
+    start: int | None = None
+    """Where on the tape it begins, ns, in whole minutes; what lies before is the history."""
+    keep_alive: float | None = KEEP_ALIVE_SECONDS
+    """How long an idle connection is kept; None for ever."""
 
     @property
     def all_accounts(self) -> tuple[tuple[str, str], ...]:

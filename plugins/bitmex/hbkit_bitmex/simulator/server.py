@@ -8,6 +8,8 @@ await running.close()
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -15,7 +17,9 @@ from aiohttp import web
 from hbkit.chance import Chance
 from hbkit.clock import Clock
 from hbkit.data.source import Source
+from hbkit.exchange import Address, SimulatorOptions
 from hbkit_bitmex import derived, tapes
+from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.control import Control
 from hbkit_bitmex.simulator.drive import Drive
@@ -29,8 +33,6 @@ from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
 from hbkit_bitmex.simulator.venue import Venue
 
 SERVICE_RESTART = 1012
-KEEP_ALIVE_SECONDS = 90.0
-"""As the exchange kept idle connections (section 1)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     keys = Keys()
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
-    feed = Feed(venue, played, tape.funding_rates(tape.info().start), now=clock.now(), history=options.history)
+    rates = tape.funding_rates(tape.info().start)
+    feed = Feed(venue, played, rates, now=clock.now(), history=options.history, start=options.start)
     venue.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
@@ -99,6 +102,29 @@ class Running:
         await asyncio.shield(self._task)
 
 
+@asynccontextmanager
+async def hosted(options: SimulatorOptions, clock: Clock, chance: Chance, path: str) -> AsyncIterator[Address]:
+    """Serve on the running loop at a path, for a run whose time is virtual."""
+    running = await serve(
+        Options(
+            path=path,
+            speed=options.speed,
+            seed=options.seed,
+            start=options.start,
+            data=options.data or (DEFAULT_TAPE,),
+            accounts=tuple((key, secret.reveal()) for key, secret in options.accounts),
+            # aiohttp reckons the age of idle connections by the real clock, which would decide who reconnects.
+            keep_alive=None,
+        ),
+        clock=clock,
+        chance=chance,
+    )
+    try:
+        yield Address(running.rest, running.websocket)
+    finally:
+        await running.close()
+
+
 async def serve(options: Options, *, clock: Clock, chance: Chance, source: Source | None = None) -> Running:
     """Build and listen, on the loop that runs: TCP (port 0 lets the system choose), or a path."""
     simulator = build_app(options, clock=clock, chance=chance, source=source)
@@ -108,7 +134,7 @@ async def serve(options: Options, *, clock: Clock, chance: Chance, source: Sourc
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=1.0,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        keepalive_timeout=options.keep_alive,
     )
     await runner.setup()
     try:

@@ -1,13 +1,12 @@
-"""An exchange that is not there: the matching engine behind the connector contract, fed with recorded or live rows.
+"""An exchange that is not there: the matching engine behind the connector contract, fed with recorded rows.
 
-Replay and paper use it; to everything above it looks like any connector. Rows are handed in through `handler(batch)`,
-resting orders meet each row before anybody is told of it, requests reach the engine after the latency.
+To everything above it looks like any connector. Rows are handed in through `handler(batch)`, resting orders meet each
+row before anybody is told of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,24 +15,19 @@ from hbkit.agenda import Scheduler, Turn
 from hbkit.clock import Clock, parse_duration
 from hbkit.data.candles import CandleBuilder, Resampler
 from hbkit.data.source import Batch, Rows, SourceInfo
-from hbkit.exchange import Capabilities, Channel, Exchange, Listener
-from hbkit.matching import UNKNOWN_SIZE, Account, Engine, FillModel, Market
+from hbkit.exchange import Capabilities, Channel, Listener
+from hbkit.matching import UNKNOWN_SIZE, Account, Engine, FillModel
 from hbkit.model import (
     Candle,
     Execution,
     Funding,
     Instrument,
     Mark,
-    OrderReport,
-    OrderRequest,
-    PositionMode,
-    PositionModeChange,
-    PositionSide,
     Quote,
     Side,
     Trade,
-    Wallet,
 )
+from hbkit.simulated.engine import EngineExchange
 
 RowHandler = Callable[[int], None]
 _SIDES = {1: Side.BUY, -1: Side.SELL, 0: Side.BUY}
@@ -41,7 +35,7 @@ OFF_GRID = 1e-3
 """A recorded price further than this part of a tick from the grid is counted as off it."""
 
 
-class SimulatedExchange(Exchange):
+class SimulatedExchange(EngineExchange):
     """One account at a simulated venue."""
 
     def __init__(
@@ -57,25 +51,16 @@ class SimulatedExchange(Exchange):
         scheduler: Scheduler,
         latency: int = 0,
     ) -> None:
-        self.name = name
-        self.account = account.name
+        super().__init__(name, account, engine, clock=clock, scheduler=scheduler, latency=latency)
         self.off_grid: dict[str, int] = {}
         """Recorded prices that had to be moved to the tick, per symbol; said in the report."""
         self._instruments = dict(instruments)
         self._info = info
-        self._engine = engine
-        self._account = account
-        self._clock = clock
-        self._scheduler = scheduler
-        self.latency = latency
-        self._listener: Listener | None = None
         self._subscribed: set[tuple[Instrument, Channel]] = set()
         self._intervals: set[tuple[Instrument, str]] = set()
         self._native_candles: set[tuple[Instrument, str]] = set()
         self._resamplers: dict[tuple[Instrument, str], list[Resampler]] = {}
         self._builders: dict[Instrument, list[CandleBuilder]] = {}
-        self._markets: dict[Instrument, Market] = {}
-        engine.add_account(account)
         for symbol, kinds in info.kinds.items():
             if symbol in self._instruments:
                 book = bool(kinds & {Rows.LEVEL, Rows.QUOTE})
@@ -110,51 +95,11 @@ class SimulatedExchange(Exchange):
         """Every instrument, also those without data here."""
         return self._instruments
 
-    def wallets(self) -> list[Wallet]:
-        """The account's money."""
-        return self._account.wallets()
-
-    @property
-    def position_mode(self) -> PositionMode:
-        """The mode in force."""
-        return self._account.mode
-
-    def reference_price(self, instrument: Instrument) -> float | None:
-        """Mark, else last trade, else middle."""
-        return self._engine.reference_price(instrument)
-
-    def last_price(self, instrument: Instrument) -> float | None:
-        """The last print, else the reference price."""
-        market = self._markets.get(instrument)
-        last = market.last if market is not None else None
-        return instrument.price(last) if last is not None else self.reference_price(instrument)
-
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; candles come from the data, from smaller ones, or are built from trades."""
         if channel is Channel.CANDLE:
             self._subscribe_candles(instrument, interval)
         self._subscribed.add((instrument, channel))
-
-    def submit(self, request: OrderRequest) -> None:
-        """Reaches the engine after the latency."""
-        self._send(partial(self._engine.submit, self._account, request))
-
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Reaches the engine after the latency."""
-        self._send(partial(self._amend, order_id, ticks, units))
-
-    def cancel(self, order_id: str) -> None:
-        """Reaches the engine after the latency."""
-        self._send(partial(self._engine.cancel, self._account, order_id))
-
-    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
-        """The leverage that order margin is reckoned with; 0 for the instrument's own rate."""
-        del side
-        self._account.set_leverage(instrument, leverage)
-
-    def set_position_mode(self, mode: PositionMode) -> None:
-        """Reaches the engine after the latency; refused while orders are open."""
-        self._scheduler.at(self._clock.now() + self.latency, partial(self._switch, mode), Turn.REQUEST)
 
     # -- rows come in
 
@@ -164,10 +109,6 @@ class SimulatedExchange(Exchange):
         if instrument is None or instrument not in self._markets:
             return None
         return self._MAKERS[batch.kind](self, batch, instrument)
-
-    def settle(self) -> None:
-        """Tell of whatever the engine did outside a row."""
-        self._drain()
 
     def _trades(self, batch: Batch, instrument: Instrument) -> RowHandler:
         market, engine, listener = self._markets[instrument], self._engine, self._listener
@@ -340,53 +281,6 @@ class SimulatedExchange(Exchange):
     }
 
     # -- how it works inside
-
-    def _send(self, act: Callable[[int], None]) -> None:
-        def arrive() -> None:
-            act(self._clock.now())
-            self._drain()
-
-        self._scheduler.at(self._clock.now() + self.latency, arrive, Turn.REQUEST)
-
-    def _amend(self, order_id: str, ticks: int | None, units: int | None, ts: int) -> None:
-        self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
-
-    def _switch(self, mode: PositionMode) -> None:
-        previous, before = self._account.mode, dict(self._account.cash)
-        reason = self._account.switch_mode(mode)
-        if self._listener is not None:
-            change = PositionModeChange(
-                exchange=self.name,
-                account=self.account,
-                mode=self._account.mode,
-                previous=previous,
-                requested=mode,
-                origin="strategy",
-                reason=reason,
-                ts=self._clock.now(),
-            )
-            self._listener.on_position_mode(change)
-            for code, cash in self._account.cash.items():
-                if cash != before.get(code):  # legs that netted realized a profit
-                    self._listener.on_balance(self._account.wallet(code))
-
-    def _drain(self) -> None:
-        """Hand on what the engine did, in its order, then what the account is worth if money moved."""
-        events, self._engine.out = self._engine.out, []
-        listener = self._listener
-        if listener is None:
-            return
-        moved: dict[str, None] = {}
-        for event in events:
-            if isinstance(event, OrderReport):
-                listener.on_order(event)
-            else:
-                moved[event.instrument.settle.code] = None
-                if event.instrument.is_spot:
-                    moved[event.instrument.base] = None
-                listener.on_fill(event)
-        for code in moved:
-            listener.on_balance(self._account.wallet(code))
 
     def _channels(self) -> Iterable[Channel]:
         kinds = frozenset().union(*self._info.kinds.values())

@@ -1,0 +1,164 @@
+"""Where the exchanges of a run are, and the objects that speak to them.
+
+One simulator is started for all blocks of one venue that do not name their own; paper is a connector that only listens
+under an exchange of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from importlib import import_module
+from itertools import count
+
+from hbkit.agenda import Scheduler
+from hbkit.chance import Chance
+from hbkit.clock import ShiftedClock
+from hbkit.errors import ConfigError, ExchangeError, HbkitError
+from hbkit.exchange import Address, Connection, Exchange, SimulatorOptions
+from hbkit.log import Secret, get_logger
+from hbkit.matching import Account, Engine
+from hbkit.model import PositionMode
+from hbkit.run.ground import Ground
+from hbkit.run.plan import ExchangePlan, Plan
+from hbkit.simulated import PaperExchange
+
+SIMULATOR_PATIENCE = 30.0
+"""Seconds without a simulator after which a run against it ends."""
+VENUE_PATIENCE = 3600.0
+
+
+class Connections:
+    """The exchanges of one run."""
+
+    def __init__(
+        self, plan: Plan, ground: Ground, chance: Chance, clock: ShiftedClock, on_end: Callable[[HbkitError], None]
+    ) -> None:
+        """
+        :param clock: the market's time.
+        :param on_end: called when an exchange is lost for good.
+        """
+        self._plan = plan
+        self._ground = ground
+        self._chance = chance
+        self._clock = clock
+        self._on_end = on_end
+        self._log = get_logger("hbkit")
+
+    async def open(self, stack: AsyncExitStack) -> dict[str, Address]:
+        """The address of each exchange; simulators that have to be started end with `stack`."""
+        found: dict[str, Address] = {}
+        started: dict[str, Address] = {}
+        for name, one in self._plan.exchanges.items():
+            settings, spec = one.settings, one.spec
+            if one.mode == "paper" and one.feed == "simulator" and spec.closed_on and settings.paper.feed is None:
+                self._log.info(f"{spec.title} has closed: the paper feed is its simulator's")
+            if one.feed != "simulator":
+                found[name] = _venue(one)
+            elif settings.simulator.url is not None:
+                base = settings.simulator.url.rstrip("/")
+                rest, websocket = spec.simulator_routes
+                found[name] = Address(base + rest, base.replace("http", "ws", 1) + websocket)
+            else:
+                if spec.simulator not in started:
+                    started[spec.simulator] = await stack.enter_async_context(
+                        self._ground.simulator(
+                            spec, self._options(spec.simulator), self._on_simulator_end, settings.latency
+                        )
+                    )
+                found[name] = started[spec.simulator]
+        return found
+
+    def exchange(self, plan: ExchangePlan, address: Address, scheduler: Scheduler) -> Exchange:
+        """The object that the run trades with."""
+        connector = self._connector(plan, address)
+        if plan.mode != "paper":
+            return connector
+        assert plan.model is not None
+        ids = count(1)
+        engine = Engine(lambda: f"{plan.name}-{next(ids)}")
+        account = Account(
+            plan.name,
+            plan.starting_money,
+            engine.reference_price,
+            mode=PositionMode(plan.settings.position_mode or PositionMode.ONE_WAY),
+            leverage=plan.settings.margin.leverage,
+        )
+        markets = [market for one in self._plan.strategies for market in one.markets if market.exchange == plan.name]
+        return PaperExchange(
+            connector,
+            markets,
+            plan.model,
+            account,
+            engine,
+            clock=self._clock,
+            scheduler=scheduler,
+            latency=plan.settings.latency,
+        )
+
+    def _connector(self, plan: ExchangePlan, address: Address) -> Exchange:
+        settings, spec = plan.settings, plan.spec
+        key, secret = settings.api_key, settings.api_secret
+        if plan.feed == "simulator" and key is None:
+            key, secret = spec.simulator_key[0], Secret(spec.simulator_key[1])
+        if (key is None or secret is None) and plan.mode != "paper":
+            raise ConfigError(
+                f"exchanges.{plan.name} needs api_key and api_secret for mode {plan.mode}; write them as ${{VAR}}",
+                code="HB110",
+            )
+        module, _, name = spec.connector.partition(":")
+        connector: Callable[[Connection], Exchange] = getattr(import_module(module), name)
+        serves = spec.serves
+        return connector(
+            Connection(
+                name=plan.name,
+                instruments={
+                    symbol: one for symbol, one in plan.instruments.items() if serves is None or serves(one)
+                },
+                rest_url=address.rest,
+                ws_url=address.websocket,
+                api_key=key or "",
+                api_secret=secret or Secret(""),
+                clock=self._ground.clock,
+                market_clock=self._clock,
+                chance=self._chance.fork(f"exchange/{plan.name}"),
+                connector=self._ground.connector,
+                on_end=self._on_end,
+                patience=SIMULATOR_PATIENCE if plan.feed == "simulator" else VENUE_PATIENCE,
+                dead_man_switch=settings.dead_man_switch,
+            )
+        )
+
+    def _options(self, word: str) -> SimulatorOptions:
+        """What all blocks of a venue ask of the simulator that they share; the first that asks is heard."""
+        blocks = [
+            one for one in self._plan.exchanges.values() if one.feed == "simulator" and one.spec.simulator == word
+        ]
+        asked = [one.settings.simulator for one in blocks]
+        seed = self._plan.config.settings.run.seed
+        accounts = {
+            one.settings.api_key: one.settings.api_secret
+            for one in blocks
+            if one.settings.api_key is not None and one.settings.api_secret is not None
+        }
+        return SimulatorOptions(
+            data=next((one.data for one in asked if one.data), ()),
+            start=next((one.start for one in asked if one.start is not None), None),
+            speed=float(asked[0].speed),
+            seed=next((one.seed for one in asked if one.seed is not None), seed),
+            accounts=tuple(accounts.items()),
+        )
+
+    def _on_simulator_end(self, why: str) -> None:
+        self._on_end(ExchangeError(f"{why}; the run cannot go on", code="HB436"))
+
+
+def _venue(plan: ExchangePlan) -> Address:
+    """The address of the venue itself; of one that has closed there is none, unless the config gives it."""
+    settings, spec = plan.settings, plan.spec
+    rest, websocket = settings.rest_url, settings.ws_url
+    if rest is None or websocket is None:
+        if spec.closed_on:
+            raise ExchangeError(f"{spec.advice} Nothing was sent.", code="HB437")
+        rest, websocket = rest or spec.rest_url, websocket or spec.ws_url
+    return Address(rest.rstrip("/"), websocket)
