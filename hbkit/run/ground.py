@@ -26,6 +26,7 @@ from hbkit.exchange import Address, ExchangeSpec, SimulatorOptions
 from hbkit.net.virtual import VirtualLoop
 
 READY_SECONDS = 30.0
+_FOR_EVER = 1e6
 _READY = re.compile(r"ready rest=(?P<rest>\S+) ws=(?P<ws>\S+)")
 
 
@@ -110,7 +111,8 @@ class VirtualGround:
 
     def connector(self) -> aiohttp.BaseConnector:
         """To the simulator's path."""
-        return aiohttp.UnixConnector(path=self._path)
+        # The pool reckons ages by the real clock: one that never expires is the same in every run.
+        return aiohttp.UnixConnector(path=self._path, keepalive_timeout=_FOR_EVER)
 
     @contextlib.asynccontextmanager
     async def simulator(

@@ -38,8 +38,8 @@ class Options:
 
     start: int | None = None
     """Where on the tape it begins, ns, in whole minutes; what lies before is the history."""
-    keep_alive: float | None = KEEP_ALIVE_SECONDS
-    """How long an idle connection is kept; None for ever."""
+    keep_alive: float = KEEP_ALIVE_SECONDS
+    """How long an idle connection is kept, in seconds."""
 
     @property
     def all_accounts(self) -> tuple[tuple[str, str], ...]:

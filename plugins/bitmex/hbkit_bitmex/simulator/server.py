@@ -33,6 +33,8 @@ from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
 from hbkit_bitmex.simulator.venue import Venue
 
 SERVICE_RESTART = 1012
+FOR_EVER = 1e6
+"""Seconds; aiohttp wants a number."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ async def hosted(options: SimulatorOptions, clock: Clock, chance: Chance, path: 
             data=options.data or (DEFAULT_TAPE,),
             accounts=tuple((key, secret.reveal()) for key, secret in options.accounts),
             # aiohttp reckons the age of idle connections by the real clock, which would decide who reconnects.
-            keep_alive=None,
+            keep_alive=FOR_EVER,
         ),
         clock=clock,
         chance=chance,
