@@ -31,7 +31,7 @@ from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.ground import Ground
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
-from hbkit.runtime.existing import look, meet, restore
+from hbkit.runtime.existing import Found, look, meet, restore
 from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
 from hbkit.runtime.looped import LoopScheduler
@@ -141,15 +141,16 @@ class LiveRun:
         self.hosts = desks.hosts
         # Whatever the account did before this moment is either in the books already or was none of ours.
         known = restore(journal, router, self.exchanges)
+        since = known or self.clock.now()
         session = self._session = LiveSession(
             self.exchanges,
             self.hosts,
             router,
             self._recorder,
             clock=self.clock,
-            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal, had_past=bool(known)),
+            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal, None if known else since),
             subscribe=desks.subscribe,
-            since=known or self.clock.now(),
+            since=since,
             duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
         )
@@ -184,9 +185,12 @@ class LiveRun:
     # -- before trading
 
     async def _prepare(
-        self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal, *, had_past: bool
+        self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal, began: int | None
     ) -> None:
-        """Books and accounts agree, or the run is refused."""
+        """Books and accounts agree, or the run is refused.
+
+        :param began: when a run without a past began, by our clock.
+        """
         for name, exchange in self.exchanges.items():
             wanted = self._plan.exchanges[name].settings.position_mode
             if wanted is not None and wanted != exchange.position_mode:
@@ -195,12 +199,16 @@ class LiveRun:
                     "position_mode, or switch the account",
                     code="HB420",
                 )
-            if had_past:
-                await reconcilers[name].catch_up()
-            found = await look(exchange, router)
+            if began is not None:
+                reconcilers[name].begin(began + exchange.server_now() - self._ground.clock.now())
+            found = await _look(exchange, reconcilers[name], router)
             if found:
                 policy = self._plan.config.settings.state.on_existing
                 await meet(found, exchange, router, self.hosts, journal, policy)
+                if policy == "cancel" and found.orders:
+                    # Some may have filled before they could be taken away.
+                    found = Found([], (await _look(exchange, reconcilers[name], router)).holdings)
+                    await meet(found, exchange, router, self.hosts, journal, policy)
             await exchange.refresh()
         for ledger in (*router.ledgers.values(), *(host.trader.ledger for host in self.hosts)):
             ledger.begin()
@@ -299,6 +307,19 @@ class LiveRun:
         )
         money = session.money_rows or session.money.rows(open_profit_of_exchange=True)
         return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self._recorder)
+
+
+async def _look(exchange: Exchange, reconciler: Reconciler, router: Router) -> Found:
+    """What stands on an account, read between two readings of its executions that tell the same.
+
+    Only then it is certain which executions the positions hold: none is counted twice, and none is left out.
+    """
+    newest = await reconciler.catch_up()
+    while True:
+        found = await look(exchange, router)
+        before, newest = newest, await reconciler.catch_up()
+        if newest == before:
+            return found
 
 
 def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:

@@ -547,6 +547,8 @@ class Trader:
             return f"the quantity is below one lot of {instrument.lot_size}"
         if growth <= 0:
             return ""
+        if instrument.exchange in self._blind and not request.reduce_only:
+            return f"{instrument.exchange} is out of reach; nothing was sent"
         held = self._risk.size_refusal(instrument, units)
         if held or request.reduce_only:
             return held

@@ -170,9 +170,7 @@ def differences(scene: Scene) -> list[str]:
         row = ours.get(order.client_id)
         if row is None:
             continue
-        if row.status in ("rejected", "never_arrived"):
-            found.append(f"{row.id}: {row.status} here ({row.reason}), {order.status} there")
-        elif row.status != order.status.lower():
+        if row.status != order.status.lower():
             found.append(f"{row.id}: {row.status} here ({row.reason}), {order.status} there")
         if float(row.filled) != float(order.instrument.qty(order.filled)):
             found.append(f"{row.id}: {row.filled} filled here, {order.filled} there")
