@@ -27,6 +27,8 @@ OVERLAP = 60 * SECOND
 CHECK_SECONDS = 15.0
 """How often the books are compared while nothing seems wrong: a table that has gone silent shows in no other way."""
 _LONGEST_WAIT = 8.0
+_SLACK = 0.001
+"""A loop calls a timer up to its resolution early."""
 
 
 @dataclass
@@ -111,8 +113,9 @@ class Reconciler:
             except TimeoutError:
                 pass  # it is time
             try:
-                await self._settle([case for case in self._lost.values() if case.due <= loop.time()])
-                if loop.time() >= compare_at:
+                now = loop.time() + _SLACK
+                await self._settle([case for case in self._lost.values() if case.due <= now])
+                if compare_at <= now:
                     compare_at = loop.time() + CHECK_SECONDS
                     if self.comparing and self._exchange.name not in self._router.blind:
                         await self.whole()

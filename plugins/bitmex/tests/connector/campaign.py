@@ -127,7 +127,8 @@ def campaign(fault: str, seeds: range, failures: int, say: Callable[[str], None]
             say(text)
         if number % 25 == 0 or number == len(seeds):
             rate = number / (monotonic() - started)
-            say(f"{fault}: {number} seeds, {failed} failed, {orders} orders, {fills} fills, {rate:.2f} seeds a second\n")
+            did = f"{failed} failed, {orders} orders, {fills} fills, {rate:.2f} seeds a second"
+            say(f"{fault}: {number} seeds, {did}\n")
     return failed
 
 
