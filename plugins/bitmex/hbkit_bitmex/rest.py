@@ -28,7 +28,7 @@ EXPIRES_SECONDS: Final = 10
 MINUTE_LIMIT: Final = 120
 SECOND_LIMIT: Final = 10
 _TIMEOUT: Final = 8.0
-_TRIES: Final = 3
+_TRIES: Final = 4
 """How often a question is asked: asking twice does no harm, unlike ordering twice."""
 _PAUSE: Final = 0.25
 LOCKED_OUT: Final = 3
