@@ -20,7 +20,7 @@ from hbkit.chance import Chance
 from hbkit.clock import monotonic
 from plugins.bitmex.tests.connector.scene import Scene, differences, play, start_of
 
-FIRST, LAST = 4.0, 34.0
+FIRST, LAST = 6.0, 36.0
 """Seconds between which something goes wrong."""
 Storm = Callable[[Running, Chance, float], Awaitable[None]]
 
@@ -101,7 +101,7 @@ def one(fault: str, seed: int, folder: Path) -> Scene:
 
     draw = Chance(seed).fork(fault)
     scene = play(folder, seed=seed, weather=weather, latency=draw.choice([1, 20, 150]), start=start_of(seed))
-    scene.faults = differences(scene)
+    scene.faults = differences(scene, ordered=fault not in ("mute", "mix"))
     return scene
 
 
