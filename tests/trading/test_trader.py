@@ -637,3 +637,23 @@ def test_an_order_can_be_placed_from_inside_on_order(room: Any) -> None:
     room.bot.buy(5, 90)
     room.wait()
     assert room.resting() == [("buy", 90, 10)]
+
+
+# -- out of sight
+
+
+def test_while_the_exchange_is_out_of_sight_nothing_grows_and_everything_may_shrink(room: Any) -> None:
+    order = room.bot.buy(30, 99)
+    room.wait()
+    room.trader._blind = {"venue"}
+    assert room.bot.buy(10, 99).reason == "venue is out of reach; nothing was sent"
+    room.bot.amend(order, qty=40)
+    room.wait()
+    assert "out of reach" in room.bot.heard[-1].reason
+    assert room.resting() == [("buy", 99.0, 30)]
+    room.bot.amend(order, qty=20, price=98.5)
+    room.wait()
+    assert room.resting() == [("buy", 98.5, 20)]
+    room.bot.cancel(order)
+    room.wait()
+    assert room.resting() == []

@@ -221,7 +221,10 @@ def differences(scene: Scene, *, ordered: bool = True) -> list[str]:
             found.append(f"wallet {row.currency}: {balance} here, {truth['walletBalance']} there")
         if row.gap:
             found.append(f"equity {row.currency}: the books miss it by {row.gap}")
-    silence = (host.strategy.stopped_at - host.strategy.traded_at) / SECOND
+    strategy = host.strategy
+    if strategy.ups != strategy.downs + 1:
+        found.append(f"told {strategy.ups} times that it is there, {strategy.downs} times that it is gone")
+    silence = (strategy.stopped_at - strategy.traded_at) / SECOND
     if silence > SILENCE:
         found.append(f"no trade was heard in the last {silence:.0f} s")
     if scene.result.exit_code:
