@@ -43,6 +43,8 @@ from hbkit.runtime.router import Router
 BOT = "bot"
 NUMBERS = "strategy numbers"
 CLOCK_ROUTE = "/control/clock"
+LOOKS = 50
+"""How often an account is read at the start until nothing happens on it meanwhile."""
 _FOLLOW_SECONDS = 1.0
 
 
@@ -315,11 +317,14 @@ async def _look(exchange: Exchange, reconciler: Reconciler, router: Router) -> F
     Only then it is certain which executions the positions hold: none is counted twice, and none is left out.
     """
     newest = await reconciler.catch_up()
-    while True:
+    for _ in range(LOOKS):
         found = await look(exchange, router)
         before, newest = newest, await reconciler.catch_up()
         if newest == before:
             return found
+    raise ExchangeError(
+        f"{exchange.name}: somebody trades on this account without a pause; its books cannot be taken over", code="HB421"
+    )
 
 
 def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:

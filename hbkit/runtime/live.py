@@ -28,9 +28,10 @@ FAREWELL_SECONDS = 5.0
 """How long a stopping run waits for its cancels to be answered."""
 UNKNOWN_SECONDS = 30.0
 """How long it waits where an answer was lost: until the request has expired and was looked up."""
+LAST_WORD_SECONDS = 15.0
+"""How long it tries to read the account once more at the end."""
 _POLL_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0
-_LAST_WORD_TRIES = 3
 _SLACK = 1e-6
 """A loop calls a timer up to its resolution early, and what is left then would be waited for without end."""
 
@@ -269,16 +270,19 @@ class LiveSession:
 
     async def _last_word(self, name: str) -> None:
         """What the exchange booked until now; asked for also where the socket is gone at this moment."""
-        for left in reversed(range(_LAST_WORD_TRIES)):
-            try:
-                await self._reconcilers[name].catch_up()
-                await self._exchanges[name].refresh()
-                return
-            except ExchangeError as error:
-                reason = error.message
-                if left:
-                    await asyncio.sleep(_AGAIN_SECONDS)
-        self._log.warning("the account could not be read at the end", exchange=name, reason=reason)
+        reason = f"no answer within {LAST_WORD_SECONDS:g} s"
+        try:
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                while True:
+                    try:
+                        await self._reconcilers[name].catch_up()
+                        await self._exchanges[name].refresh()
+                        return
+                    except ExchangeError as error:
+                        reason = error.message
+                        await asyncio.sleep(_AGAIN_SECONDS)
+        except TimeoutError:
+            self._log.warning("the account could not be read at the end", exchange=name, reason=reason)
 
     async def _answers(self) -> None:
         """Wait until no order of ours is open any more, within reason."""
