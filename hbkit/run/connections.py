@@ -100,7 +100,7 @@ class Connections:
         settings, spec = plan.settings, plan.spec
         key, secret = settings.api_key, settings.api_secret
         if plan.feed == "simulator" and key is None:
-            key, secret = spec.simulator_key[0], Secret(spec.simulator_key[1])
+            key, secret = Secret(spec.simulator_key[0]), Secret(spec.simulator_key[1])
         if (key is None or secret is None) and plan.mode != "paper":
             raise ConfigError(
                 f"exchanges.{plan.name} needs api_key and api_secret for mode {plan.mode}; write them as ${{VAR}}",
@@ -117,7 +117,7 @@ class Connections:
                 },
                 rest_url=address.rest,
                 ws_url=address.websocket,
-                api_key=key or "",
+                api_key=key.reveal() if key is not None else "",
                 api_secret=secret or Secret(""),
                 clock=self._ground.clock,
                 market_clock=self._clock,
@@ -137,7 +137,7 @@ class Connections:
         asked = [one.settings.simulator for one in blocks]
         seed = self._plan.config.settings.run.seed
         accounts = {
-            one.settings.api_key: one.settings.api_secret
+            one.settings.api_key.reveal(): one.settings.api_secret
             for one in blocks
             if one.settings.api_key is not None and one.settings.api_secret is not None
         }

@@ -268,7 +268,7 @@ def test_a_target_beyond_zero_takes_two_orders_of_which_none_crosses(room: Any) 
     room.wait()
     closing, opening = room.bot.target_position(-30)
     assert [(one.side, one.qty) for one in (closing, opening)] == [(Side.SELL, 50), (Side.SELL, 30)]
-    assert [row[-2] for row in room.intents()[1:]] == ["reduce_only", ""]
+    assert [row[-2] for row in room.intents()[1:]] == ["reduce_only,target", "target"]
     room.wait()
     assert room.held == -30
 
@@ -278,7 +278,7 @@ def test_a_smaller_target_only_reduces(room: Any) -> None:
     room.wait()
     (order,) = room.bot.target_position(-20)
     assert (order.side, order.qty) == (Side.BUY, 30)
-    assert room.intents()[-1][-2] == "reduce_only"
+    assert room.intents()[-1][-2] == "reduce_only,target"
     room.wait()
     assert room.held == -20
 
