@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -105,6 +106,14 @@ class LiveRun:
 
     async def play(self) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
+        try:
+            return await self._play()
+        finally:
+            if self.money is None:
+                # Nothing was traded: what stopped it is told, and a folder without a result would only be in the way.
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _play(self) -> RunResult:
         async with AsyncExitStack() as stack:
             connections = Connections(self._plan, self._ground, self._chance, self.clock, self._on_end)
             addresses = await connections.open(stack)
@@ -155,8 +164,6 @@ class LiveRun:
         )
         session.on_sample = self._on_sample
         started = iso(self.clock.now())
-        journal.begin(self.name, self.mode, settings.run.seed, started)
-        plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
         try:
             await session.run()
         except ExchangeError as error:
@@ -206,6 +213,9 @@ class LiveRun:
             ledger.begin()
         for host in self.hosts:
             host.trader.fills = 0
+        # Only now is there a run to speak of: a start that is refused leaves no row.
+        journal.begin(self.name, self.mode, self._plan.config.settings.run.seed, iso(self.clock.now()))
+        self._plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
 
     async def _take_clock(self, addresses: Mapping[str, Address], stack: AsyncExitStack) -> None:
         """Follow the clock of a simulator, which may run faster, begin elsewhere, and be pushed forward by hand."""
