@@ -37,10 +37,11 @@ from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
 from hbkit.runtime.looped import LoopScheduler
 from hbkit.runtime.money import Money
-from hbkit.runtime.reconcile import Reconciler
+from hbkit.runtime.reconcile import OVERLAP, Reconciler
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.router import Router
 
+ACCOUNT = "account"
 BOT = "bot"
 NUMBERS = "strategy numbers"
 CLOCK_ROUTE = "/control/clock"
@@ -148,17 +149,17 @@ class LiveRun:
             on_failed=self._on_failed,
         )
         self.hosts = desks.hosts
-        # Whatever the account did before this moment is either in the books already or was none of ours.
         known = restore(journal, router, self.exchanges)
+        since = {name: max(known, _first_seen(journal, name).get("since", 0)) for name in self.exchanges}
         session = self._session = LiveSession(
             self.exchanges,
             self.hosts,
             router,
             self._recorder,
             clock=self.clock,
-            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal, had_past=bool(known)),
+            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal),
             subscribe=desks.subscribe,
-            since=known or self.clock.now(),
+            since={name: ts or self.clock.now() for name, ts in since.items()},
             duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
         )
@@ -190,10 +191,9 @@ class LiveRun:
 
     # -- before trading
 
-    async def _prepare(
-        self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal, *, had_past: bool
-    ) -> None:
+    async def _prepare(self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal) -> None:
         """Books and accounts agree, or the run is refused."""
+        router.begun = False
         for name, exchange in self.exchanges.items():
             wanted = self._plan.exchanges[name].settings.position_mode
             if wanted is not None and wanted != exchange.position_mode:
@@ -202,8 +202,7 @@ class LiveRun:
                     "position_mode, or switch the account",
                     code="HB420",
                 )
-            if had_past:
-                await reconcilers[name].catch_up()
+            await self._take_up(exchange, reconcilers[name], router, journal)
             found = await look(exchange, router)
             if found:
                 policy = self._plan.config.settings.state.on_existing
@@ -213,9 +212,26 @@ class LiveRun:
             ledger.begin()
         for host in self.hosts:
             host.trader.fills = 0
+        router.begun = True
         # Only now is there a run to speak of: a start that is refused leaves no row.
         journal.begin(self.name, self.mode, self._plan.config.settings.run.seed, iso(self.clock.now()))
         self._plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
+
+    async def _take_up(self, exchange: Exchange, reconciler: Reconciler, router: Router, journal: Journal) -> None:
+        """Go on where the books end. On an account that the bot sees for the first time they begin with what it holds:
+        executions of the minute before are in that already, and are remembered so that none of them is booked again.
+        """
+        seen = _first_seen(journal, exchange.name)
+        if not seen:
+            now = self.clock.now()
+            before = await exchange.executions_since(now - OVERLAP)
+            seen = {"since": now, "before": [[one.instrument.symbol, one.id] for one in before]}
+            journal.keep("", f"{ACCOUNT} {exchange.name}", seen)
+            router.skip((one.instrument, one.id) for one in before)
+            return
+        known = exchange.instruments()
+        router.skip((known[symbol], id_) for symbol, id_ in seen["before"] if symbol in known)
+        await reconciler.catch_up()
 
     async def _take_clock(self, addresses: Mapping[str, Address], stack: AsyncExitStack) -> None:
         """Follow the clock of a simulator, which may run faster, begin elsewhere, and be pushed forward by hand."""
@@ -309,6 +325,12 @@ class LiveRun:
         )
         money = session.money_rows or session.money.rows(open_profit_of_exchange=True)
         return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self._recorder)
+
+
+def _first_seen(journal: Journal, exchange: str) -> dict[str, Any]:
+    """When the bot saw this account first, and which executions were there before; empty if it never has."""
+    found = journal.kept("").get(f"{ACCOUNT} {exchange}")
+    return found if isinstance(found, dict) else {}
 
 
 def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:
