@@ -96,7 +96,7 @@ class Router:
         self.ledgers = {name: Ledger() for name in exchanges}
         """The books of each account, kept from every execution on it."""
         self.begun = True
-        """False before the strategies have begun: what is booked then is of an earlier run, written down and not told."""
+        """False until the strategies begin: what is booked before is of an earlier run, written down and not told."""
         self.blind: set[str] = set()
         """Exchanges that cannot be seen at the moment, or whose books are being compared: no new exposure there."""
         self.on_money: Callable[[], None] | None = None

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -61,8 +61,22 @@ def venue() -> Iterator[Venue]:
             process.terminate()
 
 
+@pytest.fixture(autouse=True)
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Every run of a test, ended with it whatever happened."""
+    processes: list[subprocess.Popen[str]] = []
+    Folder.processes = processes
+    yield processes
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
 class Folder:
     """A folder with a config, and the runs that are started in it."""
+
+    processes: ClassVar[list[subprocess.Popen[str]]]
 
     def __init__(self, path: Path, venue: Venue, account: str, strategy: str = "patient", params: str = "{}") -> None:
         self.path = path
@@ -78,16 +92,23 @@ class Folder:
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "hbkit", "run", "c.yaml", "--json", *words],
-            cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        return launch(self.path, "c.yaml", "--json", *words)
 
     def run(self, *words: str) -> tuple[int, Any, str]:
         """To its end: exit code, the object on the last line, what it logged."""
         process = self.start(*words)
         out, err = process.communicate(timeout=DEADLINE)
         return process.returncode, json.loads(out.splitlines()[-1]), err
+
+
+def launch(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """`hbkit run` in `folder`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hbkit", "run", *words],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    Folder.processes.append(process)
+    return process
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -129,7 +150,7 @@ def killed(folder: Folder, venue: Venue, account: str) -> list[str]:
     process = folder.start()
     ids: list[str] = until(lambda: len(ids := venue.open_orders(account)) == 2 and ids)
     process.kill()
-    process.communicate()
+    process.wait()
     return ids
 
 
@@ -174,7 +195,7 @@ def test_a_second_copy_is_refused_and_names_the_first(tmp_path: Path, venue: Ven
         assert len(venue.open_orders("twice")) == 2
     finally:
         first.kill()
-        first.communicate()
+        first.wait()
     # The system let the lock go with the process.
     assert folder.run("--for", "1s", "--on-existing", "cancel")[0] == 0
 
@@ -218,10 +239,7 @@ def test_a_run_of_its_own_simulator_talks_to_nobody_beyond_loopback(tmp_path: Pa
 
 
 def test_a_simulator_of_its_own_that_dies_ends_the_run_with_the_reason(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hbkit", "run", str(ROOT / "configs" / "quickstart.yaml"), "--no-view", "--json"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = launch(tmp_path, str(ROOT / "configs" / "quickstart.yaml"), "--no-view", "--json")
     child = int(until(lambda: _children(process.pid))[0])
     until(lambda: any(tmp_path.glob("runs/*/run.log")) and "connected" in _log(tmp_path))
     os.kill(child, signal.SIGKILL)
@@ -232,10 +250,7 @@ def test_a_simulator_of_its_own_that_dies_ends_the_run_with_the_reason(tmp_path:
 
 
 def test_a_killed_run_takes_a_simulator_of_its_own_with_it(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hbkit", "run", str(ROOT / "configs" / "quickstart.yaml"), "--no-view"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = launch(tmp_path, str(ROOT / "configs" / "quickstart.yaml"), "--no-view")
     child = int(until(lambda: _children(process.pid))[0])
     until(lambda: any(tmp_path.glob("runs/*/run.log")) and "connected" in _log(tmp_path))
     process.kill()
