@@ -91,7 +91,7 @@ def _signals(run: LiveRun) -> Iterator[None]:
 
 
 def _stop(run: LiveRun, task: asyncio.Task[object] | None, reason: str, exit_code: int) -> None:
-    """From a signal handler: the loop has to be woken, and before there is a session there is nothing to end in order."""
+    """From a signal handler: the loop has to be woken; before there is a session there is nothing to end in order."""
     loop = asyncio.get_running_loop() if task is None else task.get_loop()
     if run.money is not None:
         loop.call_soon_threadsafe(run.stop, reason, exit_code)

@@ -29,6 +29,7 @@ from hbkit.run.connections import Connections
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.ground import Ground
+from hbkit.run.market_clock import read_clock
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
 from hbkit.runtime.existing import look, meet, restore
@@ -42,7 +43,6 @@ from hbkit.runtime.router import Router
 
 BOT = "bot"
 NUMBERS = "strategy numbers"
-CLOCK_ROUTE = "/control/clock"
 _FOLLOW_SECONDS = 1.0
 
 
@@ -106,7 +106,15 @@ class LiveRun:
     async def play(self) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
         async with AsyncExitStack() as stack:
-            connections = Connections(self._plan, self._ground, self._chance, self.clock, self._on_end)
+            connections = Connections(
+                self._plan.exchanges,
+                self._ground,
+                self._chance,
+                self.clock,
+                self._on_end,
+                seed=self._plan.config.settings.run.seed,
+                markets=[market for one in self._plan.strategies for market in one.markets],
+            )
             addresses = await connections.open(stack)
             await self._take_clock(addresses, stack)
             path = stack.enter_context(self._state_file())
@@ -212,31 +220,18 @@ class LiveRun:
         one = next((one for one in self._plan.exchanges.values() if one.feed == "simulator"), None)
         if one is None:
             return
-        url = addresses[one.name].rest.removesuffix(one.spec.simulator_routes[0]) + CLOCK_ROUTE
+        base = addresses[one.name].rest.removesuffix(one.spec.simulator_routes[0])
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=self._ground.connector()))
-        await self._read_clock(http, url)
+        await read_clock(http, base, self.clock)
         if one.settings.simulator.url is not None:
-            following = asyncio.get_running_loop().create_task(self._follow_clock(http, url), name="market clock")
+            following = asyncio.get_running_loop().create_task(self._follow_clock(http, base), name="market clock")
             stack.push_async_callback(_cancelled, following)
 
-    async def _read_clock(self, http: aiohttp.ClientSession, url: str) -> None:
-        try:
-            async with http.get(url) as answer:
-                told = await answer.json()
-            self.clock.set(int(told["now"]), float(told["speed"]))
-        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-            base = url.removesuffix(CLOCK_ROUTE)
-            raise ExchangeError(
-                f"no simulator at {base} ({type(error).__name__}); start one (`hbkit simulator`), or leave "
-                "simulator: {url} out and hbkit starts its own",
-                code="HB432",
-            ) from None
-
-    async def _follow_clock(self, http: aiohttp.ClientSession, url: str) -> None:
+    async def _follow_clock(self, http: aiohttp.ClientSession, base: str) -> None:
         while True:
             await asyncio.sleep(_FOLLOW_SECONDS)
             try:
-                await self._read_clock(http, url)
+                await read_clock(http, base, self.clock)
             except ExchangeError as error:
                 self._log.debug(error.message)  # the connector says that it is gone, and what comes of it
             else:
