@@ -61,23 +61,23 @@ def exchange_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("exchange")(decorated)
 
 
-def plan(asked: Asked) -> ExchangePlan:
-    """The exchange that is asked, found and checked; nothing is sent."""
+def plan(asked: Asked, *, account: bool = False) -> ExchangePlan:
+    """The exchange that is asked, found and checked; nothing is sent.
+
+    :param account: the account is going to be asked for.
+    """
     from hbkit.config import load_config
     from hbkit.plugins import Plugins
     from hbkit.run.visit import plan_visit
 
     if asked.config is None:
-        return plan_visit(asked.exchange, Plugins(), url=asked.url)
+        return plan_visit(asked.exchange, Plugins(), url=asked.url, account=account)
     config = load_config(asked.config, environ=os.environ)
-    return plan_visit(asked.exchange, Plugins(block=config.settings.plugins.block), config)
+    return plan_visit(asked.exchange, Plugins(block=config.settings.plugins.block), config, account=account)
 
 
 def ask(asked: Asked, found: ExchangePlan, work: Callable[[Visit], Awaitable[T]], *, account: bool = False) -> T:
-    """Open the exchange, let `work` ask, close it again.
-
-    :param account: the account is asked for, which takes a key.
-    """
+    """Open the exchange, let `work` ask, close it again."""
     from hbkit import log
     from hbkit.clock import WallClock
     from hbkit.run.visit import visit

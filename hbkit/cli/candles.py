@@ -12,7 +12,7 @@ import click
 from hbkit.cli.asking import Asked, aligned, ask, decimal_text, exchange_options, grid_text, plan
 from hbkit.cli.output import print_json, say
 from hbkit.clock import iso, parse_time
-from hbkit.errors import UsageError, did_you_mean
+from hbkit.errors import UsageError
 
 if TYPE_CHECKING:
     from hbkit.exchange import ExchangeSpec
@@ -86,9 +86,7 @@ def _moment(flag: str, text: str | None) -> int | None:
 def _check_interval(spec: ExchangeSpec, interval: str) -> None:
     known = spec.capabilities.candle_intervals
     if interval not in known:
-        close = "" if interval.isdigit() else f"{did_you_mean(interval, known, what='it has')}; "
-        close = close if close.startswith("did") else ""
-        raise UsageError(f'{spec.name} has no candles of "{interval}"; {close}it has {", ".join(known) or "none"}')
+        raise UsageError(f'{spec.name} has no candles of "{interval}"; it has {", ".join(known) or "none"}')
 
 
 def _texts(candle: Candle) -> list[str]:

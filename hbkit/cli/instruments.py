@@ -35,7 +35,7 @@ def command(asked: Asked, every: bool, as_json: bool) -> int:
 
     names = ask(asked, found, listed)
     shown = [one for one in known if every or one.symbol in names]
-    source = f"{found.name} ({asked.where}), asked now"
+    source = f"{found.name} ({asked.where}), which was asked now"
     code = _show(shown, frozenset(names), source, as_json)
     if not as_json:
         if len(shown) < len(known):

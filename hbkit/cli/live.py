@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
 import click
 
 from hbkit import log
 from hbkit.chance import Chance
-from hbkit.cli.output import is_plain
+from hbkit.cli.output import say
+from hbkit.cli.unblocked import Unblocked
 from hbkit.errors import UsageError
 from hbkit.net.virtual import DEFAULT_START, VirtualLoop, run_virtual
-from hbkit.run.ground import Ground, RealGround, VirtualGround
+from hbkit.run.ground import RealGround, VirtualGround
 from hbkit.run.live import LiveRun
 
 if TYPE_CHECKING:
@@ -43,32 +45,58 @@ def play(plan: Plan, *, virtual: bool, allowed: bool, debug: bool, no_view: bool
     seed = plan.config.settings.run.seed
 
     async def on(loop: VirtualLoop) -> RunResult:
-        return await _play(LiveRun(plan, VirtualGround(loop, Chance(seed))), plan, debug=debug, no_view=True)
+        return await _play(LiveRun(plan, VirtualGround(loop, Chance(seed))), plan, sys.stderr, debug=debug)
 
     return run_virtual(on, start=DEFAULT_START)
 
 
 async def _real(plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
-    ground: Ground = RealGround()
-    return await _play(LiveRun(plan, ground), plan, debug=debug, no_view=no_view)
+    run = LiveRun(plan, RealGround())
+    if not no_view and not debug and _can_draw():
+        return await _watched(run, plan)
+    stream = _unblocked(sys.stderr)
+    try:
+        return await _play(run, plan, stream or sys.stderr, debug=debug)
+    finally:
+        if stream is not None:
+            await stream.close()
 
 
-async def _play(run: LiveRun, plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
+async def _watched(run: LiveRun, plan: Plan) -> RunResult:
+    """With the view; its picture shows warnings, and what it showed last is said again when it is gone."""
+    from hbkit.cli.screen import Warnings
+    from hbkit.cli.view import teller, watch
+    from hbkit.run.news import LOGGER
+
+    warnings = Warnings(teller(run), passed_over=(LOGGER,))
+    try:
+        async with watch(run):
+            return await _play(run, plan, warnings, debug=False)
+    finally:
+        for line in warnings.kept:
+            say(line, err=True)
+
+
+async def _play(run: LiveRun, plan: Plan, stream: Any, *, debug: bool) -> RunResult:
     level = "debug" if debug else plan.config.settings.log.level
-    plain = no_view or is_plain()
-    log.configure(
-        level=level if plain or debug else "warning", stream=sys.stderr, clock=run.clock, file=run.folder / "run.log"
-    )
+    log.configure(level=level, stream=stream, clock=run.clock, file=run.folder / "run.log")
     try:
         with _signals(run):
-            if plain:
-                return await run.play()
-            from hbkit.cli.view import watch
-
-            with watch(run):
-                return await run.play()
+            return await run.play()
     finally:
         log.close()
+
+
+def _can_draw() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def _unblocked(stream: TextIO) -> Unblocked | None:
+    """The stream, written to by a thread; None where it has no file (in a test)."""
+    try:
+        return Unblocked(stream)
+    except (OSError, ValueError):
+        return None
 
 
 @contextmanager

@@ -50,11 +50,14 @@ class BookTop:
 # -- what is visited
 
 
-def plan_visit(name: str, plugins: Plugins, config: Config | None = None, url: str | None = None) -> ExchangePlan:
+def plan_visit(
+    name: str, plugins: Plugins, config: Config | None = None, url: str | None = None, *, account: bool = False
+) -> ExchangePlan:
     """Where and how `name` is reached. Raises ConfigError with the mend.
 
     :param config: its block of that name is used.
     :param url: base of a simulator that runs. With neither, one is started.
+    :param account: the account is going to be asked for.
     """
     block = Settings() if config is None else _block(name, config, plugins)
     spec = plugins.exchange(block.plugin or name)
@@ -63,7 +66,7 @@ def plan_visit(name: str, plugins: Plugins, config: Config | None = None, url: s
     else:
         # Before a run chooses it takes the same steps: the block's word, the name's, the plugin's.
         mode = block.mode or implied_mode(name) or ("simulator" if "simulator" in spec.modes else spec.modes[0])
-        _check_mode(name, mode, spec)
+        _check_mode(name, mode, spec, account)
     plan = ExchangePlan(name, block, spec, mode)
     plan.instruments = {one.symbol: replace(one, exchange=name) for one in _instruments(spec)}
     return plan
@@ -98,12 +101,14 @@ def _block(name: str, config: Config, plugins: Plugins) -> Settings:
     return block
 
 
-def _check_mode(name: str, mode: str, spec: ExchangeSpec) -> None:
+def _check_mode(name: str, mode: str, spec: ExchangeSpec, account: bool) -> None:
     if mode == "replay":
         raise UsageError(f"{name} is in mode replay, which has no exchange to ask; leave --config out, or give --url")
     if mode not in spec.modes:
         known = ", ".join(spec.modes)
         raise ConfigError(f'{spec.name} has no mode "{mode}"; it has {known}', code="HB205")
+    if mode == "paper" and account:
+        raise UsageError(f"the account of {name} is kept by its run (mode paper): there is none to ask outside of it")
 
 
 def _instruments(spec: ExchangeSpec) -> list[Instrument]:
@@ -170,10 +175,8 @@ class Visit:
 async def visit(plan: ExchangePlan, *, account: bool = False, ground: Ground | None = None) -> AsyncIterator[Visit]:
     """Open the exchange of `plan`; all that was started or connected for it ends with the block.
 
-    :param account: the account is asked for as well, so there must be a key.
+    :param account: the account is going to be asked for, so there must be a key.
     """
-    if account and plan.mode == "paper":
-        raise UsageError(f"the account of {plan.name} is kept by its run (mode paper): there is none to ask outside")
     ground = ground or RealGround()
     clock = ShiftedClock(ground.clock, ground.clock.now())
     ear = _Ear(plan.name)
