@@ -101,16 +101,18 @@ def _unblocked(stream: TextIO) -> Unblocked | None:
 
 @contextmanager
 def _signals(run: LiveRun) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order; a second Ctrl-C ends the program."""
+    """Ctrl-C, SIGTERM and a terminal that is closed end the run in order; a second Ctrl-C ends the program."""
     task = asyncio.current_task()
 
     def interrupt(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _stop(run, task, "interrupted", 130)
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, lambda *_: _stop(run, task, "terminated", 0))
+    if previous[signal.SIGHUP] is not signal.SIG_IGN:  # as nohup leaves it: then the run outlives its terminal
+        signal.signal(signal.SIGHUP, lambda *_: _stop(run, task, "terminal closed", 0))
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from hbkit.cli.screen import Cost, Tell, drawing
 from hbkit.clock import SECOND, iso, monotonic
 from hbkit.model import Instrument, Order, OrderStatus, Side
 from hbkit.report.result import MoneyRow
-from hbkit.report.wording import percent, signed
+from hbkit.report.wording import percent, plural, signed
 from hbkit.run.live import LiveRun
 from hbkit.run.news import Item
 from hbkit.runtime.host import Host
@@ -36,7 +36,12 @@ _STYLES = {
     "buy": _UP, "sell": _DOWN, "money": "cyan", "alarm": _ALARM, "placed": _DIM, "ended": _DIM, "refused": "yellow",
     "warning": "yellow", "error": "bold red", "print": "",
 }  # fmt: skip
-_WORDS = {"buy": "bought", "sell": "sold", "money": "", "alarm": "", "placed": "placed", "ended": ""}
+_FILLS = ("buy", "sell")
+_LONG = ("refused", "ended", "warning", "error", "print")
+_TOLD = ("warning", "error", "print")
+_MARGIN = 9
+_MOST_LINES = 3
+_WORDS = {"buy": "bought", "sell": "sold", "money": "", "alarm": "", "ended": "", "print": ""}
 
 Level = tuple[int, int | None]
 """Ticks, and units where they are known."""
@@ -76,7 +81,8 @@ class View:
             yield _cropped(columns)(Text(f"{stage} ... {monotonic() - self._since:.0f} s"))
             yield from self._news(rows - len(top) - 1, columns)
             return
-        money = list(_money(run.money.rows(), columns))
+        settled = {view.instrument.settle.code for host in run.hosts for view in host.desk.markets}
+        money = list(_money([row for row in run.money.rows() if not row.is_idle or row.currency in settled], columns))
         foot = list(self._foot(columns, cost))
         left = rows - len(top) - len(money) - len(foot) - bool(stage)
         if stage:
@@ -102,10 +108,10 @@ class View:
         moment = iso(run.clock.now())[:19].replace("T", " ")
         parts = [f"{run.mode}{speed}", f"{moment} UTC" if columns >= NARROW else moment[11:]]
         if run.stage == "" and run.money is not None:
-            parts.append(f"{_clock_text(run.seconds)} on")
-            if run.seconds_left is not None:
-                parts.append(f"{_clock_text(run.seconds_left)} left")
-        text.append("  " + " · ".join(parts), style=_DIM)
+            left = run.seconds_left
+            ran = f"{_clock_text(run.seconds)} on"
+            parts += [ran] if left is None else [f"{_clock_text(left)} left", ran]
+        text.append(" " + " · ".join(_fitting(parts, columns - len(text) + 2)), style=_DIM)
         return text
 
     def _alarms(self, columns: int) -> Iterator[Text]:
@@ -130,10 +136,15 @@ class View:
         if room < 2:
             return
         yield _rule("orders, fills, warnings", columns)
-        items = list(self.run.news.items)[-(room - 1) :]
-        for item in items:
-            yield _cropped(columns)(_item(item))
-        for _ in range(room - 1 - len(items)):
+        symbols = {view.instrument.symbol for host in self.run.hosts for view in host.desk.markets}
+        only = symbols.pop() if len(symbols) == 1 else ""
+        newest: list[Text] = []
+        for item in reversed(self.run.news.items):
+            newest[:0] = _item(item, columns, only)
+            if len(newest) >= room - 1:
+                break
+        yield from newest[max(0, len(newest) - room + 1) :]
+        for _ in range(room - 1 - len(newest)):
             yield Text()
 
     # -- the foot
@@ -143,33 +154,33 @@ class View:
         unseen = run.unseen
         yield _rule("", columns)
         for name, exchange in run.exchanges.items():
-            state = "up" if name not in unseen else "books" if unseen[name] else "down"
-            health = [f"{key} {value}" for key, value in exchange.health().items()]
-            text = Text(f"{clean(name)} {state}", style=_DIM if state == "up" else "bold red")
-            for part in _fitting([f"{clean(part)}" for part in health], columns - len(text)):
-                text.append(f" · {part}", style=_DIM)
-            yield text
-        counts = [f"{run.news.placed:,} orders", f"{len(run.news.fills):,} fills", f"{run.news.refused:,} refused"]
+            state = "up" if name not in unseen else "comparing books" if unseen[name] else "out of reach"
+            health = [clean(f"{key} {value}") for key, value in exchange.health().items()]
+            lines = _packed([f"{clean(name)} {state}", *health], columns)
+            yield from (Text(line, style=_DIM if state == "up" else "bold red") for line in lines)
+        news = run.news
+        counts = f"{plural(news.placed, 'order')}, {plural(len(news.fills), 'fill')}, {news.refused:,} refused"
         lag = f"loop lag {run.lag_ns / SECOND * 1000:.1f} ms"
-        facts = [lag, ", ".join(counts), f"drawing {cost.seconds * 1000:.1f} ms", "Ctrl-C stops"]
-        yield Text(" · ".join(_fitting(facts, columns + 3)), style=_DIM)
+        facts = [lag, counts, f"drawing {cost.seconds * 1000:.1f} ms", "Ctrl-C stops"]
+        yield from (Text(line, style=_DIM) for line in _packed(facts, columns))
 
 
 # -- money
 
 
 def _money(rows: Sequence[MoneyRow], columns: int) -> Iterator[Text]:
-    """Equity by the books, at the price of this moment, and what the run made of it; currencies that moved."""
-    moved = [row for row in rows if not row.is_idle] or list(rows[:1])
-    equities = [row.equity + row.gap for row in moved]  # the gap is what the exchange has not told yet
-    texts = [row.unit.text(equity) for row, equity in zip(moved, equities, strict=True)]
-    wide, code_wide = max(map(len, texts), default=0), max((len(row.currency) for row in moved), default=0)
-    for row, equity, shown in zip(moved, equities, texts, strict=True):
+    """Equity by the books, at the price of this moment, and what the run made of it."""
+    equities = [row.equity + row.gap for row in rows]  # the gap is what the exchange has not told yet
+    texts = [row.unit.text(equity) for row, equity in zip(rows, equities, strict=True)]
+    wide, code_wide = max(map(len, texts), default=0), max((len(row.currency) for row in rows), default=0)
+    for row, equity, shown in zip(rows, equities, texts, strict=True):
         profit = equity - row.starting_balance - row.transfers
-        text = Text(f"{row.currency:<{code_wide}}  ", style=_DIM)
+        text = Text("equity " if columns >= NARROW else "", style=_DIM)
         text.append(f"{shown:>{wide}}", style="bold")
+        text.append(f" {row.currency:<{code_wide}}", style=_DIM)
         share = f" {percent(profit / row.starting_balance, signed=True)}" if row.starting_balance else ""
-        text.append(f"  {signed(row.unit.text(profit))}{share}", style=_UP if profit > 0 else _DOWN if profit else "")
+        text.append("  profit " if columns >= NARROW else "  ", style=_DIM)
+        text.append(f"{signed(row.unit.text(profit))}{share}", style=_UP if profit > 0 else _DOWN if profit else "")
         facts = [f"fees {row.unit.text(row.fees)}", f"funding {signed(row.unit.text(row.funding))}"]
         for fact in _fitting(facts, columns - len(text)):
             text.append(f" · {fact}", style=_DIM)
@@ -186,46 +197,46 @@ Seen = tuple[Host, MarketView, float | None]
 def _markets(views: Sequence[Seen], columns: int, room: int) -> Iterator[Text]:
     """Every market that there is room for, all alike."""
     names = len({view.instrument.exchange for _, view, _ in views}) > 1
-    depth = DEPTH
-    while depth > 1 and sum(_height(view, depth) for _, view, _ in views) > room:
-        depth -= 1
+    # A title and a heading for each, and its part of what is left.
+    depth = max(1, min(DEPTH, room // max(1, len(views)) - 2))
     for at, (host, view, price) in enumerate(views):
-        height = _height(view, depth)
-        if height > room and at:
+        title = list(_title(host, view, price, names, columns))
+        rungs = _rungs(view, depth)
+        room -= len(title) + (1 + len(rungs) if rungs else 0)
+        if room < 0 and at:
             yield Text(f"and {len(views) - at} more markets", style=_DIM)
             return
-        room -= height
-        yield _title(host, view, price, names, columns)
-        rungs = _rungs(view, depth)
+        yield from title
         if rungs and room >= 0:
             yield from _ladder(view.instrument, rungs, columns)
 
 
-def _height(view: MarketView, depth: int) -> int:
-    rungs = _rungs(view, depth)
-    return 1 + (1 + len(rungs) if rungs else 0)
-
-
-def _title(host: Host, view: MarketView, price: float | None, names: bool, columns: int) -> Text:
+def _title(host: Host, view: MarketView, price: float | None, names: bool, columns: int) -> Iterator[Text]:
+    """Market, position and what it is worth, in as many lines as that takes."""
     market = view.instrument
-    text = Text(f"{market.exchange} {market}" if names else str(market), style="bold")
+    parts = [Text(f"{market.exchange} {market}" if names else str(market), style="bold")]
+    if host.stopped:
+        parts.append(Text("strategy stopped", style="bold red"))
     held = view.held()
     if not held:
-        text.append("  flat", style=_DIM)
+        parts.append(Text("flat", style=_DIM))
     for position in held:
-        side = "long" if position.qty > 0 else "short"
+        side, style = ("long", _UP) if position.qty > 0 else ("short", _DOWN)
         qty = grid_text(abs(position.qty), market.lot_size)
-        text.append(f"  {side} {qty}", style=_UP if position.qty > 0 else _DOWN)
-        text.append(f" at {_mean(position.entry_price, market)}")
+        parts.append(Text(f"{side} {qty}", style=style).append(f" at {_mean(position.entry_price, market)}", "default"))
         profit = market.settle.text(round(position.unrealized_pnl * 10**market.settle.scale))
         style = _UP if position.unrealized_pnl > 0 else _DOWN if position.unrealized_pnl else ""
-        text.append(f"  open {signed(profit)} {market.settle.code}", style=style)
-    facts = [f"mark {_mean(price, market)}" if price is not None else "no price yet"]
-    if host.stopped:
-        facts.insert(0, "strategy stopped")
-    for fact in _fitting(facts, columns - len(text)):
-        text.append(f" · {fact}", style=_DIM)
-    return text
+        parts.append(Text("open ", style=_DIM).append(f"{signed(profit)} {market.settle.code}", style))
+    parts.append(Text(f"mark {_mean(price, market)}" if price is not None else "no price yet", style=_DIM))
+    line = Text()
+    for part in parts:
+        if line and len(line) + 2 + len(part) > columns:
+            yield line
+            line = Text("  ")
+        elif line:
+            line.append("  ")
+        line.append_text(part)
+    yield line
 
 
 @dataclass
@@ -344,18 +355,32 @@ def _failure(host: Host, columns: int) -> Iterator[Text]:
     if host.failure is None:
         return
     state = "STOPPED" if host.stopped else f"failed {host.failures} times, goes on"
-    message = clean(f" {host.name} {state}: {host.failure.message.removeprefix(f'strategy {host.name}: ')}")
-    for line in textwrap.wrap(message, columns - 1, max_lines=3, placeholder=" ...", initial_indent=" "):
-        yield _bar(f"{line} ", _ALARM if host.stopped else _CARE, columns)
+    message = clean(f"{host.name} {state}: {host.failure.message.removeprefix(f'strategy {host.name}: ')}")
+    for line in textwrap.wrap(message, columns - 2, max_lines=_MOST_LINES, placeholder=" ..."):
+        yield _bar(f" {line} ", _ALARM if host.stopped else _CARE, columns)
 
 
-def _item(item: Item) -> Text:
+def _item(item: Item, columns: int, only: str) -> list[Text]:
+    """One line; what was refused, logged or printed goes on in the next ones where it is long.
+
+    :param only: the symbol of the only market there is, which need not be said each time.
+    """
+    said = clean(item.text)
+    if only and item.kind not in _TOLD:
+        said = said.replace(f" {only}", "", 1)
     text = Text(f"{iso(item.ts)[11:19]} ", style=_DIM)
-    style = _STYLES.get(item.kind, "")
-    word = _WORDS.get(item.kind, item.kind)
+    style, word = _STYLES.get(item.kind, ""), _WORDS.get(item.kind, item.kind)
     text.append(f"{word} " if word else "", style=style)
-    text.append(clean(item.text), style="" if item.kind in ("buy", "sell") else style)
-    return text
+    if item.kind in _LONG:
+        room = columns - _MARGIN
+        whole = textwrap.wrap(f"{word} {said}".lstrip(), room, max_lines=_MOST_LINES, placeholder=" ...")
+        first, *rest = whole or [""]
+        line = Text(f"{iso(item.ts)[11:19]} ", style=_DIM).append(first, style=style)
+        return [line, *(Text(" " * _MARGIN).append(one, style=style) for one in rest)]
+    text.append(said, style="" if item.kind in _FILLS else style)
+    for part in _fitting(item.more, columns - len(text)):
+        text.append(f" · {part}", style=_UP if part.startswith("realized") and "-" not in part else _DIM)
+    return [_cropped(columns)(text)]
 
 
 def _rule(title: str, columns: int) -> Text:
@@ -383,6 +408,17 @@ def _fitting(parts: Sequence[str], room: int) -> Iterator[str]:
         if room < 0:
             return
         yield part
+
+
+def _packed(parts: Sequence[str], columns: int) -> list[str]:
+    """All parts, in two lines at most."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + 3 + len(part) <= columns:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return lines[:2]
 
 
 def _clock_text(seconds: float) -> str:

@@ -24,6 +24,8 @@ class Item(NamedTuple):
     kind: str
     """buy, sell (fills), money (funding), alarm (liquidation), placed, ended, refused, warning, error or print."""
     text: str
+    more: tuple[str, ...] = ()
+    """What may be left out where there is no room, the most important first."""
 
 
 class News(Recorder):
@@ -77,7 +79,7 @@ class News(Recorder):
         fee = f"{row.fee} {row.fee_currency}"
         if execution.kind is ExecutionKind.FUNDING:
             self._log.info("funding", instrument=row.instrument, qty=row.qty, paid=fee)
-            self.items.append(Item(row.ts, "money", f"funding on {row.qty} {row.instrument}, paid {fee}"))
+            self.items.append(Item(row.ts, "money", f"funding on {row.qty} {row.instrument}: paid {fee}"))
             return
         profit = f"{row.realized} {row.fee_currency}" if realized else ""
         self._log.info(
@@ -85,12 +87,12 @@ class News(Recorder):
             strategy=row.strategy, instrument=row.instrument, side=row.side, qty=row.qty, price=row.price,
             liquidity=row.liquidity, fee=fee, **({"realized": profit} if profit else {}), order=row.order_id,
         )  # fmt: skip
-        told = f"{row.qty} {row.instrument} at {row.price}, {row.liquidity}, fee {fee}"
-        told += f", realized {profit}" if profit else ""
+        told = f"{row.qty} {row.instrument} at {row.price}"
+        more = (*([f"realized {profit}"] if profit else []), row.liquidity, f"fee {fee}")
         if execution.kind is ExecutionKind.TRADE:
-            self.items.append(Item(row.ts, row.side, told))
+            self.items.append(Item(row.ts, row.side, told, more))
         else:
-            self.items.append(Item(row.ts, "alarm", f"{execution.kind.value} {row.side} {told}"))
+            self.items.append(Item(row.ts, "alarm", f"{execution.kind.value}: {row.side} {told}", more))
 
 
 def _what(order: Order) -> str:
