@@ -14,10 +14,9 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 
-from hbkit.background import Background
+from hbkit.background import Background, Lock
 from hbkit.errors import StateError
 from hbkit.log import get_logger
 
