@@ -175,7 +175,7 @@ def _money(rows: Sequence[MoneyRow], columns: int) -> Iterator[Text]:
     wide, code_wide = max(map(len, texts), default=0), max((len(row.currency) for row in rows), default=0)
     for row, equity, shown in zip(rows, equities, texts, strict=True):
         profit = equity - row.starting_balance - row.transfers
-        text = Text("equity " if columns >= NARROW else "", style=_DIM)
+        text = _styled("equity " if columns >= NARROW else "", _DIM)
         text.append(f"{shown:>{wide}}", style="bold")
         text.append(f" {row.currency:<{code_wide}}", style=_DIM)
         share = f" {percent(profit / row.starting_balance, signed=True)}" if row.starting_balance else ""
@@ -223,10 +223,10 @@ def _title(host: Host, view: MarketView, price: float | None, names: bool, colum
     for position in held:
         side, style = ("long", _UP) if position.qty > 0 else ("short", _DOWN)
         qty = grid_text(abs(position.qty), market.lot_size)
-        parts.append(Text(f"{side} {qty}", style=style).append(f" at {_mean(position.entry_price, market)}", "default"))
+        parts.append(_styled(f"{side} {qty}", style).append(f" at {_mean(position.entry_price, market)}"))
         profit = market.settle.text(round(position.unrealized_pnl * 10**market.settle.scale))
         style = _UP if position.unrealized_pnl > 0 else _DOWN if position.unrealized_pnl else ""
-        parts.append(Text("open ", style=_DIM).append(f"{signed(profit)} {market.settle.code}", style))
+        parts.append(_styled("open ", _DIM).append(f"{signed(profit)} {market.settle.code}", style))
     parts.append(Text(f"mark {_mean(price, market)}" if price is not None else "no price yet", style=_DIM))
     line = Text()
     for part in parts:
@@ -365,22 +365,28 @@ def _item(item: Item, columns: int, only: str) -> list[Text]:
 
     :param only: the symbol of the only market there is, which need not be said each time.
     """
-    said = clean(item.text)
+    said, word = clean(item.text), _WORDS.get(item.kind, item.kind)
+    if said.startswith(f"{word}["):
+        word = ""  # an error of hbkit's own says what it is
     if only and item.kind not in _TOLD:
         said = said.replace(f" {only}", "", 1)
-    text = Text(f"{iso(item.ts)[11:19]} ", style=_DIM)
-    style, word = _STYLES.get(item.kind, ""), _WORDS.get(item.kind, item.kind)
-    text.append(f"{word} " if word else "", style=style)
+    text = _styled(f"{iso(item.ts)[11:19]} ", _DIM)
+    style = _STYLES.get(item.kind, "")
     if item.kind in _LONG:
         room = columns - _MARGIN
         whole = textwrap.wrap(f"{word} {said}".lstrip(), room, max_lines=_MOST_LINES, placeholder=" ...")
         first, *rest = whole or [""]
-        line = Text(f"{iso(item.ts)[11:19]} ", style=_DIM).append(first, style=style)
-        return [line, *(Text(" " * _MARGIN).append(one, style=style) for one in rest)]
+        return [text.append(first, style=style), *(Text(" " * _MARGIN).append(one, style=style) for one in rest)]
+    text.append(f"{word} " if word else "", style=style)
     text.append(said, style="" if item.kind in _FILLS else style)
     for part in _fitting(item.more, columns - len(text)):
         text.append(f" · {part}", style=_UP if part.startswith("realized") and "-" not in part else _DIM)
     return [_cropped(columns)(text)]
+
+
+def _styled(text: str, style: str) -> Text:
+    """The beginning of a line: its style is not that of what is put behind it."""
+    return Text().append(text, style=style)
 
 
 def _rule(title: str, columns: int) -> Text:
