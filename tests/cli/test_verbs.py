@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,11 @@ def held(url):
             low = (await there.book(market, 1)).bids[0][0] // 2
             for name, units, ticks in (("held-1", 100, None), ("held-2", 200, low)):
                 kind = OrderType.MARKET if ticks is None else OrderType.LIMIT
-                there.exchange.submit(
-                    OrderRequest(name, market, Side.BUY, PositionSide.NET, kind, units, ticks)
-                )
+                there.exchange.submit(OrderRequest(name, market, Side.BUY, PositionSide.NET, kind, units, ticks))
             async with asyncio.timeout(10):
-                while not (await there.exchange.open_orders() and await there.exchange.positions()):
-                    await asyncio.sleep(0)
+                orders, positions = [], []
+                while not (orders and positions):
+                    orders, positions = await there.exchange.open_orders(), await there.exchange.positions()
             return "held-2", market.price_text(low)
 
     return asyncio.run(act())
@@ -69,7 +69,7 @@ def test_instruments_by_themselves_are_the_plugins_own_and_say_so(bench):
     assert (done.code, done.err) == (0, "")
     assert rows(done)[0] == ["symbol", "unified", "kind", "qty", "counts", "tick", "lot", "maker", "taker"]
     (xbt,) = [row for row in rows(done) if row[:1] == ["XBTUSD"]]
-    assert xbt[1:] == ["BTC/USD:BTC", "inverse", *"contract of 1 USD".split(), "0.1", "100", *"0.0500 % 0.0500 %".split()]
+    assert " ".join(xbt[1:]) == "BTC/USD:BTC inverse contract of 1 USD 0.1 100 0.0500 % 0.0500 %"
     assert done.out.splitlines()[-1].startswith("108 instruments of hbkit-bitmex ")
     assert done.out.endswith("; nothing was sent\n")
     listed = bench.hbkit("instruments", "bitmex_perpetual", "--json").json["instruments"]
@@ -117,19 +117,17 @@ def test_candles_follow_each_other_without_a_hole(bench, url):
     # A fresh simulator has two hours of history.
     assert 119 <= len(opened) < 200
     assert done.err == f"bitmex_perpetual has no 1m candles before {candles['candles'][0]['open_time']}\n"
-    assert {after - before for before, after in zip(opened, opened[1:], strict=False)} == {MINUTE}
+    assert {after - before for before, after in pairwise(opened)} == {MINUTE}
     assert all(
         Decimal(one["volume"]) == 0 and one["open"] == one["close"] for one in candles["candles"] if not one["trades"]
     )
 
 
 def test_candles_of_a_span_make_a_file_that_replay_reads(bench, url):
-    last = bench.hbkit("candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--last", "3", "--interval", "5m", "--json")
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--interval", "5m"]
+    last = bench.hbkit(*words, "--last", "3", "--json")
     span = [one["open_time"] for one in last.json["candles"]]
-    done = bench.hbkit(
-        "candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--interval", "5m", "--from", span[0], "--to", span[-1],
-        "--out", "x.csv",
-    )  # fmt: skip
+    done = bench.hbkit(*words, "--from", span[0], "--to", span[-1], "--out", "x.csv")
     assert (done.code, done.out) == (0, f"{len(span) - 1} candles written to x.csv\n")
     with Path("x.csv").open() as file:
         written = list(csv.DictReader(file))
@@ -239,13 +237,13 @@ WRONG = {
     "symbol": (["book", "bitmex_perpetual", "XBTUDS"], 2, 'no instrument "XBTUDS"; did you mean "XBTUSD"?'),
     "spot": (["book", "bitmex_perpetual", "XBT_USDT"], 2, "XBT_USDT is spot; use the exchange bitmex for it"),
     "contract": (["candles", "bitmex", "XBTUSD"], 2, "XBTUSD is a contract; use the exchange bitmex_perpetual for it"),
-    "interval": (["candles", "bitmex_perpetual", "XBTUSD", "--interval", "3m"], 2, 'no candles of "3m"; it has 1m, 5m, 1h'),
+    "interval": (["candles", "bitmex_perpetual", "XBTUSD", "--interval", "3m"], 2, 'candles of "3m"; it has 1m, 5m, 1h'),
     "from": (["candles", "bitmex_perpetual", "XBTUSD", "--from", "monday"], 2, '--from: "monday" is not a time'),
     "order": (
         ["candles", "bitmex_perpetual", "XBTUSD", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later"
     ),
     "two_begins": (
-        ["candles", "bitmex_perpetual", "XBTUSD", "--from", "2026-01-02", "--last", "3"], 2, "--from and --last both say"
+        ["candles", "bitmex_perpetual", "XBTUSD", "--from", "2026-01-02", "--last", "3"], 2, "--from and --last both"
     ),
     "out": (["candles", "bitmex_perpetual", "XBTUSD", "--out", "no/x.csv"], 2, "there is no folder no"),
     "both": (["orders", "bitmex", "--url", "http://127.0.0.1:1", "--config", "c.yaml"], 2, "name two exchanges"),
@@ -274,6 +272,7 @@ def test_a_market_that_is_not_listed_there_is_told_with_those_that_are(bench, ur
 
 def test_a_server_that_is_no_simulator_is_told(bench):
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        server.timeout = 10
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         done = bench.hbkit("book", "bitmex_perpetual", "XBTUSD", "--url", f"http://127.0.0.1:{server.server_port}")
