@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isnan
 
 from rich.text import Text
@@ -29,7 +30,7 @@ DEPTH = 5
 """Levels of each side where there is room."""
 NEWS = 4
 """Lines of news that there should be room for at least."""
-NARROW = 64
+NARROW, LOW = 64, 14
 _UP, _DOWN, _OWN, _DIM = "green", "red", "bold yellow", "dim"
 _ALARM, _CARE = "bold white on red", "bold black on yellow"
 _STYLES = {
@@ -73,6 +74,9 @@ class View:
 
     def lines(self, columns: int, rows: int, cost: Cost) -> Iterator[Text]:
         """The picture as it stands now, at most `rows` lines of at most `columns`."""
+        return islice(self._lines(columns, rows, cost), rows)
+
+    def _lines(self, columns: int, rows: int, cost: Cost) -> Iterator[Text]:
         run = self.run
         top = [self._head(columns), *self._alarms(columns)]
         yield from map(_cropped(columns), top)
@@ -83,7 +87,7 @@ class View:
             return
         settled = {view.instrument.settle.code for host in run.hosts for view in host.desk.markets}
         money = list(_money([row for row in run.money.rows() if not row.is_idle or row.currency in settled], columns))
-        foot = list(self._foot(columns, cost))
+        foot = list(self._foot(columns, cost)) if rows >= LOW else []
         left = rows - len(top) - len(money) - len(foot) - bool(stage)
         if stage:
             yield _cropped(columns)(Text(stage, style="bold"))
@@ -124,7 +128,8 @@ class View:
             if reachable:
                 yield _bar(f" {name}: comparing the books, no new orders ", _CARE, columns)
                 continue
-            seconds = monotonic() - self._down.setdefault(name, monotonic())
+            now = monotonic()
+            seconds = now - self._down.setdefault(name, now)
             yield _bar(f" {name} OUT OF REACH for {seconds:.0f} s: no new orders, connecting again ", _ALARM, columns)
         for host in self.run.hosts:
             yield from _failure(host, columns)

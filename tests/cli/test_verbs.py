@@ -237,7 +237,7 @@ WRONG = {
     "symbol": (["book", "bitmex_perpetual", "XBTUDS"], 2, 'no instrument "XBTUDS"; did you mean "XBTUSD"?'),
     "spot": (["book", "bitmex_perpetual", "XBT_USDT"], 2, "XBT_USDT is spot; use the exchange bitmex for it"),
     "contract": (["candles", "bitmex", "XBTUSD"], 2, "XBTUSD is a contract; use the exchange bitmex_perpetual for it"),
-    "interval": (["candles", "bitmex_perpetual", "XBTUSD", "--interval", "3m"], 2, 'candles of "3m"; it has 1m, 5m, 1h'),
+    "interval": (["candles", "bitmex", "BTC/USDT", "--interval", "3m"], 2, 'candles of "3m"; it has 1m, 5m, 1h'),
     "from": (["candles", "bitmex_perpetual", "XBTUSD", "--from", "monday"], 2, '--from: "monday" is not a time'),
     "order": (
         ["candles", "bitmex_perpetual", "XBTUSD", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later"
