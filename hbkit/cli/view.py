@@ -186,7 +186,9 @@ def _money(rows: Sequence[MoneyRow], columns: int) -> Iterator[Text]:
         share = f" {percent(profit / row.starting_balance, signed=True)}" if row.starting_balance else ""
         text.append("  profit " if columns >= NARROW else "  ", style=_DIM)
         text.append(f"{signed(row.unit.text(profit))}{share}", style=_UP if profit > 0 else _DOWN if profit else "")
-        facts = [f"fees {row.unit.text(row.fees)}", f"funding {signed(row.unit.text(row.funding))}"]
+        facts = [f"fees {row.unit.text(row.fees)}"]
+        if row.funding:
+            facts.append(f"funding {signed(row.unit.text(row.funding))}")
         for fact in _fitting(facts, columns - len(text)):
             text.append(f" · {fact}", style=_DIM)
         yield text
