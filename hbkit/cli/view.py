@@ -336,7 +336,7 @@ def _ladder(market: Instrument, rungs: Sequence[_Rung], columns: int) -> Iterato
 
 
 def _row(cells: Sequence[str], wide: Sequence[int], gap: str) -> str:
-    """Bids flush right, asks flush left of their prices: the spread is the line in the middle."""
+    """One row, every cell flush right: digits of one column stand under each other."""
     return gap.join(f"{cell:>{size}}" for cell, size in zip(cells, wide, strict=True))
 
 
