@@ -100,8 +100,10 @@ class LiveRun:
     @property
     def unseen(self) -> dict[str, bool]:
         """Exchanges at which nothing new is begun, and whether they can be reached: then books are being compared."""
-        blind = self._router.blind if self._router is not None and self._trading_since is not None else ()
-        return {name: self.exchanges[name].is_up for name in blind}
+        session = self._session
+        if self._router is None or self._trading_since is None or session is None or session.money_rows:
+            return {}  # before it began, and when all is done and the exchanges are let go of
+        return {name: self.exchanges[name].is_up for name in self._router.blind}
 
     @property
     def seconds(self) -> float:
