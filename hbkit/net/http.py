@@ -222,15 +222,19 @@ class HttpClient:
         body: bytes = b"",
         urgent: bool = False,
         patience: float | None = None,
+        leaving: Callable[[], None] | None = None,
     ) -> Response:
         """Send one request, once, and return its answer.
 
-        `params` as a text is a query that is encoded already. `patience` is how long it may wait for the budget.
+        `params` as a text is a query that is encoded already. `patience` is how long it may wait for the budget;
+        `leaving` is called when that is over, right before the request is signed and sent.
         """
         verb = verb.upper()
         target = self._prefix + _target(path, params)
         what = f"{verb} {target.partition('?')[0]}"
         await self._wait_for_budget(verb, path, urgent, patience, what)
+        if leaving is not None:
+            leaving()
         sent = self._clock.now()
         outcome = await self._exchange(verb, target, body, what)
         if isinstance(outcome, Exception):

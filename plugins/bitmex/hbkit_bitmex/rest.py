@@ -5,14 +5,16 @@ Limits, status codes and texts are those of the project's BitMEX protocol refere
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from hbkit.clock import SECOND
-from hbkit.errors import AuthenticationError, ExchangeError, OrderRejected, RateLimited
+from hbkit.errors import AuthenticationError, ExchangeError, OrderRejected, RateLimited, WireError
 from hbkit.exchange import Connection
 from hbkit.net.http import HttpClient, RequestDisconnected, ServerClock
 from hbkit.net.limits import LoopClock, RateBudget, TokenBucket
@@ -26,10 +28,17 @@ EXPIRES_SECONDS: Final = 10
 MINUTE_LIMIT: Final = 120
 SECOND_LIMIT: Final = 10
 _TIMEOUT: Final = 8.0
+_TRIES: Final = 3
+"""How often a question is asked: asking twice does no harm, unlike ordering twice."""
+_PAUSE: Final = 0.25
+LOCKED_OUT: Final = 3
+"""Refused logins in a row after which the key is taken for refused: one can be a clock that was just set."""
 _SECOND_LAYER: Final = frozenset(
     {("POST", "/order"), ("PUT", "/order"), ("DELETE", "/order"), ("DELETE", "/order/all")}
 )
 _OVERLOADED: Final = "currently overloaded"
+_BANNED: Final = "Forbidden"
+BAN_SECONDS: Final = 60.0
 
 
 class Overloaded(ExchangeError):
@@ -49,9 +58,15 @@ class DuplicateOrder(OrderRejected):
 class Rest:
     """The calls of one account."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, on_locked_out: Callable[[AuthenticationError], None]) -> None:
+        """
+        :param on_locked_out: called when the key is refused again and again.
+        """
         self.server = ServerClock(connection.clock)
         self._connection = connection
+        self._on_locked_out = on_locked_out
+        self._refused = 0
+        self._root = urlsplit(connection.rest_url).path.rstrip("/") + "/"
         loop_clock = LoopClock()
         self._minute = TokenBucket(MINUTE_LIMIT, MINUTE_LIMIT / 60, loop_clock)
         self._second = TokenBucket(SECOND_LIMIT, SECOND_LIMIT, loop_clock)
@@ -96,8 +111,15 @@ class Rest:
             self.server.sample(stamp * 1_000_000, sent, received)
 
     async def get(self, path: str, kind: type[T], **params: str | int) -> T:
-        """A table, read as `kind`."""
-        return read((await self._http.request("GET", path, params=params)).body, kind)
+        """A table, read as `kind`; asked for again where the answer was lost."""
+        for attempt in range(_TRIES):
+            try:
+                return await self._call("GET", path, kind, params=params)
+            except (WireError, *NotAccepted):
+                if attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(_PAUSE * 2**attempt)
+        raise AssertionError("unreachable")
 
     async def pages(self, path: str, kind: type[T], count: int, **params: str | int) -> list[T]:
         """All rows of a table, asked for `count` at a time."""
@@ -108,13 +130,38 @@ class Rest:
             if len(page) < count:
                 return rows
 
-    async def send(self, verb: str, path: str, body: bytes, kind: type[T], *, urgent: bool = False) -> T:
-        """A write; `urgent` ones (cancels) overtake and have a share of the budget to themselves."""
-        return read((await self._http.request(verb, path, body=body, urgent=urgent)).body, kind)
+    async def send(
+        self,
+        verb: str,
+        path: str,
+        body: bytes,
+        kind: type[T],
+        *,
+        urgent: bool = False,
+        leaving: Callable[[int], None] | None = None,
+    ) -> T:
+        """A write, sent once; `urgent` ones (cancels) overtake and have a share of the budget to themselves.
+
+        `leaving` is called right before it is sent, with the moment at which it expires.
+        """
+        told = None if leaving is None else lambda: leaving(self.expiry())
+        return await self._call(verb, path, kind, body=body, urgent=urgent, leaving=told)
+
+    async def _call(self, verb: str, path: str, kind: type[T], **options: Any) -> T:
+        try:
+            answer = read((await self._http.request(verb, path, **options)).body, kind)
+        except AuthenticationError as error:
+            self._refused += 1
+            if self._refused >= LOCKED_OUT:
+                self._on_locked_out(error)
+            raise
+        self._refused = 0
+        return answer
 
     def _sign(self, verb: str, target: str, body: bytes) -> Mapping[str, str]:
         connection = self._connection
-        if not connection.api_key:
+        # The clock is asked for without a signature: one by a clock that is off would be refused.
+        if not connection.api_key or target == self._root:
             return {}
         expires = self.expiry() // SECOND
         return headers(connection.api_key, connection.api_secret.reveal(), verb, target, expires, body)
@@ -129,6 +176,11 @@ class Rest:
     def _error_of(self, status: int, body: bytes, answer: Mapping[str, str]) -> Exception:
         """The error behind an answer (5.2); a page in place of JSON tells by its status alone."""
         text = _text(body)
+        if status == 403 and text in ("", _BANNED):
+            # A page, or this word alone, speaks of the address; nothing at all is to be sent for a while (5.2, 6).
+            self.budget.pause(BAN_SECONDS)
+            said = f"BitMEX takes nothing from here for a while ({text or status})"
+            return RateLimited(said, retry_after=BAN_SECONDS)
         if status in (401, 403):
             return AuthenticationError(
                 f"BitMEX refused the key {self.key_hint} ({text or status}); check api_key, api_secret and the host"
@@ -143,18 +195,27 @@ class Rest:
         if status == 400 and "duplicate clordid" in text.lower():
             return DuplicateOrder(text)
         if status == 400:
-            return OrderRejected(text)
+            return OrderRejected(text or "BitMEX answered 400 without a reason")
         return ExchangeError(f"BitMEX answered {status} ({text or 'no text'})")
 
 
 def read(body: bytes, kind: type[T]) -> T:
-    """JSON as typed rows; `""` for a number and digits as text are read as well (0.3)."""
+    """JSON as typed rows; `""` for a number and digits as text are read as well (0.3).
+
+    What cannot be read is an answer that was lost: the request behind it was done.
+    """
+    try:
+        return _rows(body, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error)
+    raise RequestDisconnected(f"BitMEX answered with {len(body)} bytes that cannot be read ({reason})", sent=True)
+
+
+def _rows(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
         return msgspec.convert(plain(msgspec.json.decode(body)), kind, strict=False)
-    except msgspec.DecodeError as error:
-        raise ExchangeError(f"BitMEX answered with {len(body)} bytes that are no JSON ({error})") from None
 
 
 def _charge(verb: str, path: str) -> tuple[str, ...]:
