@@ -31,6 +31,8 @@ UNKNOWN_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0
 _LAST_WORD_TRIES = 3
+_SLACK = 1e-6
+"""A loop calls a timer up to its resolution early, and what is left then would be waited for without end."""
 
 
 class LiveSession:
@@ -218,7 +220,7 @@ class LiveSession:
         while not self._stopping.is_set():
             self._sample()
             left = self._sample_seconds if end is None else min(self._sample_seconds, end - loop.time())
-            if left <= 0:
+            if left <= _SLACK:
                 self.ending.set("duration", 0)
                 return
             due = loop.time() + left

@@ -201,6 +201,8 @@ class Stream:
         """Take one frame; called for each, on the reader's stack."""
         self.frames += 1
         frame = decode(raw)
+        if self._doubts and isinstance(frame, DataFrame):
+            self._settle(frame)
         handler = self._HANDLERS.get(type(frame))
         if handler is not None:
             handler(self, frame)
@@ -233,7 +235,6 @@ class Stream:
     def _on_book(self, frame: BookFrame) -> None:
         for book in self.books.apply(frame, self._connection.market_clock.now()):
             self._listener.on_book(book)
-        self._settled(frame)
         self._look_for_lost_books()
 
     def _look_for_lost_books(self) -> None:
@@ -328,8 +329,7 @@ class Stream:
                 self._doubt(topic, frame.reason)
 
     def _after(self, frame: DataFrame, lost: str) -> None:
-        """Ask for a table that is in doubt, take note of one that is whole, and of the last of the account's tables."""
-        self._settled(frame)
+        """Take note of a table that is in doubt, and of the last of the account's tables."""
         if lost:
             for topic in (*PRIVATE, *self._topics):
                 if topic.partition(":")[0] == frame.table:
@@ -339,8 +339,9 @@ class Stream:
             if not self._waiting:
                 self._inbox.on_ready()
 
-    def _settled(self, frame: DataFrame) -> None:
-        if frame.action is Action.PARTIAL and self._doubts:
+    def _settle(self, frame: DataFrame) -> None:
+        """A partial makes its table whole again."""
+        if frame.action is Action.PARTIAL:
             symbol = frame.filter.symbol if frame.filter is not None else None
             for topic in list(self._doubts):
                 table, _, wanted = topic.partition(":")

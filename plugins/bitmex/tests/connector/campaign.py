@@ -1,6 +1,6 @@
 """Whole runs under faults: `python -m plugins.bitmex.tests.connector.campaign --fault lost_reply --seeds 100`.
 
-Each seed is a run of 75 virtual seconds: 30 of orders, the faults among them, and quiet at the end. Prints what a
+Each seed is a run of 75 virtual seconds: 35 of orders, the faults among them, and quiet at the end. Prints what a
 failing seed ended in, and the line that plays it again with its log.
 """
 
@@ -20,7 +20,7 @@ from hbkit.chance import Chance
 from hbkit.clock import monotonic
 from plugins.bitmex.tests.connector.scene import Scene, differences, play, start_of
 
-FIRST, LAST = 2.0, 32.0
+FIRST, LAST = 6.0, 36.0
 """Seconds between which something goes wrong."""
 Storm = Callable[[Running, Chance, float], Awaitable[None]]
 
@@ -40,7 +40,7 @@ async def _cuts(running: Running, chance: Chance, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while loop.time() < end:
-        await asyncio.sleep(min(chance.choice([0.05, 1.3, 2.0, 4.0, 6.0]), max(0.0, end - loop.time())))
+        await asyncio.sleep(min(chance.choice([0.05, 2.0, 5.0, 9.0]), max(0.0, end - loop.time())))
         running.simulator.hub.cut()
 
 
@@ -101,7 +101,7 @@ def one(fault: str, seed: int, folder: Path) -> Scene:
 
     draw = Chance(seed).fork(fault)
     scene = play(folder, seed=seed, weather=weather, latency=draw.choice([1, 20, 150]), start=start_of(seed))
-    scene.faults = differences(scene)
+    scene.faults = differences(scene, ordered=fault not in ("mute", "mix"))
     return scene
 
 

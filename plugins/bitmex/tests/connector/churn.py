@@ -8,7 +8,7 @@ from hbkit import Fill, Order, Param, Quote, Strategy
 class Churn(Strategy):
     """Places, amends and cancels for `busy` seconds, then takes everything away and only listens."""
 
-    busy: float = Param(30.0, gt=0, doc="seconds of activity")
+    busy: float = Param(35.0, gt=0, doc="seconds of activity")
     every_seconds: float = Param(0.45, gt=0, doc="pause between two steps")
 
     def on_start(self) -> None:
