@@ -54,7 +54,7 @@ def test_another_grid_than_the_exchanges_is_refused(column: str, value: float) -
     async def story(stage: Stage) -> None:
         stage.venue.markets["XBTUSD"].ticker.row[column] = value
         exchange = stage.connector()
-        with pytest.raises(ConfigError, match="XBTUSD has tick .* upgrade hbkit-bitmex"):
+        with pytest.raises(ConfigError, match=r"XBTUSD has tick .* upgrade hbkit-bitmex"):
             await exchange.open(None)
 
     run(story)
@@ -529,7 +529,6 @@ def test_news_of_the_socket_is_not_undone_by_a_later_answer() -> None:
         ended = ear.last(order.id).status
         from hbkit_bitmex.rest import read
         from hbkit_bitmex.rows import OrderRow
-
         from hbkit_bitmex.simulator.wire import encode
 
         exchange.on_order_row(read(encode(row), OrderRow))
@@ -856,5 +855,18 @@ def test_a_session_of_aiohttp_is_closed() -> None:
         assert session.closed
         with pytest.raises(ExchangeError):
             await exchange.refresh()
+
+    run(story)
+
+
+def test_the_unsigned_call_for_the_clock_takes_nothing_from_the_keys_budget() -> None:
+    async def story(stage: Stage) -> None:
+        began = asyncio.get_running_loop().time()
+        exchange, _ = await stage.open()
+        for _ in range(20):
+            await exchange.refresh()
+        assert asyncio.get_running_loop().time() == began, "40 of 120 calls a minute wait for nothing"
+        minute = float(exchange.health()["calls left"].split("/")[0])
+        assert minute > 50
 
     run(story)

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
