@@ -12,9 +12,12 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hbkit_bitmex.simulator import Running
 from hbkit_bitmex.simulator.faults import Fault
+from hbkit_bitmex.simulator.rest import Rest as VenueRest
 
 from hbkit.chance import Chance
 from hbkit.clock import monotonic
@@ -55,6 +58,28 @@ async def _mutes(running: Running, chance: Chance, seconds: float) -> None:
         running.simulator.faults.clear()
 
 
+async def _late(running: Running, chance: Chance, seconds: float) -> None:
+    """Connections break, and the order behind them arrives all the same, up to a second after it has expired."""
+    answer = VenueRest._answer
+    under_way: list[asyncio.Task[None]] = []
+
+    async def arrive(arguments: tuple[Any, ...], after: float) -> None:
+        await asyncio.sleep(after)
+        answer(*arguments)
+
+    def late(rest: VenueRest, request: Any, verb: str, route: str, *more: Any) -> Any:
+        if (verb, route) != ("POST", "/order") or chance.random() < 0.6:
+            return answer(rest, request, verb, route, *more)
+        under_way.append(asyncio.ensure_future(arrive((rest, request, verb, route, *more), chance.uniform(0.2, 11))))
+        request.transport.abort()
+        return 500, {}, b""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VenueRest, "_answer", late)
+        await asyncio.sleep(seconds)
+    await asyncio.gather(*under_way)
+
+
 async def _mix(running: Running, chance: Chance, seconds: float) -> None:
     """Some of everything, at rates of this seed's own."""
     faults = running.simulator.faults
@@ -84,6 +109,7 @@ FAULTS: dict[str, Storm] = {
     "overload": _steady(lambda: Fault("overload", chance=0.5)),
     "cut": _cuts,
     "bad_gateway": _steady(lambda: Fault("bad_gateway", chance=0.4)),
+    "late": _late,
     "delay": _steady(lambda: Fault("delay", seconds=1.5, chance=0.5), lambda: Fault("delay", seconds=9, chance=0.05)),
     "duplicate": _steady(lambda: Fault("duplicate")),
     "mute": _mutes,

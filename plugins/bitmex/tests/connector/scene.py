@@ -30,6 +30,8 @@ from hbkit.run.live import LiveRun
 FOR_EVER = 1e6
 TAPE = parse_time("2019-05-28T18:24:00Z")
 """The first whole minute of the recorded day."""
+SILENCE = 30
+"""Seconds without a trade that the recorded market never has."""
 CHURN = Path(__file__).with_name("churn.py")
 CONFIG = """
 run: {{name: scene, seed: {seed}, duration: {duration}s, dir: {folder}/runs}}
@@ -219,6 +221,12 @@ def differences(scene: Scene, *, ordered: bool = True) -> list[str]:
             found.append(f"wallet {row.currency}: {balance} here, {truth['walletBalance']} there")
         if row.gap:
             found.append(f"equity {row.currency}: the books miss it by {row.gap}")
+    strategy = host.strategy
+    if strategy.ups != strategy.downs + 1:
+        found.append(f"told {strategy.ups} times that it is there, {strategy.downs} times that it is gone")
+    silence = (strategy.stopped_at - strategy.traded_at) / SECOND
+    if silence > SILENCE:
+        found.append(f"no trade was heard in the last {silence:.0f} s")
     if scene.result.exit_code:
         found.append(f"ended with {scene.result.exit_code}: {scene.result.stop_reason}")
     found += [f"log: {line}" for line in scene.lines("level=error")]

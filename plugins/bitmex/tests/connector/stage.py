@@ -160,8 +160,9 @@ class Stage:
         """A limit order `away` ticks behind the best price of its side; behind is away from a trade."""
         bid, ask = self.touch()
         fields: dict[str, Any] = {
-            "id": f"o-{next(self._numbers)}", "instrument": self.XBTUSD, "side": side, "position_side": PositionSide.NET,
-            "type": OrderType.LIMIT, "units": units, "ticks": bid - away if side is Side.BUY else ask + away,
+            "id": f"o-{next(self._numbers)}", "instrument": self.XBTUSD, "side": side,
+            "position_side": PositionSide.NET, "type": OrderType.LIMIT, "units": units,
+            "ticks": bid - away if side is Side.BUY else ask + away,
             "time_in_force": TimeInForce.GTC,
         }  # fmt: skip
         return OrderRequest(**{**fields, **changes})
@@ -213,5 +214,5 @@ def _noting(seen: list[tuple[str, str, int]]) -> Iterator[None]:
 async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until it holds; fails when it does not in time."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.005)

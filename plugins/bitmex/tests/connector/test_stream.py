@@ -372,7 +372,8 @@ def test_a_refused_login_is_told_with_its_status_and_nothing_is_subscribed() -> 
     bench = Bench()
     bench.stream.up()
     bench.sent.clear()
-    bench.feed({"status": 401, "error": "Signature not valid.", "request": {"op": "authKeyExpires", "args": ["k", 1, "s"]}})
+    request = {"op": "authKeyExpires", "args": ["k", 1, "s"]}
+    bench.feed({"status": 401, "error": "Signature not valid.", "request": request})
     assert bench.refused == [(401, "Signature not valid.")]
     assert not bench.sent
     assert not bench.ready
