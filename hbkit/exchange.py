@@ -183,6 +183,13 @@ class Exchange(ABC):
     def wallets(self) -> Sequence[Wallet]:
         """The account's money as the exchange books it, one entry a currency."""
 
+    def transfers(self) -> Mapping[str, int]:
+        """Paid in less paid out since whenever the exchange began to count, minor units per currency code.
+
+        Only the difference between two moments means something; a currency that is left out did not move.
+        """
+        return {}
+
     @property
     @abstractmethod
     def position_mode(self) -> PositionMode:
@@ -245,6 +252,13 @@ class Exchange(ABC):
     async def candles(self, instrument: Instrument, interval: str, start: int, end: int) -> list[Candle]:
         """Closed candles that open at `start` or later and close at `end` or earlier, oldest first; times in ns."""
         raise NotImplementedError(f"{self.name} has no history of {interval} candles of {instrument} ({start}..{end})")
+
+    async def listed(self) -> list[str]:
+        """Native symbols that the exchange lists now, also those that hbkit does not know or this name does not serve.
+
+        What is not listed has no book and takes no orders, although its instrument is known.
+        """
+        return list(self.instruments())
 
     def health(self) -> dict[str, str]:
         """What an operator wants to see of the connection: rate budget, clock offset, reconnects, as texts."""

@@ -49,7 +49,7 @@ class LiveSession:
         clock: Clock,
         prepare: Callable[[Mapping[str, Reconciler]], Awaitable[None]],
         subscribe: Callable[[], None],
-        since: int,
+        since: Mapping[str, int],
         sample_seconds: float = 1.0,
         duration: float | None = None,
         max_drawdown: Decimal | None = None,
@@ -57,14 +57,12 @@ class LiveSession:
         """
         :param prepare: brings the books into line with the accounts, once the exchanges are open.
         :param subscribe: asks the exchanges for the market data of all strategies.
-        :param since: executions before this are history, ns.
+        :param since: up to when each exchange's executions are in the books, ns.
         :param duration: seconds of the loop after which the run ends; None for no end.
         """
         self.ending = Ending()
         self.lag_ns = 0
         """By how much the loop was late when it was looked at last."""
-        self.on_sample: Callable[[], None] | None = None
-        """Called with each sample, for a view."""
         self.money: Money | None = None
         self.money_rows: list[MoneyRow] = []
         """The money at the end, as the exchanges book it."""
@@ -86,7 +84,7 @@ class LiveSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = get_logger("hbkit")
         self._reconcilers = {
-            name: Reconciler(exchange, router, lambda name=name: self._open_ids(name), since)  # type: ignore[misc]
+            name: Reconciler(exchange, router, lambda name=name: self._open_ids(name), since[name])  # type: ignore[misc]
             for name, exchange in exchanges.items()
         }
 
@@ -242,8 +240,6 @@ class LiveSession:
         self._recorder.sample(self._clock.now(), self.money.booked_equity(), prices)
         if self._max_drawdown is not None:
             self._watch()
-        if self.on_sample is not None:
-            self.on_sample()
 
     def _watch(self) -> None:
         assert self.money is not None

@@ -27,6 +27,8 @@ EXPIRES_SECONDS: Final = 10
 """A signed request is refused this long after it was signed (3.1): short, so that a lost one is soon proved lost."""
 MINUTE_LIMIT: Final = 120
 SECOND_LIMIT: Final = 10
+ADDRESS_LIMIT: Final = 30
+"""Calls a minute without a key."""
 _TIMEOUT: Final = 8.0
 _TRIES: Final = 4
 """How often a question is asked: asking twice does no harm, unlike ordering twice."""
@@ -198,6 +200,8 @@ class Rest:
 
     def _on_response(self, status: int, answer: Mapping[str, str]) -> None:
         del status
+        if self._connection.api_key and _number(answer.get("x-ratelimit-limit")) == ADDRESS_LIMIT:
+            return  # the answer to an unsigned call counts the address, not the key (6)
         if (left := _number(answer.get("x-ratelimit-remaining"))) is not None:
             self.budget.sync("minute", left)
         if (left := _number(answer.get("x-ratelimit-remaining-1s"))) is not None:

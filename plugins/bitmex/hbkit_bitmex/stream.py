@@ -33,6 +33,7 @@ from hbkit_bitmex.frames import (
     Refused,
     TradeFrame,
     Unreadable,
+    WalletFrame,
     decode,
 )
 from hbkit_bitmex.rows import (
@@ -45,13 +46,14 @@ from hbkit_bitmex.rows import (
     PositionRow,
     QuoteRow,
     TradeRow,
+    WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
 from hbkit_bitmex.words import Action, known, nanoseconds
 
 ASK_AGAIN_SECONDS = 5.0
 """The least time between two requests for the same table."""
-PRIVATE = ("order", "execution", "position", "margin")
+PRIVATE = ("order", "execution", "position", "margin", "wallet")
 BINS = {"1m": "tradeBin1m", "5m": "tradeBin5m", "1h": "tradeBin1h", "1d": "tradeBin1d"}
 _TOPICS = {
     Channel.TRADE: "trade",
@@ -70,6 +72,9 @@ class Inbox(Protocol):
 
     def on_execution_row(self, row: ExecutionRow) -> None:
         """An execution that was not seen before."""
+
+    def on_wallet_row(self, row: WalletRow) -> None:
+        """What was paid into and out of one currency."""
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
@@ -123,6 +128,7 @@ class Stream:
         self.orders: KeyedTable[OrderRow] = KeyedTable(OrderRow, finished=wire.is_finished)
         self.positions: KeyedTable[PositionRow] = KeyedTable(PositionRow)
         self.margins: KeyedTable[MarginRow] = KeyedTable(MarginRow)
+        self.purses: KeyedTable[WalletRow] = KeyedTable(WalletRow)
         self.rows: KeyedTable[InstrumentRow] = KeyedTable(InstrumentRow)
         self._executions = ExecutionTable()
         self._trades: Feed[TradeRow] = Feed()
@@ -147,6 +153,7 @@ class Stream:
         self.orders.reset()
         self.positions.reset()
         self.margins.reset()
+        self.purses.reset()
         self.rows.reset()
         self._trades.reset()
         self._quotes.reset()
@@ -304,6 +311,11 @@ class Stream:
             self._inbox.on_margin_row(row)
         self._after(frame, self.margins.lost)
 
+    def _on_wallets(self, frame: WalletFrame) -> None:
+        for row in self.purses.apply(frame).rows:
+            self._inbox.on_wallet_row(row)
+        self._after(frame, self.purses.lost)
+
     def _on_login(self, frame: Authenticated) -> None:
         del frame
         self._say_topics(PRIVATE)
@@ -371,6 +383,7 @@ class Stream:
         ExecutionFrame: _on_executions,
         PositionFrame: _on_positions,
         MarginFrame: _on_margins,
+        WalletFrame: _on_wallets,
         Authenticated: _on_login,
         Refused: _on_refused,
         Unreadable: _on_unreadable,

@@ -847,3 +847,12 @@ def test_a_session_of_aiohttp_is_closed() -> None:
             await exchange.refresh()
 
     run(story)
+
+
+def test_the_unsigned_call_for_the_clock_takes_nothing_from_the_keys_budget() -> None:
+    async def story(stage: Stage) -> None:
+        exchange, _ = await stage.open()
+        minute = float(exchange.health()["calls left"].split("/")[0])
+        assert minute > 100, "30 a minute is what an address has, 120 a key"
+
+    run(story)

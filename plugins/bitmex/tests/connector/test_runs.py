@@ -138,8 +138,8 @@ def test_a_fill_at_any_moment_between_two_runs_is_in_the_books_once(tmp_path: Pa
         try:
             first, result = await process(loop, Chance(5))
             assert result.fills > 0
-            bot = first.order_rows[0].id.rpartition("-")[0]
-            number = max(int(row.id.rpartition("-")[2]) for row in first.order_rows)
+            bot = first.news.orders[0].id.rpartition("-")[0]
+            number = max(int(row.id.rpartition("-")[2]) for row in first.news.orders)
 
             async def strange() -> None:
                 """Orders that the first process is said to have sent last, filling one by one."""
@@ -198,7 +198,7 @@ def test_nothing_is_opened_while_the_exchange_is_out_of_sight(tmp_path: Path) ->
             if began + 0.2 < (one.entered_ts - scene.venue.orders_of[account.number][0].entered_ts) / SECOND < ended - 1
         ]  # fmt: skip
         assert not [one for one in entered if not one.has("ReduceOnly")]
-    refused = [row for row in scene.result.order_rows if "out of reach" in row.reason]
+    refused = [row for row in scene.result.news.orders if "out of reach" in row.reason]
     assert refused
     assert scene.strategy.downs == 4
     assert scene.strategy.ups == 5

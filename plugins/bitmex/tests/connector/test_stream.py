@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hbkit_bitmex import wire
 from hbkit_bitmex.instruments import currencies, load
-from hbkit_bitmex.rows import ExecutionRow, MarginRow, OrderRow
+from hbkit_bitmex.rows import ExecutionRow, MarginRow, OrderRow, WalletRow
 from hbkit_bitmex.stream import ASK_AGAIN_SECONDS, PRIVATE, Stream
 from hbkit_bitmex.words import known
 
@@ -49,6 +49,7 @@ class Bench:
         self.orders: list[OrderRow] = []
         self.executions: list[ExecutionRow] = []
         self.margins: list[MarginRow] = []
+        self.wallets: list[WalletRow] = []
         connection = Connection(
             name="bitmex", instruments=self.instruments, rest_url="", ws_url="", api_key=key, api_secret=Secret("s"),
             clock=self.clock, market_clock=self.clock, chance=Chance(1), connector=lambda: None, on_end=print,
@@ -70,6 +71,9 @@ class Bench:
 
     def on_execution_row(self, row: ExecutionRow) -> None:
         self.executions.append(row)
+
+    def on_wallet_row(self, row: WalletRow) -> None:
+        self.wallets.append(row)
 
     def on_margin_row(self, row: MarginRow) -> None:
         self.margins.append(row)
@@ -106,7 +110,7 @@ class Bench:
 
 KEYS = {
     "order": ["orderID"], "execution": ["execID"], "position": ["account", "symbol", "strategy"],
-    "margin": ["account", "currency"], "instrument": ["symbol"],
+    "margin": ["account", "currency"], "wallet": ["account", "currency"], "instrument": ["symbol"],
 }  # fmt: skip
 
 
@@ -277,6 +281,7 @@ ROWS: dict[str, dict[str, Any]] = {
                   "transactTime": "2019-05-28T00:00:00.000Z"},
     "position": {"account": 1, "symbol": "XBTUSD", "strategy": "OneWay", "currentQty": 100},
     "margin": {"account": 1, "currency": "XBt", "walletBalance": 5, "marginBalance": 5, "availableMargin": 5},
+    "wallet": {"account": 1, "currency": "XBt", "amount": 5, "deposited": 5, "withdrawn": 0},
 }  # fmt: skip
 WRONG: list[Any] = [None, "", "x", -1, 1.5, [], {}, True, 10**30, "2019-99-99T00:00:00.000Z"]
 
