@@ -198,7 +198,7 @@ def test_nothing_is_opened_while_the_exchange_is_out_of_sight(tmp_path: Path) ->
             if began + 0.2 < (one.entered_ts - scene.venue.orders_of[account.number][0].entered_ts) / SECOND < ended - 1
         ]  # fmt: skip
         assert not [one for one in entered if not one.has("ReduceOnly")]
-    refused = [row for row in scene.result.news.orders if "out of reach" in row.reason]
+    refused = [row for row in scene.result.order_rows if "out of reach" in row.reason]
     assert refused
     assert scene.strategy.downs == 4
     assert scene.strategy.ups == 5
