@@ -219,7 +219,8 @@ class LiveRun:
         if self._fault is None:
             self._fault = error
             self._log.error(error.message)
-        self.stop(error.message, error.exit_code)
+        if self._session is not None:
+            self._session.stop(error.message, error.exit_code, gone=True)
 
     def _first_stage(self) -> str:
         own = [
