@@ -123,6 +123,8 @@ class SimulatorOptions:
     """Where in the data it begins, ns; None for the plugin's choice."""
     speed: float = 1.0
     seed: int = 1
+    latency: int = 0
+    """What a request that changes an order needs on its way there, ns."""
     accounts: tuple[tuple[str, Secret], ...] = ()
     """Key and secret of accounts besides the one that every simulator knows."""
 

@@ -12,7 +12,7 @@ recorded change. Two sorts of feed are told apart, because nothing may be invent
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hbkit.matching.fills import FillModel
 from hbkit.matching.order import UNKNOWN_SIZE, EngineOrder
@@ -98,6 +98,24 @@ class Market:
         if outside is None or inside is None:
             return inside if outside is None else outside
         return max(outside, inside) if side is Side.BUY else min(outside, inside)
+
+    def inside(self) -> dict[tuple[Side, int], int]:
+        """What account orders show, per level."""
+        sizes: dict[tuple[Side, int], int] = {}
+        for orders in (self.buys, self.sells):
+            for order in orders:
+                if order.ticks is not None:
+                    level = order.request.side, order.ticks
+                    sizes[level] = sizes.get(level, 0) + order.leaves
+        return sizes
+
+    def inside_at(self, side: Side, ticks: int) -> int:
+        """What account orders show at one level."""
+        return sum(order.leaves for order in (self.buys if side is Side.BUY else self.sells) if order.ticks == ticks)
+
+    def dented(self) -> Iterable[tuple[Side, int]]:
+        """The levels that accounts have taken from."""
+        return self._dents
 
     def orders(self) -> Iterator[EngineOrder]:
         """Every open order."""

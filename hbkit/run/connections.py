@@ -62,9 +62,7 @@ class Connections:
             else:
                 if spec.simulator not in started:
                     started[spec.simulator] = await stack.enter_async_context(
-                        self._ground.simulator(
-                            spec, self._options(spec.simulator), self._on_simulator_end, settings.latency
-                        )
+                        self._ground.simulator(spec, self._options(spec.simulator), self._on_simulator_end)
                     )
                 found[name] = started[spec.simulator]
         return found
@@ -146,6 +144,7 @@ class Connections:
             start=next((one.start for one in asked if one.start is not None), None),
             speed=float(asked[0].speed),
             seed=next((one.seed for one in asked if one.seed is not None), seed),
+            latency=next((one.settings.latency for one in blocks if one.mode == "simulator"), 0),
             accounts=tuple(accounts.items()),
         )
 

@@ -20,7 +20,7 @@ import aiohttp
 
 from hbkit.background import Background, InlineBackground, ThreadBackground
 from hbkit.chance import Chance
-from hbkit.clock import SECOND, Clock, WallClock, iso
+from hbkit.clock import Clock, WallClock, duration_text, iso
 from hbkit.errors import ExchangeError
 from hbkit.exchange import Address, ExchangeSpec, SimulatorOptions
 from hbkit.net.virtual import VirtualLoop
@@ -42,12 +42,9 @@ class Ground(Protocol):
         """A new aiohttp connector."""
 
     def simulator(
-        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None], latency: int
+        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None]
     ) -> AbstractAsyncContextManager[Address]:
-        """Start the exchange's own simulator; `on_end` hears why it ended by itself.
-
-        :param latency: what a request needs on its way to it, ns; only a virtual network knows it.
-        """
+        """Start the exchange's own simulator; `on_end` hears why it ended by itself."""
 
 
 class RealGround:
@@ -66,13 +63,12 @@ class RealGround:
 
     @contextlib.asynccontextmanager
     async def simulator(
-        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None], latency: int
+        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None]
     ) -> AsyncIterator[Address]:
         """A child process, so that a strategy that blocks does not stop its market.
 
         Raises ExchangeError with what it printed when it does not get ready.
         """
-        del latency
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "hbkit", "simulator", spec.simulator, *_flags(options),
             stdin=asyncio.subprocess.PIPE,
@@ -101,7 +97,6 @@ class VirtualGround:
 
     def __init__(self, loop: VirtualLoop, chance: Chance) -> None:
         self.clock: Clock = loop.clock
-        self._loop = loop
         self._chance = chance
         self._path = ""
 
@@ -116,12 +111,11 @@ class VirtualGround:
 
     @contextlib.asynccontextmanager
     async def simulator(
-        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None], latency: int
+        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None]
     ) -> AsyncIterator[Address]:
         """On this loop."""
         del on_end
         self._path = spec.simulator
-        self._loop.set_latency(latency / SECOND, spec.simulator)
         module, _, name = spec.simulator_factory.partition(":")
         serve: Callable[..., AbstractAsyncContextManager[Address]] = getattr(import_module(module), name)
         async with serve(options, self.clock, self._chance.fork("simulator"), self._path) as address:
@@ -135,6 +129,8 @@ def _flags(options: SimulatorOptions) -> list[str]:
         flags += ["--data", data]
     if options.start is not None:
         flags += ["--start", iso(options.start)]
+    if options.latency:
+        flags += ["--latency", duration_text(options.latency)]
     return [*flags, "--owned"]
 
 

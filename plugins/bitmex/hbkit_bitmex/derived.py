@@ -6,7 +6,7 @@ XBTUSD's plus a constant basis, the quantity is the bitcoin that XBTUSD's contra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +103,15 @@ class Family:
         kinds = {**base.kinds, **{symbol: found for info in infos for symbol, found in info.kinds.items()}}
         provenance = (*base.provenance, *(line for info in infos for line in info.provenance))
         return replace(base, kinds=kinds, provenance=provenance, rows=None)
+
+    def only(self, symbols: Collection[str]) -> Source:
+        """What a run of these symbols needs; the whole where none of them is known, so that it can be said what is."""
+        wanted = [symbol for symbol in BASIS if symbol in symbols]
+        if SYMBOL in symbols:
+            return Family(self._tape, wanted) if wanted else self._tape
+        if len(wanted) == 1:
+            return derive(self._tape, wanted[0])
+        return Family(self._tape, wanted or tuple(BASIS))
 
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
         """Each window of the tape with its derivations."""

@@ -301,11 +301,13 @@ class BitmexExchange(Exchange):
             self._stream.subscribe(instrument, channel)
 
     def submit(self, request: OrderRequest) -> None:
-        """Place an order."""
+        """Place an order, after the cancels that were asked for before it."""
+        self._send_cancels()
         self._do(self._place(request))
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Change an order."""
+        """Change an order, after the cancels that were asked for before it."""
+        self._send_cancels()
         self._do(self._change(order_id, ticks, units))
 
     def cancel(self, order_id: str) -> None:
@@ -360,7 +362,8 @@ class BitmexExchange(Exchange):
 
     def _send_cancels(self) -> None:
         ids, self._cancels = self._cancels, []
-        self._do(self._take_away(ids))
+        if ids:
+            self._do(self._take_away(ids))
 
     async def _take_away(self, ids: list[str]) -> None:
         body = bodies.encode(bodies.cancel_body(ids=ids))

@@ -6,6 +6,7 @@ the project's BitMEX protocol reference). Private news goes out through `Inbox`,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -115,6 +116,10 @@ class Stream:
         self._resamplers: dict[tuple[Instrument, str], dict[str, Resampler]] = {}
         self.frames = 0
         """How many frames have come."""
+        self._books_due: dict[str, None] = {}
+        """Symbols whose book changed in frames of one step, and is told when the step is over."""
+        self._books_stamp: str | None = None
+        self._marks_told: dict[str, tuple[float, float]] = {}
         self.marks: dict[str, float] = {}
         """The mark price, per symbol."""
         self.last: dict[str, float] = {}
@@ -125,6 +130,8 @@ class Stream:
     def up(self) -> None:
         """A new connection: forget what was known, log in."""
         self.books.reset()
+        self._books_due.clear()
+        self._marks_told.clear()
         self.orders.reset()
         self.positions.reset()
         self.margins.reset()
@@ -176,6 +183,8 @@ class Stream:
         """Take one frame; called for each, on the reader's stack."""
         self.frames += 1
         frame = decode(raw)
+        if self._books_due and not isinstance(frame, BookFrame):
+            self._tell_books()
         handler = self._HANDLERS.get(type(frame))
         if handler is not None:
             handler(self, frame)
@@ -202,18 +211,36 @@ class Stream:
                 self._listener.on_quote(quote)
 
     def _on_book(self, frame: BookFrame) -> None:
+        """One step of the exchange comes in up to three frames (deletes, updates, inserts): a book is told after them.
+
+        The next frame of another table or moment ends the step, or there is none: then what has arrived is all.
+        """
+        stamp = frame.data[0].timestamp if frame.data else None
+        if self._books_due and stamp != self._books_stamp:
+            self._tell_books()
+        self._books_stamp = stamp
         for book in self.books.apply(frame, self._connection.market_clock.now()):
-            self._listener.on_book(book)
+            if not self._books_due:
+                asyncio.get_running_loop().call_soon(self._tell_books)
+            self._books_due[book.instrument.symbol] = None
         for symbol, reason in self.books.take_lost().items():
             self._again(f"orderBookL2_25:{symbol}", reason)
 
+    def _tell_books(self) -> None:
+        due, self._books_due = self._books_due, {}
+        for symbol in due:
+            book = self.books.book(symbol)
+            if book is not None:
+                self._listener.on_book(book)
+
     def _on_bins(self, frame: BinFrame) -> None:
         feed = self._bins.setdefault(frame.table, Feed())
-        history = frame.action is Action.PARTIAL
+        # What closes in the very moment of the subscription is news.
+        heard_from = self._connection.market_clock.now() if frame.action is Action.PARTIAL else 0
         for row in feed.apply(frame):
             instrument = self._instruments.get(row.symbol or "")
             candle = wire.candle(row, instrument, frame.interval, frame.length) if instrument is not None else None
-            if candle is None or history or instrument is None:
+            if candle is None or candle.ts < heard_from or instrument is None:
                 continue
             self._listener.on_candle(candle)
             for resampler in self._resamplers.get((instrument, frame.interval), {}).values():
@@ -225,7 +252,9 @@ class Stream:
             symbol = known(row.symbol) or ""
             instrument = self._instruments.get(symbol)
             mark = wire.mark(row, instrument) if instrument is not None else None
-            if mark is not None:
+            if mark is not None and self._marks_told.get(symbol) != (mark.price, mark.index):
+                # The row changes with every trade; this is for those who wait for the mark.
+                self._marks_told[symbol] = mark.price, mark.index
                 self.marks[symbol] = mark.price
                 self._listener.on_mark(mark)
 

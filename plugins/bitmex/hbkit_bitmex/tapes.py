@@ -60,6 +60,7 @@ class Tape:
             era=ERA,
             rows=self._rows_about(),
             provenance=self._provenance,
+            whole_book_every=MINUTE,
             open_is_previous_close=True,
         )
 

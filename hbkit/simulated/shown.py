@@ -1,0 +1,88 @@
+"""What everybody sees of a market with our orders in it: outside sizes less what was taken, and our resting orders.
+
+A venue shows a trader its own orders in the book, and its own size at the touch. A strategy that looks at the book of a
+replay has to see the same, or it would act there as it never could at the venue.
+"""
+
+from __future__ import annotations
+
+import math
+
+from hbkit.matching import UNKNOWN_SIZE, Market
+from hbkit.model import Instrument, OrderBook, Quote, Side
+
+Level = tuple[Side, int]
+_NOTHING: tuple[int | None, int] = (None, 0)
+
+
+class Shown:
+    """One market as it was told last; `stirred` says that it may have changed since."""
+
+    __slots__ = ("_ask", "_bid", "_looked_at", "_market", "_touched", "book", "book_wanted", "quote_wanted", "stirred")
+
+    def __init__(self, market: Market) -> None:
+        self.book = OrderBook(market.instrument)
+        """As it was told last; kept only where somebody wants it."""
+        self.book_wanted = self.quote_wanted = self.stirred = False
+        self._market = market
+        self._touched: dict[Level, None] = {}
+        self._looked_at: dict[Level, None] = {}
+        """Where we stood or had taken: looked at again, for it may be that we no longer do."""
+        self._bid = self._ask = _NOTHING
+
+    def want_book(self) -> None:
+        """Keep the whole book from now on, and tell it as it stands."""
+        self.book_wanted = self.stirred = True
+        self.book.clear()
+        outside = self._market.book
+        self._touched.update(dict.fromkeys((side, ticks) for side in Side for ticks in outside.prices(side)))
+
+    def want_quote(self) -> None:
+        """Tell the touch from now on, also if it stays as it is."""
+        self.quote_wanted = self.stirred = True
+        self._bid = self._ask = _NOTHING
+
+    def touch(self, side: Side, ticks: int) -> None:
+        """A recorded level has a new size."""
+        self.stirred = True
+        if self.book_wanted:
+            self._touched[side, ticks] = None
+
+    def follow(self, ts: int) -> bool:
+        """Bring `book` up to date; True when it has changed and may be shown."""
+        market, book = self._market, self.book
+        inside = market.inside()
+        present = {**dict.fromkeys(inside), **dict.fromkeys(market.dented())}
+        changed = False
+        for side, ticks in {**self._touched, **self._looked_at, **present}:
+            units = market.available(side, ticks) + inside.get((side, ticks), 0)
+            if units != book.size(side, ticks):
+                book.set(side, ticks, units)
+                changed = True
+        self._touched, self._looked_at = {}, present
+        book.ts = ts
+        return changed and not book.is_crossed
+
+    def quote(self, ts: int) -> Quote | None:
+        """The touch, if it is not what was told last."""
+        bid, ask = self._best(Side.BUY), self._best(Side.SELL)
+        if bid == self._bid and ask == self._ask:
+            return None
+        self._bid, self._ask = bid, ask
+        instrument = self._market.instrument
+        (bid_price, bid_qty), (ask_price, ask_qty) = _told(instrument, *bid), _told(instrument, *ask)
+        return Quote(ts, instrument, bid_price, ask_price, bid_qty, ask_qty)
+
+    def _best(self, side: Side) -> tuple[int | None, int]:
+        market = self._market
+        ticks = market.best(side)
+        if ticks is None:
+            return _NOTHING
+        return ticks, market.available(side, ticks) + market.inside_at(side, ticks)
+
+
+def _told(instrument: Instrument, ticks: int | None, units: int) -> tuple[float, float]:
+    """Price and quantity as strategies see them; what is not there or not known is `nan`."""
+    if ticks is None:
+        return math.nan, math.nan
+    return instrument.price(ticks), instrument.qty(units) if units < UNKNOWN_SIZE else math.nan
