@@ -144,6 +144,8 @@ class Capabilities:
     channels: frozenset[Channel] = frozenset()
     candle_intervals: tuple[str, ...] = ()
     """Native intervals; others are put together from these."""
+    book_depth: int = 0
+    """How many levels a side of the book are told, ours among them; 0 for all."""
     post_only: bool = False
     reduce_only: bool = False
     time_in_force: frozenset[str] = frozenset({"gtc"})

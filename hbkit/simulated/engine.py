@@ -48,6 +48,7 @@ class EngineExchange(Exchange):
         self._listener: Listener | None = None
         self._markets: dict[Instrument, Market] = {}
         self._subscribed: set[tuple[Instrument, Channel]] = set()
+        self._book_depth = 0
         self._shown: dict[Instrument, Shown] = {}
         """The markets whose book or quote somebody wants to hear of."""
         self._own = OwnTrades()
@@ -179,7 +180,7 @@ class EngineExchange(Exchange):
         market = self._markets.get(instrument)
         if market is None or channel not in (Channel.BOOK, Channel.QUOTE):
             return
-        shown = self._shown.setdefault(instrument, Shown(market))
+        shown = self._shown.setdefault(instrument, Shown(market, self._book_depth))
         if channel is Channel.BOOK:
             shown.want_book()
         else:

@@ -54,6 +54,7 @@ class PaperExchange(EngineExchange):
         self._feed = feed
         self._marks: dict[Instrument, Mark] = {}
         self._is_due = False
+        self._book_depth = feed.capabilities.book_depth
         self._has_levels = Channel.BOOK in feed.capabilities.channels
         for instrument in markets:
             self._markets[instrument] = engine.add_market(instrument, model, has_book=True)
@@ -67,8 +68,9 @@ class PaperExchange(EngineExchange):
         return Capabilities(
             channels=told.channels,
             candle_intervals=told.candle_intervals,
+            book_depth=told.book_depth,
             post_only=True,
-            reduce_only=True,
+            reduce_only=any(not instrument.is_spot for instrument in self._markets),
             time_in_force=frozenset({"gtc", "ioc", "fok"}),
             amend=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),

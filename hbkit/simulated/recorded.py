@@ -50,13 +50,19 @@ class SimulatedExchange(EngineExchange):
         clock: Clock,
         scheduler: Scheduler,
         latency: int = 0,
+        book_depth: int = 0,
     ) -> None:
+        """
+        :param book_depth: how many levels a side the venue tells; 0 for all that were recorded.
+        """
         super().__init__(name, account, engine, clock=clock, scheduler=scheduler, latency=latency)
+        self._book_depth = book_depth
         self.off_grid: dict[str, int] = {}
         """Recorded prices that had to be moved to the tick, per symbol; said in the report."""
         self.due: list[Callable[[], None]] = []
         """Calls that are to be made when the present moment is over."""
         self._is_due = False
+        self._marks_told: dict[Instrument, tuple[float, float]] = {}
         self._instruments = dict(instruments)
         self._info = info
         self._intervals: set[tuple[Instrument, str]] = set()
@@ -76,8 +82,9 @@ class SimulatedExchange(EngineExchange):
         """What the engine and the data can do."""
         return Capabilities(
             channels=frozenset(self._channels()),
+            book_depth=self._book_depth,
             post_only=True,
-            reduce_only=True,
+            reduce_only=any(not instrument.is_spot for instrument in self._markets),
             time_in_force=frozenset({"gtc", "ioc", "fok"}),
             amend=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),
@@ -295,10 +302,12 @@ class SimulatedExchange(EngineExchange):
         prices, indices = (column.tolist() for column in batch.columns)
         ts = batch.ts.tolist()
         tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
+        told = self._marks_told
 
         def play(row: int) -> None:
             market.mark = prices[row]
-            if tell and listener is not None:
+            if tell and listener is not None and told.get(instrument) != (prices[row], indices[row]):
+                told[instrument] = prices[row], indices[row]
                 self._end_moment()  # a venue tells the mark after the trades and the book of its moment
                 listener.on_mark(Mark(ts[row], instrument, prices[row], indices[row]))
 

@@ -18,13 +18,21 @@ _NOTHING: tuple[int | None, int] = (None, 0)
 class Shown:
     """One market as it was told last; `stirred` says that it may have changed since."""
 
-    __slots__ = ("_ask", "_bid", "_looked_at", "_market", "_touched", "book", "book_wanted", "quote_wanted", "stirred")
+    __slots__ = (
+        "_ask", "_bid", "_depth", "_looked_at", "_market", "_touched", "_whole",
+        "book", "book_wanted", "quote_wanted", "stirred",
+    )  # fmt: skip
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, depth: int = 0) -> None:
+        """
+        :param depth: how many levels a side the venue tells; 0 for all.
+        """
         self.book = OrderBook(market.instrument)
         """As it was told last; kept only where somebody wants it."""
         self.book_wanted = self.quote_wanted = self.stirred = False
         self._market = market
+        self._depth = depth
+        self._whole = OrderBook(market.instrument) if depth else self.book
         self._touched: dict[Level, None] = {}
         self._looked_at: dict[Level, None] = {}
         """Where we stood or had taken: looked at again, for it may be that we no longer do."""
@@ -34,6 +42,7 @@ class Shown:
         """Keep the whole book from now on, and tell it as it stands."""
         self.book_wanted = self.stirred = True
         self.book.clear()
+        self._whole.clear()
         outside = self._market.book
         self._touched.update(dict.fromkeys((side, ticks) for side in Side for ticks in outside.prices(side)))
 
@@ -50,7 +59,7 @@ class Shown:
 
     def follow(self, ts: int) -> bool:
         """Bring `book` up to date; True when it has changed and may be shown."""
-        market, book = self._market, self.book
+        market, book = self._market, self._whole
         inside = market.inside()
         present = {**dict.fromkeys(inside), **dict.fromkeys(market.dented())}
         changed = False
@@ -60,8 +69,26 @@ class Shown:
                 book.set(side, ticks, units)
                 changed = True
         self._touched, self._looked_at = {}, present
-        book.ts = ts
+        if changed and self._depth:
+            changed = self._cut()
+        self.book.ts = ts
         return changed and not book.is_crossed
+
+    def _cut(self) -> bool:
+        """Bring the part that is told into line with the whole; True when it changed."""
+        whole, book, changed = self._whole, self.book, False
+        for side in Side:
+            prices = whole.prices(side)
+            best = prices[-self._depth :] if side is Side.BUY else prices[: self._depth]
+            for ticks in set(book.prices(side)).difference(best):
+                book.set(side, ticks, 0)
+                changed = True
+            for ticks in best:
+                units = whole.size(side, ticks)
+                if units != book.size(side, ticks):
+                    book.set(side, ticks, units)
+                    changed = True
+        return changed
 
     def quote(self, ts: int) -> Quote | None:
         """The touch, if it is not what was told last."""
