@@ -125,8 +125,8 @@ class VirtualLoop(BaseEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call at a time of this loop; calls of one time come in the order in which they were asked for."""
@@ -134,7 +134,7 @@ class VirtualLoop(BaseEventLoop):
         self._timer_count += 1
         timer = _NumberedTimer(when, callback, args, self, context, number=self._timer_count)
         heappush(self._scheduled, timer)
-        timer._scheduled = True
+        timer._scheduled = True  # type: ignore[attr-defined]  # asyncio's own mark, for a timer that is cancelled
         return timer
 
     # -- tasks

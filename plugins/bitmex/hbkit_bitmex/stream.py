@@ -118,7 +118,7 @@ class Stream:
         """How many frames have come."""
         self._books_due: dict[str, None] = {}
         """Symbols whose book changed in frames of one step, and is told when the step is over."""
-        self._books_stamp: str | None = None
+        self._books_stamp: object = None
         self._marks_told: dict[str, tuple[float, float]] = {}
         self.marks: dict[str, float] = {}
         """The mark price, per symbol."""

@@ -62,13 +62,13 @@ class Feed:
 
     def _past(self, start: int, info: SourceInfo) -> int:
         """How much of the tape lies before `start`. Raises ConfigError for a moment that it cannot begin at."""
-        covers = f"the tape {info.name} covers {iso(info.start)}..{iso(info.end)}"
         if start % MINUTE:
-            minute = iso(_floor(start))
-            raise ConfigError(f"the simulator cannot start at {iso(start)}: write a whole minute, {minute}", code="HB503")
-        if not self._first <= start < self._first + self._length:
-            raise ConfigError(f"the simulator cannot start at {iso(start)}: {covers}", code="HB503")
-        return start - self._first
+            mend = f"write a whole minute, {iso(_floor(start))}"
+        elif not self._first <= start < self._first + self._length:
+            mend = f"the tape {info.name} covers {iso(info.start)}..{iso(info.end)}"
+        else:
+            return start - self._first
+        raise ConfigError(f"the simulator cannot start at {iso(start)}: {mend}", code="HB503")
 
     # -- the past
 

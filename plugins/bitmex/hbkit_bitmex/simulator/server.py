@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -33,7 +34,6 @@ from hbkit_bitmex.simulator.rest import BODY_MAX, PREFIX, Rest
 from hbkit_bitmex.simulator.venue import Venue
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 SERVICE_RESTART = 1012
 FOR_EVER = 1e6
 """Seconds; aiohttp wants a number."""
@@ -76,7 +76,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     return Simulator(venue, feed, drive, hub, keys, faults, app)
 
 
-def _delays(latency: int) -> list[Middleware]:
+def _delays(latency: int) -> list[Any]:
     """Keeps whatever changes an order on its way for a while; nothing else, and no answer."""
 
     @web.middleware
