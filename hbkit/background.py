@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 Job = Callable[[], None]
+Lock = threading.Lock
+"""For what a job and the main line both touch."""
 
 
 class Background(Protocol):

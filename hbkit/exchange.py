@@ -250,6 +250,13 @@ class Exchange(ABC):
         """Closed candles that open at `start` or later and close at `end` or earlier, oldest first; times in ns."""
         raise NotImplementedError(f"{self.name} has no history of {interval} candles of {instrument} ({start}..{end})")
 
+    async def listed(self) -> list[str]:
+        """Native symbols that the exchange lists now, also those that hbkit does not know or this name does not serve.
+
+        What is not listed has no book and takes no orders, although its instrument is known.
+        """
+        return list(self.instruments())
+
     def health(self) -> dict[str, str]:
         """What an operator wants to see of the connection: rate budget, clock offset, reconnects, as texts."""
         return {}

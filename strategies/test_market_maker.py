@@ -20,10 +20,14 @@ FILE = ROOT / "strategies" / "market_maker.py"
 
 @pytest.fixture
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunResult:
-    """The quickstart, its first 15 minutes."""
+    """The quickstart's config over the 15 minutes of the tape that its simulator plays."""
     monkeypatch.chdir(tmp_path)
-    config = load_config(ROOT / "configs" / "quickstart.yaml", overrides=["run.duration=15m"], environ={})
-    return Replay(make_plan(config, Plugins([], []), None), wall=ManualClock(0)).play()
+    config = load_config(
+        ROOT / "configs" / "quickstart.yaml",
+        overrides=["run.duration=15m", "exchanges.bitmex_perpetual.replay.from=2019-05-28T20:00:00Z"],
+        environ={},
+    )
+    return Replay(make_plan(config, Plugins([], []), "replay"), wall=ManualClock(0)).play()
 
 
 def test_it_quotes_both_sides_and_fills_as_a_maker(played: RunResult) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
 import click
 
 from hbkit import log
 from hbkit.chance import Chance
-from hbkit.cli.output import is_plain
+from hbkit.cli.output import say
+from hbkit.cli.unblocked import Unblocked
 from hbkit.errors import UsageError
 from hbkit.net.virtual import DEFAULT_START, VirtualLoop, run_virtual
-from hbkit.run.ground import Ground, RealGround, VirtualGround
+from hbkit.run.ground import RealGround, VirtualGround
 from hbkit.run.live import LiveRun
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def play(plan: Plan, *, virtual: bool, allowed: bool, debug: bool, no_view: bool
     seed = plan.config.settings.run.seed
 
     async def on(loop: VirtualLoop) -> RunResult:
-        return await _play(LiveRun(plan, VirtualGround(loop, Chance(seed))), plan, debug=debug, no_view=True)
+        return await _play(LiveRun(plan, VirtualGround(loop, Chance(seed))), plan, sys.stderr, debug=debug)
 
     return run_virtual(on, start=_beginning(plan))
 
@@ -55,40 +57,71 @@ def _beginning(plan: Plan) -> int:
 
 
 async def _real(plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
-    ground: Ground = RealGround()
-    return await _play(LiveRun(plan, ground), plan, debug=debug, no_view=no_view)
+    run = LiveRun(plan, RealGround())
+    if not no_view and not debug and _can_draw():
+        return await _watched(run, plan)
+    stream = _unblocked(sys.stderr)
+    try:
+        return await _play(run, plan, stream or sys.stderr, debug=debug)
+    finally:
+        if stream is not None:
+            await stream.close()
 
 
-async def _play(run: LiveRun, plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
+async def _watched(run: LiveRun, plan: Plan) -> RunResult:
+    """With the view; its picture shows warnings, and what it showed last is said again when it is gone."""
+    from hbkit.cli.screen import Warnings
+    from hbkit.cli.view import teller, watch
+    from hbkit.run.news import LOGGER
+
+    warnings = Warnings(teller(run), passed_over=(LOGGER,))
+    try:
+        async with watch(run):
+            return await _play(run, plan, warnings, debug=False)
+    finally:
+        for line in warnings.kept:
+            say(line, err=True)
+
+
+async def _play(run: LiveRun, plan: Plan, stream: Any, *, debug: bool) -> RunResult:
     level = "debug" if debug else plan.config.settings.log.level
-    plain = no_view or is_plain()
-    log.configure(
-        level=level if plain or debug else "warning", stream=sys.stderr, clock=run.clock, file=run.folder / "run.log"
-    )
+    log.configure(level=level, stream=stream, clock=run.clock, file=run.folder / "run.log")
     try:
         with _signals(run):
-            if plain:
-                return await run.play()
-            from hbkit.cli.view import watch
-
-            with watch(run):
-                return await run.play()
+            return await run.play()
+    except asyncio.CancelledError:
+        # Only `_stop` cancels, before there is anything to end in order.
+        raise KeyboardInterrupt from None
     finally:
         log.close()
 
 
+def _can_draw() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def _unblocked(stream: TextIO) -> Unblocked | None:
+    """The stream, written to by a thread; None where it has no file (in a test)."""
+    try:
+        return Unblocked(stream)
+    except (OSError, ValueError):
+        return None
+
+
 @contextmanager
 def _signals(run: LiveRun) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order; a second Ctrl-C ends the program."""
+    """Ctrl-C, SIGTERM and a terminal that is closed end the run in order; a second Ctrl-C ends the program."""
     task = asyncio.current_task()
 
     def interrupt(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _stop(run, task, "interrupted", 130)
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, lambda *_: _stop(run, task, "terminated", 0))
+    if previous[signal.SIGHUP] is not signal.SIG_IGN:  # as nohup leaves it: then the run outlives its terminal
+        signal.signal(signal.SIGHUP, lambda *_: _stop(run, task, "terminal closed", 0))
     try:
         yield
     finally:
@@ -97,7 +130,7 @@ def _signals(run: LiveRun) -> Iterator[None]:
 
 
 def _stop(run: LiveRun, task: asyncio.Task[object] | None, reason: str, exit_code: int) -> None:
-    """From a signal handler: the loop has to be woken, and before there is a session there is nothing to end in order."""
+    """From a signal handler: the loop has to be woken; before there is a session there is nothing to end in order."""
     loop = asyncio.get_running_loop() if task is None else task.get_loop()
     if run.money is not None:
         loop.call_soon_threadsafe(run.stop, reason, exit_code)

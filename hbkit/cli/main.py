@@ -25,6 +25,12 @@ COMMANDS = {
     "plugins": "What is installed and loaded, and the hooks.",
     "exchanges": "The exchanges that plugins offer.",
     "strategies": "The strategies that plugins and files offer.",
+    "instruments": "What an exchange trades: symbols, units, grid and fees.",
+    "candles": "Closed candles, as a table or a CSV file.",
+    "book": "The order book at this moment.",
+    "balances": "The account's money.",
+    "orders": "The account's open orders.",
+    "positions": "The account's positions.",
 }
 """Every command with its line in the help; the module of the same name holds it."""
 

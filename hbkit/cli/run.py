@@ -44,7 +44,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--mode", type=click.Choice(MODES), help="In place of the mode of every exchange block.")
 @click.option("--virtual", is_flag=True, help="Program and simulator in one process, on a clock that is counted.")
 @click.option("--live", is_flag=True, help="Yes, trade with real money (mode live on a host that is not this machine).")
-@click.option("--on-existing", type=click.Choice(POLICIES), help="What to do about orders and positions found at start.")
+@click.option("--on-existing", type=click.Choice(POLICIES), help="What to do about orders and positions found there.")
 @run_options
 def command(
     config: Path, mode: str | None, virtual: bool, live: bool, on_existing: str | None, **options: Any

@@ -11,11 +11,12 @@ from hbkit.config.check import build_settings
 from hbkit.config.document import MAX_BYTES, MAX_FAULTS, read_document
 from hbkit.config.files import Unreadable, read_small
 from hbkit.config.interpolate import interpolate
-from hbkit.config.node import Node, Place, find, shown
+from hbkit.config.node import Node, Place, find, is_secret, scalars, shown
 from hbkit.config.overrides import apply_overrides
 from hbkit.config.settings import Settings
 from hbkit.config.shapes import derived_name
 from hbkit.errors import ConfigError, Fault, Faults
+from hbkit.log import MASK
 
 _LISTED = 10
 
@@ -27,7 +28,7 @@ class Config:
     settings: Settings
     path: Path
     text: str
-    """The file as it was read, for the copy that a run keeps."""
+    """The file as it was read, secrets masked, for the copy that a run keeps."""
     faults: list[Fault]
     """Warnings; later checks add theirs."""
     _root: Node = field(repr=False)
@@ -46,6 +47,11 @@ class Config:
         if place is None:
             return Fault(code, message, str(self.path), severity=severity)
         return Fault(code, message, place.file, place.line, place.column, severity)
+
+    def is_in_clear(self, *keys: str | int) -> bool:
+        """True when the value at a key path was written in the file itself, not taken from outside."""
+        node, there = find(self._root, keys)
+        return there and node.filled is None
 
     def resolve(self, text: str) -> Path:
         """The path that a text of the config means: from the config's folder, else from the current one.
@@ -72,7 +78,18 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = (), environ: Map
     _check(faults)
     assert root is not None
     assert settings is not None
-    return Config(settings, file, content.decode("utf-8"), faults.found, root)
+    return Config(settings, file, _masked(content.decode("utf-8"), root), faults.found, root)
+
+
+def _masked(text: str, root: Node) -> str:
+    """The file without the secrets that were written into it."""
+    lines = text.split("\n")
+    for path, node in scalars(root):
+        if is_secret(path) and not node.filled and node.place.line and isinstance(node.value, str) and node.value:
+            at = node.place.line - 1
+            if at < len(lines):
+                lines[at] = lines[at].replace(str(node.written or node.value), MASK)
+    return "\n".join(lines)
 
 
 def _check(faults: Faults) -> None:

@@ -172,7 +172,7 @@ class Exchange(Section):
     dead_man_switch: Duration | None = None
     """Have the exchange cancel every order of the account, also those of others, when nothing is heard of the bot for
     this long, written like `60s`; here in nanoseconds. Default None: off."""
-    api_key: Text | None = None
+    api_key: SecretText | None = None
     """The key of the account, best written `${VAR}`; default None: the simulator's own account."""
     api_secret: SecretText | None = None
     """The secret that belongs to the key, best written `${VAR}` or `${file:PATH}`."""

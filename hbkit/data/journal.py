@@ -11,12 +11,14 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from hbkit.background import Background
+from hbkit.background import Background, Lock
 from hbkit.errors import StateError
+from hbkit.log import get_logger
 
 SCHEMA: Final = 1
 _TABLES: Final = {
@@ -46,6 +48,11 @@ class Journal:
         self._background = background
         self._buffered = buffered
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
+        self._late: list[tuple[str, tuple[Any, ...]]] = []
+        self._lock = Lock()
+        self._log = get_logger("journal")
+        self.fault = ""
+        """Why the file cannot be written at the moment, empty while it can."""
         self._digest = hashlib.sha256()
         self._seq = 0
         self._db = _open(path, _SYNCHRONOUS[durability])
@@ -57,7 +64,11 @@ class Journal:
         return self._digest.hexdigest()
 
     def intent(self, *row: Any) -> None:
-        """What is about to be asked of an exchange; committed before this returns (unless buffered)."""
+        """What is about to be asked of an exchange; committed before this returns (unless buffered).
+
+        Raises StateError when it cannot be written: what is not written down must not be sent. Other rows are kept and
+        written as soon as that is possible again.
+        """
         self._write("intents", row, at_once=True)
 
     def order(self, *row: Any) -> None:
@@ -74,13 +85,16 @@ class Journal:
 
     def keep(self, strategy: str, key: str, value: Any) -> None:
         """Keep one entry of a strategy's state; None takes it away."""
-        if value is None:
-            self._db.execute("DELETE FROM state WHERE strategy = ? AND key = ?", (strategy, key))
+        # One statement: the worker may commit between two, and a crash there would lose the entry.
+        statement, values = (
+            ("DELETE FROM state WHERE strategy = ? AND key = ?", (strategy, key))
+            if value is None
+            else ("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (strategy, key, json.dumps(value)))
+        )
+        if self._buffered:
+            self._db.execute(statement, values)
         else:
-            # One statement: the worker may commit between two, and a crash there would lose the entry.
-            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (strategy, key, json.dumps(value)))
-        if not self._buffered:
-            self._db.commit()
+            self._store(statement, values)
 
     def kept(self, strategy: str) -> dict[str, Any]:
         """Everything kept for a strategy."""
@@ -124,16 +138,23 @@ class Journal:
     def close(self, stopped: str, stop_reason: str) -> None:
         """Write what is left and the end of the run; the file is complete afterwards."""
         self._background.flush()
-        for table, rows in self._rows.items():
-            if rows:
-                marks = ", ".join("?" * len(rows[0]))
-                self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
-        self._db.execute(
-            "UPDATE runs SET stopped = ?, stop_reason = ?, journal_hash = ? WHERE run_id = ?",
-            (stopped, stop_reason, self.hash, self.run_id),
-        )
-        self._db.commit()
-        self._db.close()
+        try:
+            for statement, row in self._late:
+                self._db.execute(statement, row)
+            for table, rows in self._rows.items():
+                if rows:
+                    marks = ", ".join("?" * len(rows[0]))
+                    self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            self._db.execute(
+                "UPDATE runs SET stopped = ?, stop_reason = ?, journal_hash = ? WHERE run_id = ?",
+                (stopped, stop_reason, self.hash, self.run_id),
+            )
+            self._db.commit()
+        except sqlite3.Error as error:
+            # The run's result is still to be told; what is missing in the file is said.
+            self._fail(error)
+        finally:
+            self._db.close()
 
     def _write(self, table: str, row: tuple[Any, ...], *, at_once: bool = False) -> None:
         self._seq += 1
@@ -144,14 +165,39 @@ class Journal:
             return
         marks = ", ".join("?" * len(full))
         statement = f"INSERT INTO {table} VALUES ({marks})"
-        if at_once:
-            self._insert(statement, full)
-        else:
-            self._background.run(lambda: self._insert(statement, full))
+        if not at_once:
+            self._background.run(partial(self._store_late, statement, full))
+        elif not self._store(statement, full, keep=False):
+            raise StateError(f"cannot write state in {self.path.parent} ({self.fault}); nothing was sent")
 
-    def _insert(self, statement: str, row: tuple[Any, ...]) -> None:
-        self._db.execute(statement, row)
-        self._db.commit()
+    def _store_late(self, statement: str, row: tuple[Any, ...]) -> None:
+        self._store(statement, row)
+
+    def _store(self, statement: str, row: tuple[Any, ...], *, keep: bool = True) -> bool:
+        """Write a row and those that are late; False when that fails. `keep`: try again with the next row."""
+        with self._lock:
+            rows = [*self._late, (statement, row)]
+            try:
+                for late in rows:
+                    self._db.execute(*late)
+                self._db.commit()
+            except sqlite3.Error as error:
+                self._fail(error)
+                if keep:
+                    self._late.append((statement, row))
+                return False
+            self._late.clear()
+            if self.fault:
+                self.fault = ""
+                self._log.info("state can be written again", file=str(self.path), late_rows=len(rows) - 1)
+            return True
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        with suppress(sqlite3.Error):
+            self._db.rollback()
+        if not self.fault:
+            self._log.error("state cannot be written; no new order leaves until it can", cause=str(error))
+        self.fault = str(error)
 
     def _last_seq(self) -> int:
         tables = " UNION ALL ".join(f"SELECT MAX(seq) AS last FROM {table}" for table in _TABLES)

@@ -6,7 +6,7 @@ under an exchange of our own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 from itertools import count
@@ -18,9 +18,9 @@ from hbkit.errors import ConfigError, ExchangeError, HbkitError
 from hbkit.exchange import Address, Connection, Exchange, SimulatorOptions
 from hbkit.log import Secret, get_logger
 from hbkit.matching import Account, Engine
-from hbkit.model import PositionMode
+from hbkit.model import Instrument, PositionMode
 from hbkit.run.ground import Ground
-from hbkit.run.plan import ExchangePlan, Plan
+from hbkit.run.plan import ExchangePlan
 from hbkit.simulated import PaperExchange
 
 SIMULATOR_PATIENCE = 30.0
@@ -29,16 +29,28 @@ VENUE_PATIENCE = 3600.0
 
 
 class Connections:
-    """The exchanges of one run."""
+    """The exchanges of one run, or the one that somebody looks at by hand."""
 
     def __init__(
-        self, plan: Plan, ground: Ground, chance: Chance, clock: ShiftedClock, on_end: Callable[[HbkitError], None]
+        self,
+        plans: Mapping[str, ExchangePlan],
+        ground: Ground,
+        chance: Chance,
+        clock: ShiftedClock,
+        on_end: Callable[[HbkitError], None],
+        *,
+        seed: int,
+        markets: Sequence[Instrument] = (),
     ) -> None:
         """
         :param clock: the market's time.
         :param on_end: called when an exchange is lost for good.
+        :param seed: of a simulator that is started and has none of its own in the config.
+        :param markets: what is traded; paper keeps an engine for it.
         """
-        self._plan = plan
+        self._plans = plans
+        self._seed = seed
+        self._markets = markets
         self._ground = ground
         self._chance = chance
         self._clock = clock
@@ -49,7 +61,7 @@ class Connections:
         """The address of each exchange; simulators that have to be started end with `stack`."""
         found: dict[str, Address] = {}
         started: dict[str, Address] = {}
-        for name, one in self._plan.exchanges.items():
+        for name, one in self._plans.items():
             settings, spec = one.settings, one.spec
             if one.mode == "paper" and one.feed == "simulator" and spec.closed_on and settings.paper.feed is None:
                 self._log.info(f"{spec.title} has closed: the paper feed is its simulator's")
@@ -69,7 +81,7 @@ class Connections:
 
     def exchange(self, plan: ExchangePlan, address: Address, scheduler: Scheduler) -> Exchange:
         """The object that the run trades with."""
-        connector = self._connector(plan, address)
+        connector = self.connector(plan, address, silent=plan.mode == "paper")
         if plan.mode != "paper":
             return connector
         assert plan.model is not None
@@ -82,10 +94,9 @@ class Connections:
             mode=PositionMode(plan.settings.position_mode or PositionMode.ONE_WAY),
             leverage=plan.settings.margin.leverage,
         )
-        markets = [market for one in self._plan.strategies for market in one.markets if market.exchange == plan.name]
         return PaperExchange(
             connector,
-            markets,
+            [market for market in self._markets if market.exchange == plan.name],
             plan.model,
             account,
             engine,
@@ -94,12 +105,16 @@ class Connections:
             latency=plan.settings.latency,
         )
 
-    def _connector(self, plan: ExchangePlan, address: Address) -> Exchange:
+    def connector(self, plan: ExchangePlan, address: Address, *, silent: bool) -> Exchange:
+        """The object that speaks to the venue.
+
+        :param silent: it only listens: without a key nobody is asked for one.
+        """
         settings, spec = plan.settings, plan.spec
         key, secret = settings.api_key, settings.api_secret
         if plan.feed == "simulator" and key is None:
-            key, secret = spec.simulator_key[0], Secret(spec.simulator_key[1])
-        if (key is None or secret is None) and plan.mode != "paper":
+            key, secret = Secret(spec.simulator_key[0]), Secret(spec.simulator_key[1])
+        if (key is None or secret is None) and not silent:
             raise ConfigError(
                 f"exchanges.{plan.name} needs api_key and api_secret for mode {plan.mode}; write them as ${{VAR}}",
                 code="HB110",
@@ -115,7 +130,7 @@ class Connections:
                 },
                 rest_url=address.rest,
                 ws_url=address.websocket,
-                api_key=key or "",
+                api_key=key.reveal() if key is not None else "",
                 api_secret=secret or Secret(""),
                 clock=self._ground.clock,
                 market_clock=self._clock,
@@ -130,12 +145,11 @@ class Connections:
     def _options(self, word: str) -> SimulatorOptions:
         """What all blocks of a venue ask of the simulator that they share; the first that asks is heard."""
         blocks = [
-            one for one in self._plan.exchanges.values() if one.feed == "simulator" and one.spec.simulator == word
+            one for one in self._plans.values() if one.feed == "simulator" and one.spec.simulator == word
         ]
         asked = [one.settings.simulator for one in blocks]
-        seed = self._plan.config.settings.run.seed
         accounts = {
-            one.settings.api_key: one.settings.api_secret
+            one.settings.api_key.reveal(): one.settings.api_secret
             for one in blocks
             if one.settings.api_key is not None and one.settings.api_secret is not None
         }
@@ -143,7 +157,7 @@ class Connections:
             data=next((one.data for one in asked if one.data), ()),
             start=next((one.start for one in asked if one.start is not None), None),
             speed=float(asked[0].speed),
-            seed=next((one.seed for one in asked if one.seed is not None), seed),
+            seed=next((one.seed for one in asked if one.seed is not None), self._seed),
             latency=next((one.settings.latency for one in blocks if one.mode == "simulator"), 0),
             accounts=tuple(accounts.items()),
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import count
@@ -24,11 +25,13 @@ from hbkit.data.lock import StateLock
 from hbkit.errors import ExchangeError, HbkitError
 from hbkit.exchange import Address, Exchange
 from hbkit.log import get_logger
-from hbkit.report.result import FillRow, ProvenanceRow, RunResult
+from hbkit.report.result import ProvenanceRow, RunResult
 from hbkit.run.connections import Connections
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.ground import Ground
+from hbkit.run.market_clock import read_clock
+from hbkit.run.news import News
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
 from hbkit.runtime.existing import look, meet, restore
@@ -36,13 +39,12 @@ from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
 from hbkit.runtime.looped import LoopScheduler
 from hbkit.runtime.money import Money
-from hbkit.runtime.reconcile import Reconciler
-from hbkit.runtime.record import Recorder
+from hbkit.runtime.reconcile import OVERLAP, Reconciler
 from hbkit.runtime.router import Router
 
+ACCOUNT = "account"
 BOT = "bot"
 NUMBERS = "strategy numbers"
-CLOCK_ROUTE = "/control/clock"
 _FOLLOW_SECONDS = 1.0
 
 
@@ -60,12 +62,17 @@ class LiveRun:
         self._plan = plan
         self._ground = ground
         self._chance = Chance(settings.run.seed)
-        self._recorder = Recorder()
+        self.news = News()
+        """What happened, for those who watch."""
+        self.speed = 1.0
+        """Market seconds per second."""
+        self._stage = ""
+        self._router: Router | None = None
+        self._trading_since: float | None = None
         self._log = get_logger("hbkit")
         self._fault: HbkitError | None = None
         self._session: LiveSession | None = None
         self._scheduler = LoopScheduler(self.clock)
-        self._on_sample: Callable[[], None] | None = None
         # User code first: what it raises must leave nothing behind.
         self._strategies = made(plan)
         self.folder = new_run_folder(Path(settings.run.dir), settings.run.name, ground.clock)
@@ -73,14 +80,12 @@ class LiveRun:
     # -- what a view reads
 
     @property
-    def fill_rows(self) -> list[FillRow]:
-        """Executions so far, oldest first."""
-        return self._recorder.fills
-
-    @property
-    def order_rows(self) -> Any:
-        """Orders so far, in the order of their first news."""
-        return self._recorder.orders
+    def stage(self) -> str:
+        """What the run is at, in words, while it is not trading; empty while it is."""
+        session = self._session
+        if session is None or self._trading_since is None:
+            return self._stage
+        return f"stopping: {session.ending.reason}" if session.ending.reason else ""
 
     @property
     def money(self) -> Money | None:
@@ -92,9 +97,23 @@ class LiveRun:
         """By how much the loop was late when it was looked at last."""
         return self._session.lag_ns if self._session is not None else 0
 
-    def on_sample(self, call: Callable[[], None]) -> None:
-        """Call about once a second; a view draws itself there."""
-        self._on_sample = call
+    @property
+    def unseen(self) -> dict[str, bool]:
+        """Exchanges at which nothing new is begun, and whether they can be reached: then books are being compared."""
+        blind = self._router.blind if self._router is not None and self._trading_since is not None else ()
+        return {name: self.exchanges[name].is_up for name in blind}
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been trading."""
+        since = self._trading_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until it ends by itself; None when it does not."""
+        duration = self._plan.config.settings.run.duration
+        return None if duration is None else max(0.0, duration / SECOND - self.seconds)
 
     # -- running
 
@@ -105,9 +124,27 @@ class LiveRun:
 
     async def play(self) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
+        try:
+            return await self._play()
+        finally:
+            if self.money is None:
+                # Nothing was traded: what stopped it is told, and a folder without a result would only be in the way.
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _play(self) -> RunResult:
         async with AsyncExitStack() as stack:
-            connections = Connections(self._plan, self._ground, self._chance, self.clock, self._on_end)
+            connections = Connections(
+                self._plan.exchanges,
+                self._ground,
+                self._chance,
+                self.clock,
+                self._on_end,
+                seed=self._plan.config.settings.run.seed,
+                markets=[market for one in self._plan.strategies for market in one.markets],
+            )
+            self._stage = self._first_stage()
             addresses = await connections.open(stack)
+            self._stage = f"connecting to {', '.join(addresses)}"
             await self._take_clock(addresses, stack)
             path = stack.enter_context(self._state_file())
             background = self._ground.background()
@@ -124,7 +161,8 @@ class LiveRun:
 
     async def _run(self, journal: Journal) -> RunResult:
         plan, settings = self._plan, self._plan.config.settings
-        router = Router(self.exchanges, journal, self._recorder, partial(plan.plugins.tell, "position_mode_changed"))
+        hook = partial(plan.plugins.tell, "position_mode_changed")
+        router = self._router = Router(self.exchanges, journal, self.news, hook)
         desks = Desks(
             plan,
             self._strategies,
@@ -139,24 +177,21 @@ class LiveRun:
             on_failed=self._on_failed,
         )
         self.hosts = desks.hosts
-        # Whatever the account did before this moment is either in the books already or was none of ours.
         known = restore(journal, router, self.exchanges)
+        since = {name: max(known, _first_seen(journal, name).get("since", 0)) for name in self.exchanges}
         session = self._session = LiveSession(
             self.exchanges,
             self.hosts,
             router,
-            self._recorder,
+            self.news,
             clock=self.clock,
-            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal, had_past=bool(known)),
+            prepare=lambda reconcilers: self._prepare(reconcilers, router, journal),
             subscribe=desks.subscribe,
-            since=known or self.clock.now(),
+            since={name: ts or self.clock.now() for name, ts in since.items()},
             duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
         )
-        session.on_sample = self._on_sample
         started = iso(self.clock.now())
-        journal.begin(self.name, self.mode, settings.run.seed, started)
-        plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
         try:
             await session.run()
         except ExchangeError as error:
@@ -166,6 +201,7 @@ class LiveRun:
             self._fault = error
             session.ending.set(error.message, error.exit_code)
         result = self._result(session, router, journal, started)
+        self._log.info("ended", reason=result.stop_reason, exit=result.exit_code)
         write(plan, self.folder, result)
         plan.plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
         return result
@@ -181,12 +217,20 @@ class LiveRun:
             self._log.error(error.message)
         self.stop(error.message, error.exit_code)
 
+    def _first_stage(self) -> str:
+        own = [
+            one.name
+            for one in self._plan.exchanges.values()
+            if one.feed == "simulator" and one.settings.simulator.url is None
+        ]
+        return f"starting the simulator of {', '.join(own)}" if own else "connecting"
+
     # -- before trading
 
-    async def _prepare(
-        self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal, *, had_past: bool
-    ) -> None:
+    async def _prepare(self, reconcilers: Mapping[str, Reconciler], router: Router, journal: Journal) -> None:
         """Books and accounts agree, or the run is refused."""
+        router.begun = False
+        self._stage = "comparing the books with the account"
         for name, exchange in self.exchanges.items():
             wanted = self._plan.exchanges[name].settings.position_mode
             if wanted is not None and wanted != exchange.position_mode:
@@ -195,8 +239,7 @@ class LiveRun:
                     "position_mode, or switch the account",
                     code="HB420",
                 )
-            if had_past:
-                await reconcilers[name].catch_up()
+            await self._take_up(exchange, reconcilers[name], router, journal)
             found = await look(exchange, router)
             if found:
                 policy = self._plan.config.settings.state.on_existing
@@ -206,37 +249,46 @@ class LiveRun:
             ledger.begin()
         for host in self.hosts:
             host.trader.fills = 0
+        router.begun = True
+        # Only now is there a run to speak of: a start that is refused leaves no row.
+        journal.begin(self.name, self.mode, self._plan.config.settings.run.seed, iso(self.clock.now()))
+        self._plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
+        self._trading_since = asyncio.get_running_loop().time()
+        self._log.info("trading", run=self.folder.name, mode=self.mode, markets=_markets(self._plan))
+
+    async def _take_up(self, exchange: Exchange, reconciler: Reconciler, router: Router, journal: Journal) -> None:
+        """Go on where the books end. On an account that the bot sees for the first time they begin with what it holds:
+        executions of the minute before are in that already, and are remembered so that none of them is booked again.
+        """
+        seen = _first_seen(journal, exchange.name)
+        if not seen:
+            now = self.clock.now()
+            before = await exchange.executions_since(now - OVERLAP)
+            seen = {"since": now, "before": [[one.instrument.symbol, one.id] for one in before]}
+            journal.keep("", f"{ACCOUNT} {exchange.name}", seen)
+            router.skip((one.instrument, one.id) for one in before)
+            return
+        known = exchange.instruments()
+        router.skip((known[symbol], id_) for symbol, id_ in seen["before"] if symbol in known)
+        await reconciler.catch_up()
 
     async def _take_clock(self, addresses: Mapping[str, Address], stack: AsyncExitStack) -> None:
         """Follow the clock of a simulator, which may run faster, begin elsewhere, and be pushed forward by hand."""
         one = next((one for one in self._plan.exchanges.values() if one.feed == "simulator"), None)
         if one is None:
             return
-        url = addresses[one.name].rest.removesuffix(one.spec.simulator_routes[0]) + CLOCK_ROUTE
+        base = addresses[one.name].rest.removesuffix(one.spec.simulator_routes[0])
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=self._ground.connector()))
-        await self._read_clock(http, url)
+        self.speed = await read_clock(http, base, self.clock)
         if one.settings.simulator.url is not None:
-            following = asyncio.get_running_loop().create_task(self._follow_clock(http, url), name="market clock")
+            following = asyncio.get_running_loop().create_task(self._follow_clock(http, base), name="market clock")
             stack.push_async_callback(_cancelled, following)
 
-    async def _read_clock(self, http: aiohttp.ClientSession, url: str) -> None:
-        try:
-            async with http.get(url) as answer:
-                told = await answer.json()
-            self.clock.set(int(told["now"]), float(told["speed"]))
-        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-            base = url.removesuffix(CLOCK_ROUTE)
-            raise ExchangeError(
-                f"no simulator at {base} ({type(error).__name__}); start one (`hbkit simulator`), or leave "
-                "simulator: {url} out and hbkit starts its own",
-                code="HB432",
-            ) from None
-
-    async def _follow_clock(self, http: aiohttp.ClientSession, url: str) -> None:
+    async def _follow_clock(self, http: aiohttp.ClientSession, base: str) -> None:
         while True:
             await asyncio.sleep(_FOLLOW_SECONDS)
             try:
-                await self._read_clock(http, url)
+                self.speed = await read_clock(http, base, self.clock)
             except ExchangeError as error:
                 self._log.debug(error.message)  # the connector says that it is gone, and what comes of it
             else:
@@ -298,7 +350,17 @@ class LiveRun:
             ],
         )
         money = session.money_rows or session.money.rows(open_profit_of_exchange=True)
-        return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self._recorder)
+        return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self.news)
+
+
+def _markets(plan: Plan) -> str:
+    return ", ".join(dict.fromkeys(market.symbol for one in plan.strategies for market in one.markets))
+
+
+def _first_seen(journal: Journal, exchange: str) -> dict[str, Any]:
+    """When the bot saw this account first, and which executions were there before; empty if it never has."""
+    found = journal.kept("").get(f"{ACCOUNT} {exchange}")
+    return found if isinstance(found, dict) else {}
 
 
 def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:

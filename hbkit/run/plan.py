@@ -203,6 +203,7 @@ class _Planner:
             message = "isolated margin cannot be simulated yet; write cross, or leave margin.mode out"
             self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
+        self._check_account_keys(plan)
         try:
             if mode == "replay" and not isinstance(plan.data, dict):
                 plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
@@ -218,6 +219,24 @@ class _Planner:
             self._adopt(error, "exchanges", name, "balances")
             return
         self._exchanges[name] = plan
+
+    def _check_account_keys(self, plan: ExchangePlan) -> None:
+        """What cannot be set on an account of somebody else, and secrets that stand where others read them."""
+        block, at = plan.settings, ("exchanges", plan.name)
+        if plan.mode not in ("replay", "paper"):
+            if block.balances:
+                message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
+                self._fault("HB112", message, *at, "balances")
+            if block.margin.leverage is not None:
+                message = f"leverage is not set on the account in mode {plan.mode} yet; leave margin.leverage out"
+                self._fault("HB413", message, *at, "margin", "leverage")
+        if (block.api_key is None) != (block.api_secret is None):
+            self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
+        if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
+            self._fault("HB113", f"simulator.url is not used in mode {plan.mode}", *at, "simulator", severity="warning")
+        if block.api_secret is not None and self._config.is_in_clear(*at, "api_secret"):
+            message = "api_secret is in the file in clear; write api_secret: ${NAME} and set it in the environment"
+            self._fault("HB111", message, *at, "api_secret", severity="warning")
 
     # -- strategies
 

@@ -7,8 +7,9 @@ whether its clock is the wall's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from hbkit.clock import SECOND, Clock
 from hbkit.errors import ExchangeError
@@ -44,7 +45,7 @@ class LiveSession:
         clock: Clock,
         prepare: Callable[[Mapping[str, Reconciler]], Awaitable[None]],
         subscribe: Callable[[], None],
-        since: int,
+        since: Mapping[str, int],
         sample_seconds: float = 1.0,
         duration: float | None = None,
         max_drawdown: Decimal | None = None,
@@ -52,7 +53,7 @@ class LiveSession:
         """
         :param prepare: brings the books into line with the accounts, once the exchanges are open.
         :param subscribe: asks the exchanges for the market data of all strategies.
-        :param since: executions before this are history, ns.
+        :param since: up to when each exchange's executions are in the books, ns.
         :param duration: seconds of the loop after which the run ends; None for no end.
         """
         self.ending = Ending()
@@ -78,7 +79,7 @@ class LiveSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = get_logger("hbkit")
         self._reconcilers = {
-            name: Reconciler(exchange, router, lambda name=name: self._open_ids(name), since)  # type: ignore[misc]
+            name: Reconciler(exchange, router, lambda name=name: self._open_ids(name), since[name])  # type: ignore[misc]
             for name, exchange in exchanges.items()
         }
 
@@ -179,11 +180,8 @@ class LiveSession:
             if ticket.request.instrument.exchange == exchange and ticket.pending != "submit"
         ]
 
-    def _spawn(self, work: Awaitable[None], name: str) -> None:
-        async def until_done() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(until_done(), name=name)
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

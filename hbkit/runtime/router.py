@@ -5,7 +5,7 @@ Who hears what is settled before the first event; after that an event costs a ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from hbkit.data.journal import Journal
@@ -95,6 +95,8 @@ class Router:
     ) -> None:
         self.ledgers = {name: Ledger() for name in exchanges}
         """The books of each account, kept from every execution on it."""
+        self.begun = True
+        """False until the strategies begin: what is booked before is of an earlier run, written down and not told."""
         self.blind: set[str] = set()
         """Exchanges that cannot be seen at the moment, or whose books are being compared: no new exposure there."""
         self.on_money: Callable[[], None] | None = None
@@ -204,6 +206,8 @@ class Router:
             news, _ = applied
         realized = self.ledgers[execution.instrument.exchange].apply(execution)
         self._write(host, execution)
+        if not self.begun:
+            return
         self._record.execution(host, execution, realized)
         if host is not None and execution.kind is not ExecutionKind.FUNDING:
             self._tell_fill(host, execution, news)
@@ -256,6 +260,11 @@ class Router:
     def refused(self, host: Host, order: Order, ts: int) -> None:
         """An order that hbkit itself held back."""
         self._news(ts, host, order)
+
+    def skip(self, executions: Iterable[tuple[Instrument, str]]) -> None:
+        """Executions that are in the books by another way: never to be booked."""
+        for key in executions:
+            self._seen.is_new(key)
 
     def restore(self, execution: Execution, strategy: str) -> None:
         """Book an execution of an earlier run: positions as they were left, nothing told and nothing written."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
 from hbkit.clock import Clock
 from hbkit.data.journal import Journal
-from hbkit.errors import StrategyError
+from hbkit.errors import StateError, StrategyError
 from hbkit.exchange import Capabilities, Exchange
 from hbkit.model import (
     Execution,
@@ -121,19 +122,17 @@ class Trader:
             ticks = new_ticks
         reason = self._amend_refusal(ticket, units) or ("" if ticks is None or ticks > 0 else _no_price(price))
         if reason:
-            self.refused += 1
-            ticket.reason = reason
-            self._write_order(ticket, "amend")
-            self._tell_refusal(ticket.value())
-            return
-        self._amend(ticket, ticks, units)
+            self._refuse_amend(ticket, reason)
+        else:
+            self._amend(ticket, ticks, units)
 
     def cancel(self, order_id: str) -> None:
         """Take an order away; harmless when it has ended or a cancel is on its way."""
         ticket = self.tracker.open.get(order_id)
         if ticket is None or ticket.pending == "cancel":
             return
-        self._intent(ticket, "cancel", ticket.ticks, ticket.units)
+        with suppress(StateError):  # told by the journal; what takes exposure away goes out all the same
+            self._intent(ticket, "cancel", ticket.ticks, ticket.units)
         ticket.asked("cancel", ticket.ticks, ticket.units)
         ticket.goal = None
         self._exchange(ticket.request.instrument).cancel(order_id)
@@ -336,14 +335,13 @@ class Trader:
         )
         ticket = Ticket(request, wish.tag, wish.group)
         reason = self._refusal(request, *(asked or (instrument.qty(units), None)))
-        if reason:
+        if reason or (reason := self._send(ticket)):
             self.tracker.refuse(ticket, reason)
             self.refused += 1
             order = ticket.value()
             self._write_order(ticket, "submit")
             self._tell_refusal(order)
             return order
-        self._send(ticket)
         return ticket.value()
 
     def _refusal(self, request: OrderRequest, qty: Number, price: Number | None) -> str:
@@ -531,12 +529,17 @@ class Trader:
         if not self._risk.room_refusal(instrument, side, units, exposure, self._clock.now()):
             self._place(instrument, side, leg, units, ticks, Wish(post_only=post_only, group="quote"))
 
-    def _send(self, ticket: Ticket) -> None:
-        self._intent(ticket, "submit", ticket.ticks, ticket.units)
+    def _send(self, ticket: Ticket) -> str:
+        """Write the intent down, then send; why not, when it cannot be written."""
+        try:
+            self._intent(ticket, "submit", ticket.ticks, ticket.units)
+        except StateError as error:
+            return error.message
         self.tracker.add(ticket)
         self._risk.sent(self._clock.now())
         self.sent += 1
         self._exchange(ticket.request.instrument).submit(ticket.request)
+        return ""
 
     def _amend_refusal(self, ticket: Ticket, units: int) -> str:
         """Why an order may not have `units` in all; a price may always change, and a quantity shrink."""
@@ -553,13 +556,23 @@ class Trader:
         exposure = self._exposure(instrument, request.position_side, request.side)
         return self._risk.growth_refusal(instrument, request.side, growth, exposure)
 
+    def _refuse_amend(self, ticket: Ticket, reason: str) -> None:
+        self.refused += 1
+        ticket.reason = reason
+        self._write_order(ticket, "amend")
+        self._tell_refusal(ticket.value())
+
     def _amend(self, ticket: Ticket, ticks: int | None, units: int) -> None:
         if (ticks, units) == ticket.wanted:
             return
         instrument = ticket.request.instrument
         if not self._capable(instrument).amend:
             raise StrategyError(f"{instrument.exchange} cannot amend orders; cancel and place anew", code="HB414")
-        self._intent(ticket, "amend", ticks, units)
+        try:
+            self._intent(ticket, "amend", ticks, units)
+        except StateError as error:
+            self._refuse_amend(ticket, error.message)
+            return
         ticket.asked("amend", ticks, units)
         self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
 

@@ -83,8 +83,8 @@ FAULTS = {
         'error[HB103] c.yaml:4:22 risk.max_position must be a number > 0, got text "ten"',
     ),
     "mode_not_built": (
-        CONFIG.replace("mode: replay", "mode: live"),
-        'error[HB205] c.yaml:2:28 bitmex_perpetual has no mode "live"; it has replay',
+        CONFIG.replace("mode: replay", "plugin: bitmex_testnet, mode: live"),
+        'error[HB205] c.yaml:2:52 bitmex_testnet has no mode "live"; it has testnet',
     ),
     "currency": (
         CONFIG.replace("mode: replay", "mode: replay, balances: {XBTC: 1}"),
@@ -110,7 +110,7 @@ FAULTS = {
     ),
     "interval": (
         CONFIG.replace("[XBTUSD]", "[XBTUSD], candles: [90s]"),
-        "error[HB506] c.yaml:3:57 one needs 90s candles of XBTUSD, the data has 1m; write candles: [1m] or a "
+        "error[HB506] c.yaml:3:57 one needs 90s candles of XBTUSD, there are 1m; write candles: [1m] or a "
         "multiple of it",
     ),
     "no_strategy": (

@@ -215,8 +215,8 @@ def test_empty_override_takes_a_value_back() -> None:
         ("exchanges.bitmex_perptual.mode=paper", "HB107", "--set exchanges.bitmex_perptual.mode=paper",
          'no exchange "bitmex_perptual" in this config; did you mean "bitmex_perpetual"?'),
         ("exchanges.other={mode: paper}", "HB107", "--set exchanges.other={mode: paper}", 'no exchange "other"'),
-        ("exchanges.bitmex_perpetual.api_key=hunter2", "HB101", "--set exchanges.bitmex_perpetual.api_key=***",
-         'unknown key "api_key"'),
+        ("exchanges.bitmex_perpetual.secret_key=hunter2", "HB101", "--set exchanges.bitmex_perpetual.secret_key=***",
+         'unknown key "secret_key"'),
         ("password=[hunter2", "HB100", "--set password=***", "cannot be read"),
         ("hunter2", "HB001", "--set", "--set takes path=value, such as risk.max_position=500"),
         ("=5", "HB001", "--set", "--set takes path=value"),
@@ -383,3 +383,21 @@ def test_configs_load_without_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_copy_of_a_config_has_no_secret_in_it(folder: Path) -> None:
+    (folder / "demo.yaml").write_text(
+        "exchanges:\n  bitmex_perpetual: {api_key: planted-key, api_secret: 'planted secret'}\nstrategies: []\n"
+    )
+    config = load()
+    assert "planted" not in config.text
+    assert config.text.splitlines()[1] == "  bitmex_perpetual: {api_key: ***, api_secret: '***'}"
+    assert config.is_in_clear("exchanges", "bitmex_perpetual", "api_secret")
+    assert "planted" not in repr(config.settings)
+
+
+def test_a_secret_from_outside_is_not_in_clear(folder: Path) -> None:
+    (folder / "demo.yaml").write_text("exchanges: {bitmex_perpetual: {api_secret: '${SECRET}'}}\n")
+    config = load(SECRET="planted-secret")
+    assert not config.is_in_clear("exchanges", "bitmex_perpetual", "api_secret")
+    assert config.settings.exchanges["bitmex_perpetual"].api_secret.reveal() == "planted-secret"

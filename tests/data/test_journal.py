@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +202,57 @@ def test_reading_what_is_no_state_file_is_told(tmp_path: Path) -> None:
             last_run_id(path)
         with pytest.raises(StateError, match="is no state file of hbkit"):
             read_rows(path, "orders", "run-1")
+
+
+def full(journal: Journal) -> None:
+    """Let SQLite find the disk full, as it does when there is no room for another page."""
+    with suppress_full():
+        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+        journal._db.execute(f"PRAGMA max_page_count = {pages}")
+        for number in range(100):
+            journal._db.execute("INSERT INTO state VALUES ('filler', ?, ?)", (str(number), "x" * 500))
+            journal._db.commit()
+    journal._db.rollback()
+
+
+@contextmanager
+def suppress_full() -> Iterator[None]:
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        yield
+
+
+def test_on_a_full_disk_no_intent_counts_as_written_and_other_rows_are_late(journal: Journal) -> None:
+    full(journal)
+    with pytest.raises(StateError, match=r"cannot write state .*full.* nothing was sent"):
+        journal.intent(*INTENT[:-1], "x" * 5000)
+    journal.order(*ORDER[:-1], "x" * 5000)
+    assert "full" in journal.fault
+    assert list(read_rows(journal.path, "orders", "run-1")) == []
+    journal._db.execute("PRAGMA max_page_count = 1000000")
+    journal.execution(*EXECUTION)
+    assert journal.fault == ""
+    assert [len(table) for table in rows(journal.path, "run-1").values()] == [0, 1, 1, 0]
+
+
+def test_a_run_ends_in_order_on_a_full_disk(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "bot.db", "run-1", InlineBackground())
+    full(journal)
+    journal.order(*ORDER[:-1], "x" * 5000)
+    journal.close("2020", "end")
+    assert "full" in journal.fault
+
+
+def test_ids_go_on_from_the_last_one_that_left(journal: Journal) -> None:
+    assert journal.last_number("b-1-") == 0
+    for number in (1, 2, 10):
+        journal.intent(*INTENT[:3], f"b-1-{number}", *INTENT[4:])
+    journal.intent(*INTENT[:3], "b-2-77", *INTENT[4:])
+    assert journal.last_number("b-1-") == 10
+
+
+def test_what_was_asked_for_is_found_by_its_id(journal: Journal) -> None:
+    fill(journal)
+    found = journal.submits(["b-1-1", "unknown"])
+    assert list(found) == ["b-1-1"]
+    assert (found["b-1-1"]["strategy"], found["b-1-1"]["price"]) == ("bot", "99.5")
+    assert journal.executions() == [EXECUTION]

@@ -268,7 +268,7 @@ def test_a_target_beyond_zero_takes_two_orders_of_which_none_crosses(room: Any) 
     room.wait()
     closing, opening = room.bot.target_position(-30)
     assert [(one.side, one.qty) for one in (closing, opening)] == [(Side.SELL, 50), (Side.SELL, 30)]
-    assert [row[-2] for row in room.intents()[1:]] == ["reduce_only", ""]
+    assert [row[-2] for row in room.intents()[1:]] == ["reduce_only,target", "target"]
     room.wait()
     assert room.held == -30
 
@@ -278,7 +278,7 @@ def test_a_smaller_target_only_reduces(room: Any) -> None:
     room.wait()
     (order,) = room.bot.target_position(-20)
     assert (order.side, order.qty) == (Side.BUY, 30)
-    assert room.intents()[-1][-2] == "reduce_only"
+    assert room.intents()[-1][-2] == "reduce_only,target"
     room.wait()
     assert room.held == -20
 
@@ -637,3 +637,54 @@ def test_an_order_can_be_placed_from_inside_on_order(room: Any) -> None:
     room.bot.buy(5, 90)
     room.wait()
     assert room.resting() == [("buy", 90, 10)]
+
+
+# -- the state file, and exchanges out of sight
+
+
+def lock_state(room: Any) -> None:
+    """Let every write fail, as it does on a disk that has become read-only."""
+    room.journal._db.execute("PRAGMA query_only = 1")
+
+
+def test_what_cannot_be_written_down_is_not_sent_and_what_reduces_still_goes_out(room: Any) -> None:
+    standing = room.bot.buy(10, 90)
+    room.wait()
+    lock_state(room)
+    refused = room.bot.buy(10, 91)
+    room.bot.amend(standing.id, qty=20)
+    room.wait()
+    assert refused.status is OrderStatus.REJECTED
+    assert "cannot write state" in refused.reason
+    assert room.resting() == [("buy", 90, 10)]
+    room.bot.cancel(standing.id)
+    room.wait()
+    assert room.resting() == []
+    room.journal._db.execute("PRAGMA query_only = 0")
+    assert room.bot.buy(10, 92).status is OrderStatus.PENDING
+
+
+def test_nothing_opens_at_an_exchange_that_cannot_be_seen(room: Any) -> None:
+    room.bot.buy(10, 90)
+    room.wait()
+    room.trader._blind = {"venue"}
+    refused = room.bot.buy(10, 91)
+    room.bot.quote(bids=[(89, 10)], asks=[(110, 10)])
+    assert "out of reach" in refused.reason
+    assert room.bot.sell(10, 110, reduce_only=True).status is OrderStatus.PENDING
+    room.wait()
+    assert ("buy", 91, 10) not in room.resting()
+    assert not [one for one in room.resting() if one[1] == 89]
+    room.bot.cancel_all()
+    room.wait()
+    assert room.resting() == []
+
+
+def test_an_order_of_an_earlier_run_is_led_on_by_the_call_that_it_belongs_to(room: Any) -> None:
+    room.bot.quote(bids=[(90, 10)], asks=[])
+    room.wait()
+    flags = room.intents()[0][-2]
+    assert flags == "post_only,quote"
+    room.bot.quote(bids=[(91, 10)], asks=[])
+    room.wait()
+    assert room.kinds() == ["submit", "amend"]

@@ -234,6 +234,11 @@ class BitmexExchange(Exchange):
             if wallet is not None:
                 self._wallets[wallet.currency.code] = wallet
 
+    async def listed(self) -> list[str]:
+        """What takes orders now; indices are rows of the same table, their symbols begin with a dot."""
+        rows = await self._rest.get("/instrument/active", list[InstrumentRow])
+        return [symbol for row in rows if (symbol := known(row.symbol)) and not symbol.startswith(".")]
+
     async def open_orders(self) -> list[OrderReport]:
         """Every open order of the account, page by page."""
         rows = await self._rest.pages("/order", OrderRow, _PAGE, filter='{"open":true}', reverse="true")

@@ -30,12 +30,14 @@ def test_the_six_names_are_offered_and_registered_as_entry_points():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_spec_claims_replay_only_and_says_that_the_venue_closed(name):
+def test_a_spec_has_the_modes_of_its_name_and_says_that_the_venue_closed(name):
     spec = plugin.hbkit_exchanges()[name]
     assert spec.name == name
-    assert spec.modes == ("replay",)
+    modes = {"testnet": ("testnet",), "trade": ("paper",)}
+    assert spec.modes == modes.get(name.split("_")[-1], ("simulator", "replay", "paper", "testnet", "live"))
     assert spec.closed_on == "2026-09-23"
-    assert spec.advice.count(".") == 1
+    assert "mode: simulator" in spec.advice
+    assert spec.advice.endswith(".")
     assert spec.starting_balances == {"XBT": "1", "USDT": "10000", "ETH": "10"}
     assert spec.facts["type"] == "centralized"
 
