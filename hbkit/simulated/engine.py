@@ -116,7 +116,7 @@ class EngineExchange(Exchange):
         def arrive() -> None:
             act(self._clock.now())
             self._note_own_trades(0)
-            self.settle()
+            self.settle(ours=True)
 
         self._scheduler.at(self._arrival(), arrive, Turn.REQUEST)
 
@@ -154,12 +154,15 @@ class EngineExchange(Exchange):
 
     # -- what is told
 
-    def settle(self) -> None:
-        """A step is over: tell what the engine did, then the book and the touch where they changed."""
+    def settle(self, *, ours: bool = False) -> None:
+        """A step is over: tell what the engine did, then the book and the touch where they changed.
+
+        :param ours: it was a request of ours that arrived, not the market that moved.
+        """
         if self._engine.out:
             self._drain()
         for instrument, shown in self._shown.items():
-            if shown.stirred:
+            if shown.stirred and (not ours or shown.may_echo(self._clock.now())):
                 shown.stirred = False
                 self._show(instrument, shown)
 
@@ -178,13 +181,17 @@ class EngineExchange(Exchange):
     def _want(self, instrument: Instrument, channel: Channel) -> None:
         """Somebody asked for the book or the touch: they are told once as they stand, then when they change."""
         market = self._markets.get(instrument)
-        if market is None or channel not in (Channel.BOOK, Channel.QUOTE):
+        if market is None or channel not in (Channel.BOOK, Channel.QUOTE) or not self._has_levels(instrument):
             return
         shown = self._shown.setdefault(instrument, Shown(market, self._book_depth))
         if channel is Channel.BOOK:
             shown.want_book()
         else:
             shown.want_quote()
+
+    def _has_levels(self, instrument: Instrument) -> bool:
+        """Whether the book is known; where only quotes are, they are told as they come."""
+        raise NotImplementedError
 
     def _drain(self) -> None:
         """Hand on what the engine did, in its order, then what the account is worth if money moved."""
@@ -216,7 +223,9 @@ class EngineExchange(Exchange):
             return
         for trade in public([event for event in events[first:] if isinstance(event, Execution)]):
             instrument = trade.instrument
-            self._markets[instrument].last = instrument.ticks(trade.price)
+            market = self._markets[instrument]
+            if market.last is not None:  # without a record of trades one of ours would be the last for ever
+                market.last = instrument.ticks(trade.price)
             self._own.add(trade)
             self._on_own_trade(trade)
             if self._listener is not None and (instrument, Channel.TRADE) in self._subscribed:

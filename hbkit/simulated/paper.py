@@ -55,7 +55,7 @@ class PaperExchange(EngineExchange):
         self._marks: dict[Instrument, Mark] = {}
         self._is_due = False
         self._book_depth = feed.capabilities.book_depth
-        self._has_levels = Channel.BOOK in feed.capabilities.channels
+        self._levels = Channel.BOOK in feed.capabilities.channels
         for instrument in markets:
             self._markets[instrument] = engine.add_market(instrument, model, has_book=True)
 
@@ -90,7 +90,7 @@ class PaperExchange(EngineExchange):
         self._listener = listener
         await self._feed.open(self)
         offered = self._feed.capabilities.channels
-        book = Channel.BOOK if self._has_levels else Channel.QUOTE
+        book = Channel.BOOK if self._levels else Channel.QUOTE
         for instrument in self._markets:
             for channel in (book, Channel.TRADE, Channel.MARK, Channel.FUNDING):
                 if channel in offered and not (instrument.is_spot and channel in (Channel.MARK, Channel.FUNDING)):
@@ -172,12 +172,14 @@ class PaperExchange(EngineExchange):
     def on_quote(self, quote: Quote) -> None:
         """The best prices, where the feed tells no levels; else the book says what they are, with our orders in it."""
         market = self._markets.get(quote.instrument)
-        if market is None or self._has_levels:
+        if market is None or self._levels:
             return
         self.settle()
         self._engine.at(self._clock.now())
         _follow_touch(market, quote)
         self._moved(quote.instrument)
+        if self._hears(quote.instrument, Channel.QUOTE) and self._listener is not None:
+            self._listener.on_quote(quote)
 
     def on_book(self, book: OrderBook) -> None:
         """Bring the engine's book to the feed's, level by level."""
@@ -255,6 +257,10 @@ class PaperExchange(EngineExchange):
 
     def on_position_mode(self, change: PositionModeChange) -> None:
         """Not ours."""
+
+    def _has_levels(self, instrument: Instrument) -> bool:
+        del instrument
+        return self._levels
 
     def _hears(self, instrument: Instrument, channel: Channel) -> bool:
         return (instrument, channel) in self._subscribed

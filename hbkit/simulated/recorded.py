@@ -24,6 +24,7 @@ from hbkit.model import (
     Funding,
     Instrument,
     Mark,
+    Quote,
     Side,
     Trade,
 )
@@ -196,10 +197,11 @@ class SimulatedExchange(EngineExchange):
 
     def _quotes(self, batch: Batch, instrument: Instrument) -> RowHandler | None:
         """The whole market where no levels were recorded; where they were, the touch is what the levels say."""
-        market, engine, shown = self._markets[instrument], self._engine, self._shown.get(instrument)
-        if Rows.LEVEL in self._info.kinds[batch.symbol]:
+        if self._has_levels(instrument):
             return None
-        bids, asks = (column.tolist() for column in batch.columns[:2])
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
+        tell = (instrument, Channel.QUOTE) in self._subscribed and listener is not None
+        bids, asks, bid_sizes, ask_sizes = (column.tolist() for column in batch.columns)
         bid_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ask_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
         bid_units = self._to_units(instrument, batch.columns[2])
@@ -215,9 +217,9 @@ class SimulatedExchange(EngineExchange):
             if len(engine.out) > before:
                 self._note_own_trades(before)
                 self._unsettled()
-            if shown is not None:
-                shown.stirred = True
-                self._unsettled()
+            if tell and listener is not None:
+                self._end_moment()
+                listener.on_quote(Quote(ts[row], instrument, bids[row], asks[row], bid_sizes[row], ask_sizes[row]))
 
         return play
 
@@ -394,6 +396,9 @@ class SimulatedExchange(EngineExchange):
     def _on_own_trade(self, trade: Trade) -> None:
         for builder in self._builders.get(trade.instrument, ()):
             builder.add(trade.ts, trade.price, trade.qty)
+
+    def _has_levels(self, instrument: Instrument) -> bool:
+        return Rows.LEVEL in self._info.kinds[instrument.symbol]
 
     def _candles_feed_engine(self, symbol: str) -> bool:
         """Candles stand in for the market only where nothing finer was recorded."""

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import math
 
+from hbkit.clock import SECOND
 from hbkit.matching import UNKNOWN_SIZE, Market
 from hbkit.model import Instrument, OrderBook, Quote, Side
 
 Level = tuple[Side, int]
+ECHOES = 120
+ECHO_EVERY = SECOND // 2
+"""What our own requests change is told at once this often, then twice a second, else with the market's next change.
+
+That is as often as a venue lets a trader act (BitMEX: 120 requests a minute). A strategy that answers each quote, its
+own among them, would otherwise call itself without end where nothing else limits it.
+"""
 _NOTHING: tuple[int | None, int] = (None, 0)
 
 
@@ -19,7 +27,7 @@ class Shown:
     """One market as it was told last; `stirred` says that it may have changed since."""
 
     __slots__ = (
-        "_ask", "_bid", "_depth", "_looked_at", "_market", "_touched", "_whole",
+        "_ask", "_bid", "_depth", "_echoes", "_looked_at", "_market", "_refilled", "_touched", "_whole",
         "book", "book_wanted", "quote_wanted", "stirred",
     )  # fmt: skip
 
@@ -37,6 +45,17 @@ class Shown:
         self._looked_at: dict[Level, None] = {}
         """Where we stood or had taken: looked at again, for it may be that we no longer do."""
         self._bid = self._ask = _NOTHING
+        self._echoes = ECHOES
+        self._refilled = 0
+
+    def may_echo(self, ts: int) -> bool:
+        """Whether a change that is ours alone is told at once, and counted as told."""
+        self._echoes = min(ECHOES, self._echoes + (ts - self._refilled) // ECHO_EVERY)
+        self._refilled = ts - (ts - self._refilled) % ECHO_EVERY
+        if not self._echoes:
+            return False
+        self._echoes -= 1
+        return True
 
     def want_book(self) -> None:
         """Keep the whole book from now on, and tell it as it stands."""
