@@ -174,7 +174,7 @@ class PaperExchange(EngineExchange):
         market = self._markets.get(quote.instrument)
         if market is None or self._levels:
             return
-        self.settle()
+        self._drain()  # what the prints of this moment did; how the book looks is told when it has moved as well
         self._engine.at(self._clock.now())
         _follow_touch(market, quote)
         self._moved(quote.instrument)
@@ -186,7 +186,7 @@ class PaperExchange(EngineExchange):
         market = self._markets.get(book.instrument)
         if market is None:
             return
-        self.settle()
+        self._drain()  # what the prints of this moment did; how the book looks is told when it has moved as well
         self._engine.at(self._clock.now())
         for side, ticks in _follow(market, book):
             if (shown := self._shown.get(book.instrument)) is not None:
