@@ -132,6 +132,8 @@ class SimulatedExchange(EngineExchange):
                 instrument = self._instruments.get(batch.symbol)
                 if instrument is not None and instrument in self._markets:
                     self._prime(batch.between(book if batch.kind is Rows.LEVEL else candles, start), instrument)
+        for shown in self._shown.values():
+            shown.touch_all()
 
     def _prime(self, batch: Batch, instrument: Instrument) -> None:
         if batch.kind is Rows.LEVEL:

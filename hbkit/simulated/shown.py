@@ -59,11 +59,17 @@ class Shown:
 
     def want_book(self) -> None:
         """Keep the whole book from now on, and tell it as it stands."""
-        self.book_wanted = self.stirred = True
+        self.book_wanted = True
         self.book.clear()
         self._whole.clear()
-        outside = self._market.book
-        self._touched.update(dict.fromkeys((side, ticks) for side in Side for ticks in outside.prices(side)))
+        self.touch_all()
+
+    def touch_all(self) -> None:
+        """The whole book may be another."""
+        for side in Side:
+            for ticks in self._market.book.prices(side):
+                self.touch(side, ticks)
+        self.stirred = True
 
     def want_quote(self) -> None:
         """Tell the touch from now on, also if it stays as it is."""

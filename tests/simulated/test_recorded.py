@@ -134,10 +134,10 @@ class Venue:
         self.exchange.submit(OrderRequest(order_id, market, side, leg, kind, units, ticks, **more))
         return order_id
 
-    def play(self) -> None:
+    def play(self, start: int = T0) -> None:
         """Every row, as a replay does it: moment by moment, and opens after everything else."""
         moment = -1
-        for window in Timeline([self.source], T0, T0 + HOUR).windows():
+        for window in Timeline([self.source], start, T0 + HOUR).windows():
             handlers = [self.exchange.handler(batch) for batch in window.batches]
             for ts, batch, row in zip(window.ts, window.batch, window.row, strict=True):
                 if ts != moment:
@@ -256,7 +256,28 @@ def test_what_we_took_is_gone_from_the_book_until_the_level_is_recorded_anew() -
     venue.at(1, lambda: venue.submit(Side.BUY, 2))
     venue.at(2, lambda: venue.submit(Side.BUY, 3))
     venue.play()
-    assert [(quote.ask, quote.ask_qty) for quote in venue.events("on_quote")] == [(100, 5), (100, 3), (101, 5), (100, 4)]
+    offers = [(quote.ask, quote.ask_qty) for quote in venue.events("on_quote")]
+    assert offers == [(100, 5), (100, 3), (101, 5), (100, 4)]
+
+
+@pytest.mark.parametrize("latency", [0, SECOND // 20])
+def test_who_answers_each_quote_with_a_quote_does_not_call_himself_for_ever(latency: int) -> None:
+    # Ten minutes in which nothing but our own order moves the touch: 120 answers at once, then two a second.
+    venue = Venue(rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 101, 9), (600, -1, 101, 8)), latency=latency)
+    venue.exchange.subscribe(ABC, Channel.QUOTE)
+
+    def on_quote(quote: Any) -> None:
+        if venue.account.orders:
+            venue.exchange.cancel(next(iter(venue.account.orders)))
+        else:
+            venue.submit(Side.BUY, 1, 99.5)
+
+    venue.react["on_quote"] = on_quote
+    venue.play()
+    told = [quote.ts for quote in venue.events("on_quote")]
+    assert len([ts for ts in told if ts <= T0 + 7 * SECOND]) > 120
+    assert len(told) <= 1 + 120 + 2 * 600 + 1
+    assert told[-1] == T0 + 600 * SECOND
 
 
 def test_only_as_many_levels_are_told_as_the_venue_tells() -> None:
@@ -289,6 +310,19 @@ def test_what_we_take_is_a_trade_for_everybody_and_counts_in_the_candle() -> Non
     # Recorded: flat at 99. Ours is its high, its last trade, and where the next one opens.
     assert (first.high, first.low, first.close, first.volume, first.trades) == (100, 99, 100, 12, 2)
     assert (second.open, second.close, second.trades) == (100, 100, 1)
+
+
+def test_a_minute_without_a_recorded_trade_shows_our_close_before_it() -> None:
+    venue = Venue(
+        rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 100, 9)),
+        rows(Rows.TRADE, (1, -1, 99, 4)),
+        rows(Rows.CANDLE, candle(1, 99, 99, 99, 1), candle(2, 99, 99, 99, 0), candle(3, 99, 99, 99, 0), interval="1m"),
+    )
+    venue.exchange.subscribe(ABC, Channel.CANDLE, "1m")
+    venue.at(30, lambda: venue.submit(Side.BUY, 2))
+    venue.play()
+    told = [(one.open, one.high, one.low, one.close, one.trades) for one in venue.events("on_candle")]
+    assert told == [(99, 100, 99, 100, 2), (100, 100, 100, 100, 0), (100, 100, 100, 100, 0)]
 
 
 def test_candles_that_are_built_hold_what_we_take() -> None:
@@ -330,6 +364,32 @@ def test_a_market_order_on_candles_waits_for_the_next_price_that_was_recorded() 
     # Sent at 30 s: the close of that candle. Sent at the close: the open of the next (`candle` opens at its close).
     fills = [(fill.ts, fill.units, fill.price) for fill in venue.events("on_fill")]
     assert fills == [(T0 + MINUTE, 2, 100), (T0 + MINUTE, 3, 102)]
+
+
+# -- where a run begins
+
+
+def test_the_book_and_the_candles_that_are_open_at_the_beginning_are_known() -> None:
+    # The book is told anew at T0; the run begins at 90 s, in the midst of the 2m candle.
+    levels = rows(Rows.LEVEL, (0, 1, 99, 5), (0, -1, 101, 5), (60, 1, 98, 7), (95, -1, 101, 4))
+    candles = [candle(minute, 90 + minute, 110 + minute, 100, minute) for minute in (1, 2)]
+    trades = rows(Rows.TRADE, (70, 1, 100, 3), (100, 1, 101, 1))
+    for channel, batch in ((Channel.CANDLE, rows(Rows.CANDLE, *candles, interval="1m")), (Channel.TRADE, trades)):
+        venue = Venue(levels, batch, whole_book_every=HOUR)
+        venue.clock.set(T0 + 90 * SECOND)
+        for interval in ("1m", "2m"):
+            venue.exchange.subscribe(ABC, Channel.CANDLE, interval)
+        venue.exchange.subscribe(ABC, Channel.BOOK)
+        books: list[Any] = []
+        venue.react["on_book"] = lambda book, books=books: books.append((book.bids(), book.asks()))
+        venue.exchange.prime(venue.source, T0 + 90 * SECOND)
+        assert venue.names() == []
+        venue.play(T0 + 90 * SECOND)
+        venue.agenda.run_until(T0 + 120 * SECOND)
+        assert books[0] == ([(99, 5), (98, 7)], [(101, 4)])
+        told = [(one.interval, one.high, one.trades) for one in venue.events("on_candle")]
+        # Of the 1m candle that is built, the part before the beginning is known as well.
+        assert told == ([("1m", 112, 2), ("2m", 112, 3)] if channel is Channel.CANDLE else [("1m", 101, 2), ("2m", 101, 2)])
 
 
 # -- time
