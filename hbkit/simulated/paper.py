@@ -164,6 +164,8 @@ class PaperExchange(EngineExchange):
         # A print is what it is: sizes of another era need not be whole lots.
         units = round(trade.qty / float(instrument.unit_size))
         market.print(instrument.ticks(trade.price), units, _TAKER[trade.side])
+        if not self._levels:
+            self._drain()
         if self._hears(instrument, Channel.TRADE) and self._listener is not None:
             self._listener.on_trade(trade)
         if self._engine.out:

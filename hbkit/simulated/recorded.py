@@ -179,6 +179,8 @@ class SimulatedExchange(EngineExchange):
         tell = (instrument, Channel.TRADE) in self._subscribed and listener is not None
         builders = self._builders.get(instrument, ())
         on_trade = listener.on_trade if listener is not None else None
+        # With a book a moment is told as a venue tells it, fills after its trades. Without one a print is all there is.
+        tell_fills = self._unsettled if self._has_levels(instrument) else self._drain
 
         def play(row: int) -> None:
             price_ticks = ticks[row]
@@ -187,7 +189,7 @@ class SimulatedExchange(EngineExchange):
                 engine.at(ts[row])
                 market.print(price_ticks, units[row], sides[row])
                 if engine.out:
-                    self._unsettled()
+                    tell_fills()
             else:
                 market.last = price_ticks
             for builder in builders:
@@ -240,8 +242,11 @@ class SimulatedExchange(EngineExchange):
                 self._note_own_trades(before)
                 self._unsettled()
             if shown is not None:
-                shown.touch(sides[row], ticks[row])
-                self._unsettled()
+                shown.stirred = True
+                if shown.book_wanted:
+                    shown.touched[sides[row], ticks[row]] = None
+                if not self._is_due:
+                    self._unsettled()
 
         return play
 

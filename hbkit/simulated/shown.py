@@ -27,8 +27,8 @@ class Shown:
     """One market as it was told last; `stirred` says that it may have changed since."""
 
     __slots__ = (
-        "_ask", "_bid", "_depth", "_echoes", "_looked_at", "_market", "_refilled", "_touched", "_whole",
-        "book", "book_wanted", "quote_wanted", "stirred",
+        "_ask", "_bid", "_depth", "_echoes", "_looked_at", "_market", "_refilled", "_whole",
+        "book", "book_wanted", "quote_wanted", "stirred", "touched",
     )  # fmt: skip
 
     def __init__(self, market: Market, depth: int = 0) -> None:
@@ -41,7 +41,8 @@ class Shown:
         self._market = market
         self._depth = depth
         self._whole = OrderBook(market.instrument) if depth else self.book
-        self._touched: dict[Level, None] = {}
+        self.touched: dict[Level, None] = {}
+        """Recorded levels that have another size since."""
         self._looked_at: dict[Level, None] = {}
         """Where we stood or had taken: looked at again, for it may be that we no longer do."""
         self._bid = self._ask = _NOTHING
@@ -80,39 +81,56 @@ class Shown:
         """A recorded level has a new size."""
         self.stirred = True
         if self.book_wanted:
-            self._touched[side, ticks] = None
+            self.touched[side, ticks] = None
 
     def follow(self, ts: int) -> bool:
         """Bring `book` up to date; True when it has changed and may be shown."""
-        market, book = self._market, self._whole
+        market, whole = self._market, self._whole
         inside = market.inside()
-        present = {**dict.fromkeys(inside), **dict.fromkeys(market.dented())}
-        changed = False
-        for side, ticks in {**self._touched, **self._looked_at, **present}:
-            units = market.available(side, ticks) + inside.get((side, ticks), 0)
-            if units != book.size(side, ticks):
-                book.set(side, ticks, units)
-                changed = True
-        self._touched, self._looked_at = {}, present
-        if changed and self._depth:
-            changed = self._cut()
+        touched, self.touched = self.touched, {}
+        if inside or self._looked_at or market.dents:
+            touched.update(self._looked_at)
+            self._looked_at = dict.fromkeys((*inside, *market.dents))
+            touched.update(self._looked_at)
+        changes = []
+        for level in touched:
+            side, ticks = level
+            units = market.available(side, ticks) + inside.get(level, 0)
+            if units != whole.size(side, ticks):
+                whole.set(side, ticks, units)
+                changes.append((side, ticks, units))
         self.book.ts = ts
-        return changed and not book.is_crossed
+        changed = bool(changes) if whole is self.book else self._cut(changes)
+        return changed and not whole.is_crossed
 
-    def _cut(self) -> bool:
-        """Bring the part that is told into line with the whole; True when it changed."""
-        whole, book, changed = self._whole, self.book, False
+    def _cut(self, changes: list[tuple[Side, int, int]]) -> bool:
+        """Bring the part that is told into line with the whole; True when it changed.
+
+        What comes and goes without having changed itself stands at the far end: pushed out, or let in again.
+        """
+        changed = False
         for side in Side:
-            prices = whole.prices(side)
-            best = prices[-self._depth :] if side is Side.BUY else prices[: self._depth]
-            for ticks in set(book.prices(side)).difference(best):
-                book.set(side, ticks, 0)
-                changed = True
-            for ticks in best:
-                units = whole.size(side, ticks)
-                if units != book.size(side, ticks):
-                    book.set(side, ticks, units)
+            sign, prices, told = side.sign, self._whole.prices(side), self.book.prices(side)
+            count = min(self._depth, len(prices))
+            if not count:
+                changed = changed or bool(told)
+                self.book.clear(side)
+                continue
+            last = prices[-count] if side is Side.BUY else prices[count - 1]
+            for where, ticks, units in changes:
+                if where is side and (ticks - last) * sign >= 0 and units != self.book.size(side, ticks):
+                    self.book.set(side, ticks, units)
                     changed = True
+            while told and ((told[0] if side is Side.BUY else told[-1]) - last) * sign < 0:
+                self.book.set(side, told[0] if side is Side.BUY else told[-1], 0)
+                changed = True
+            at = -count if side is Side.BUY else count - 1
+            while len(told) < count:
+                units = self._whole.size(side, prices[at])
+                if not self.book.size(side, prices[at]):
+                    self.book.set(side, prices[at], units)
+                    changed = True
+                at += sign
         return changed
 
     def quote(self, ts: int) -> Quote | None:

@@ -175,8 +175,13 @@ class Venue:
 
 FILLED = ["on_fill", "on_order", "on_balance"]
 MEETS = {
-    # The trade, then what it did to us. A book that comes to us trades with us: everybody sees that trade.
-    "trade": (Channel.TRADE, [rows(Rows.TRADE, (1, -1, 99.0, 5.0))], ["on_order", "on_trade", *FILLED]),
+    "trade": (Channel.TRADE, [rows(Rows.TRADE, (1, -1, 99.0, 5.0))], ["on_order", *FILLED, "on_trade"]),
+    # A venue with a book tells the trades of a moment first, then what they did to us.
+    "trade and book": (
+        Channel.TRADE,
+        [rows(Rows.TRADE, (1, -1, 99.0, 5.0)), rows(Rows.LEVEL, (0, 1, 98, 9))],
+        ["on_order", "on_trade", *FILLED],
+    ),
     "quote": (
         Channel.QUOTE,
         [rows(Rows.QUOTE, (0, 99.0, 100.5, 9, 9), (1, 98.0, 99.0, 9, 9))],
@@ -209,7 +214,7 @@ def test_all_rows_of_a_moment_meet_resting_orders_before_anybody_can_act_on_one(
     venue.exchange.subscribe(ABC, Channel.TRADE)
     venue.react["on_trade"] = lambda trade: trade.price == 99.5 and venue.submit(Side.BUY, 1, 99.5)
     venue.play()
-    assert venue.names() == ["on_trade", "on_trade", "on_order", "on_trade", *FILLED]
+    assert venue.names() == ["on_trade", "on_trade", "on_order", *FILLED, "on_trade"]
     (fill,) = venue.events("on_fill")
     assert fill.ts == T0 + 2 * SECOND
 
@@ -425,7 +430,7 @@ def test_at_one_instant_timers_then_candles_then_the_market_then_requests() -> N
     venue.agenda.at(T0 + MINUTE, lambda: venue.told.append(("timer", None)))
     venue.play()
     names = venue.names()
-    assert names == ["on_trade", "timer", "on_candle", "on_trade", "on_order", "on_trade", *FILLED]
+    assert names == ["on_trade", "timer", "on_candle", "on_trade", "on_order", *FILLED, "on_trade"]
 
 
 def test_what_a_listener_asks_for_in_a_callback_is_done_after_it() -> None:
