@@ -379,7 +379,8 @@ def test_the_book_and_the_candles_that_are_open_at_the_beginning_are_known() -> 
     levels = rows(Rows.LEVEL, (0, 1, 99, 5), (0, -1, 101, 5), (60, 1, 98, 7), (95, -1, 101, 4))
     candles = [candle(minute, 90 + minute, 110 + minute, 100, minute) for minute in (1, 2)]
     trades = rows(Rows.TRADE, (70, 1, 100, 3), (100, 1, 101, 1))
-    for channel, batch in ((Channel.CANDLE, rows(Rows.CANDLE, *candles, interval="1m")), (Channel.TRADE, trades)):
+    recorded, built = [("1m", 112, 2), ("2m", 112, 3)], [("1m", 101, 2), ("2m", 101, 2)]
+    for batch, told in ((rows(Rows.CANDLE, *candles, interval="1m"), recorded), (trades, built)):
         venue = Venue(levels, batch, whole_book_every=HOUR)
         venue.clock.set(T0 + 90 * SECOND)
         for interval in ("1m", "2m"):
@@ -392,9 +393,8 @@ def test_the_book_and_the_candles_that_are_open_at_the_beginning_are_known() -> 
         venue.play(T0 + 90 * SECOND)
         venue.agenda.run_until(T0 + 120 * SECOND)
         assert books[0] == ([(99, 5), (98, 7)], [(101, 4)])
-        told = [(one.interval, one.high, one.trades) for one in venue.events("on_candle")]
         # Of the 1m candle that is built, the part before the beginning is known as well.
-        assert told == ([("1m", 112, 2), ("2m", 112, 3)] if channel is Channel.CANDLE else [("1m", 101, 2), ("2m", 101, 2)])
+        assert [(one.interval, one.high, one.trades) for one in venue.events("on_candle")] == told
 
 
 # -- time
