@@ -190,7 +190,7 @@ class EngineExchange(Exchange):
             shown.want_quote()
 
     def _has_levels(self, instrument: Instrument) -> bool:
-        """Whether the book is known; where only quotes are, they are told as they come."""
+        """Whether the book is known: then the market is told as a venue shows it, else each event as it was recorded."""
         raise NotImplementedError
 
     def _drain(self) -> None:
@@ -224,6 +224,8 @@ class EngineExchange(Exchange):
         for trade in public([event for event in events[first:] if isinstance(event, Execution)]):
             instrument = trade.instrument
             market = self._markets[instrument]
+            if not self._has_levels(instrument):
+                continue
             if market.last is not None:  # without a record of trades one of ours would be the last for ever
                 market.last = instrument.ticks(trade.price)
             self._own.add(trade)

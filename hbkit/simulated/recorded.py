@@ -312,11 +312,14 @@ class SimulatedExchange(EngineExchange):
         ts = batch.ts.tolist()
         tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
         told = self._marks_told
+        only_changes = self._has_levels(instrument)
 
         def play(row: int) -> None:
             market.mark = prices[row]
-            if tell and listener is not None and told.get(instrument) != (prices[row], indices[row]):
-                told[instrument] = prices[row], indices[row]
+            if only_changes and told.get(instrument) == (prices[row], indices[row]):
+                return
+            told[instrument] = prices[row], indices[row]
+            if tell and listener is not None:
                 self._end_moment()  # a venue tells the mark after the trades and the book of its moment
                 listener.on_mark(Mark(ts[row], instrument, prices[row], indices[row]))
 
