@@ -61,31 +61,32 @@ def exchange_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("exchange")(decorated)
 
 
-def plan(asked: Asked, *, account: bool = False) -> ExchangePlan:
-    """The exchange that is asked, found and checked; nothing is sent.
-
-    :param account: the account is going to be asked for.
-    """
+def plan(asked: Asked) -> ExchangePlan:
+    """The exchange that is asked, found and checked; nothing is sent."""
     from hbkit.config import load_config
     from hbkit.plugins import Plugins
     from hbkit.run.visit import plan_visit
 
     if asked.config is None:
-        return plan_visit(asked.exchange, Plugins(), url=asked.url, account=account)
+        return plan_visit(asked.exchange, Plugins(), url=asked.url)
     config = load_config(asked.config, environ=os.environ)
-    return plan_visit(asked.exchange, Plugins(block=config.settings.plugins.block), config, account=account)
+    return plan_visit(asked.exchange, Plugins(block=config.settings.plugins.block), config)
 
 
 def ask(asked: Asked, found: ExchangePlan, work: Callable[[Visit], Awaitable[T]], *, account: bool = False) -> T:
-    """Open the exchange, let `work` ask, close it again."""
+    """Open the exchange, let `work` ask, close it again.
+
+    :param account: the account is asked for, which takes a key.
+    """
     from hbkit import log
     from hbkit.clock import WallClock
-    from hbkit.run.visit import visit
+    from hbkit.run.visit import check_visit, visit
 
     async def go() -> T:
         async with visit(found, account=account) as there:
             return await work(there)
 
+    check_visit(found, account=account)
     if found.feed == "simulator" and found.settings.simulator.url is None:
         say(OWN, err=True)
     # What the connection says of itself is of no use here: what fails is raised.

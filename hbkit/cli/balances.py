@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @exchange_options
 def command(asked: Asked, as_json: bool) -> int:
     """Show what the account of EXCHANGE holds, settled, with open profit, and free for new orders."""
-    found = plan(asked, account=True)
+    found = plan(asked)
 
     async def read(there: Visit) -> tuple[str, Sequence[Wallet]]:
         await there.exchange.refresh()

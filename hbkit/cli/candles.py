@@ -61,6 +61,8 @@ def command(
         return await there.candles(market, interval, start=since, end=until, last=last or LAST)
 
     candles = ask(asked, found, read)
+    if start is None and 0 < len(candles) < (last or LAST) - 1:  # the newest may be late by a moment
+        say(f"{found.name} has no {interval} candles before {iso(candles[0].open_time)}", err=True)
     if out is not None:
         _write(out, candles)
         if not as_json:

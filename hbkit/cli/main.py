@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -113,7 +114,7 @@ def _let_go_of_stdout() -> None:
     """Flush now: the interpreter would do it while it ends, and change the exit code over a reader that has gone."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # a pipe without a reader, a terminal that was closed
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -135,15 +136,23 @@ def _run(words: list[str]) -> int:
         return _fail(UsageError(error.format_message()), words)
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return 0  # the terminal is gone, and with it whoever would have read
+        return _fail(_internal(error, debug), words)
     except HbkitError as error:
         if debug:
             traceback.print_exc()
         return _fail(error, words)
     except Exception as error:  # noqa: BLE001 - the last line of defence: said, with the way to the traceback
-        if debug:
-            traceback.print_exc()
-        return _fail(HbkitError(f"internal error: {type(error).__name__}: {error}; --debug shows where"), words)
+        return _fail(_internal(error, debug), words)
     return result if isinstance(result, int) else 0
+
+
+def _internal(error: Exception, debug: bool) -> HbkitError:
+    if debug:
+        traceback.print_exc()
+    return HbkitError(f"internal error: {type(error).__name__}: {error}; --debug shows where")
 
 
 def _fail(error: HbkitError, words: list[str]) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @exchange_options
 def command(asked: Asked, as_json: bool) -> int:
     """Show the open orders of the account at EXCHANGE, oldest first, also those of others."""
-    found = plan(asked, account=True)
+    found = plan(asked)
 
     async def read(there: Visit) -> list[OrderReport]:
         return sorted(await there.exchange.open_orders(), key=lambda report: report.ts)

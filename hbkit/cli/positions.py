@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @exchange_options
 def command(asked: Asked, as_json: bool) -> int:
     """Show the open positions of the account at EXCHANGE, with entry, mark and open profit."""
-    found = plan(asked, account=True)
+    found = plan(asked)
 
     async def read(there: Visit) -> list[dict[str, str]]:
         holdings = await there.exchange.positions()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import re
 import shutil
@@ -37,7 +38,9 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _TO_END_OF_LINE, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 _ASCII = str.maketrans({"·": "|", "×": "x", "─": "-", "−": "-", "…": ".", "│": "|", "’": "'"})
-_LINE = re.compile(r"ts=\S+ level=(?P<level>warning|error) logger=(?P<logger>\S+) event=(?P<text>.*)")
+_LINE = re.compile(
+    r'ts=\S+ level=(?P<level>warning|error) logger=(?P<logger>\S+) event=(?P<event>"(?:[^"\\]|\\.)*"|\S+)(?P<more>.*)'
+)
 
 Tell = Callable[[str, str], None]
 """Takes `warning`, `error` or `print`, and the text."""
@@ -155,7 +158,8 @@ class Warnings(io.TextIOBase):
         line = text.partition("\n")[0]
         found = _LINE.match(line)
         if found is not None and found["logger"] not in self._passed_over:
-            self._tell(found["level"], found["text"])
+            event = found["event"]
+            self._tell(found["level"], (json.loads(event) if event.startswith('"') else event) + found["more"])
             self.kept.append(line)
             del self.kept[:-20]
         return len(text)

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isnan
 
 from rich.text import Text
@@ -29,7 +30,7 @@ DEPTH = 5
 """Levels of each side where there is room."""
 NEWS = 4
 """Lines of news that there should be room for at least."""
-NARROW = 64
+NARROW, LOW = 64, 14
 _UP, _DOWN, _OWN, _DIM = "green", "red", "bold yellow", "dim"
 _ALARM, _CARE = "bold white on red", "bold black on yellow"
 _STYLES = {
@@ -73,6 +74,9 @@ class View:
 
     def lines(self, columns: int, rows: int, cost: Cost) -> Iterator[Text]:
         """The picture as it stands now, at most `rows` lines of at most `columns`."""
+        return islice(self._lines(columns, rows, cost), rows)
+
+    def _lines(self, columns: int, rows: int, cost: Cost) -> Iterator[Text]:
         run = self.run
         top = [self._head(columns), *self._alarms(columns)]
         yield from map(_cropped(columns), top)
@@ -83,7 +87,7 @@ class View:
             return
         settled = {view.instrument.settle.code for host in run.hosts for view in host.desk.markets}
         money = list(_money([row for row in run.money.rows() if not row.is_idle or row.currency in settled], columns))
-        foot = list(self._foot(columns, cost))
+        foot = list(self._foot(columns, cost)) if rows >= LOW else []
         left = rows - len(top) - len(money) - len(foot) - bool(stage)
         if stage:
             yield _cropped(columns)(Text(stage, style="bold"))
@@ -124,7 +128,8 @@ class View:
             if reachable:
                 yield _bar(f" {name}: comparing the books, no new orders ", _CARE, columns)
                 continue
-            seconds = monotonic() - self._down.setdefault(name, monotonic())
+            now = monotonic()
+            seconds = now - self._down.setdefault(name, now)
             yield _bar(f" {name} OUT OF REACH for {seconds:.0f} s: no new orders, connecting again ", _ALARM, columns)
         for host in self.run.hosts:
             yield from _failure(host, columns)
@@ -175,13 +180,15 @@ def _money(rows: Sequence[MoneyRow], columns: int) -> Iterator[Text]:
     wide, code_wide = max(map(len, texts), default=0), max((len(row.currency) for row in rows), default=0)
     for row, equity, shown in zip(rows, equities, texts, strict=True):
         profit = equity - row.starting_balance - row.transfers
-        text = Text("equity " if columns >= NARROW else "", style=_DIM)
+        text = _styled("equity " if columns >= NARROW else "", _DIM)
         text.append(f"{shown:>{wide}}", style="bold")
         text.append(f" {row.currency:<{code_wide}}", style=_DIM)
         share = f" {percent(profit / row.starting_balance, signed=True)}" if row.starting_balance else ""
         text.append("  profit " if columns >= NARROW else "  ", style=_DIM)
         text.append(f"{signed(row.unit.text(profit))}{share}", style=_UP if profit > 0 else _DOWN if profit else "")
-        facts = [f"fees {row.unit.text(row.fees)}", f"funding {signed(row.unit.text(row.funding))}"]
+        facts = [f"fees {row.unit.text(row.fees)}"]
+        if row.funding:
+            facts.append(f"funding {signed(row.unit.text(row.funding))}")
         for fact in _fitting(facts, columns - len(text)):
             text.append(f" · {fact}", style=_DIM)
         yield text
@@ -223,10 +230,10 @@ def _title(host: Host, view: MarketView, price: float | None, names: bool, colum
     for position in held:
         side, style = ("long", _UP) if position.qty > 0 else ("short", _DOWN)
         qty = grid_text(abs(position.qty), market.lot_size)
-        parts.append(Text(f"{side} {qty}", style=style).append(f" at {_mean(position.entry_price, market)}", "default"))
+        parts.append(_styled(f"{side} {qty}", style).append(f" at {_mean(position.entry_price, market)}"))
         profit = market.settle.text(round(position.unrealized_pnl * 10**market.settle.scale))
         style = _UP if position.unrealized_pnl > 0 else _DOWN if position.unrealized_pnl else ""
-        parts.append(Text("open ", style=_DIM).append(f"{signed(profit)} {market.settle.code}", style))
+        parts.append(_styled("open ", _DIM).append(f"{signed(profit)} {market.settle.code}", style))
     parts.append(Text(f"mark {_mean(price, market)}" if price is not None else "no price yet", style=_DIM))
     line = Text()
     for part in parts:
@@ -329,7 +336,7 @@ def _ladder(market: Instrument, rungs: Sequence[_Rung], columns: int) -> Iterato
 
 
 def _row(cells: Sequence[str], wide: Sequence[int], gap: str) -> str:
-    """Bids flush right, asks flush left of their prices: the spread is the line in the middle."""
+    """One row, every cell flush right: digits of one column stand under each other."""
     return gap.join(f"{cell:>{size}}" for cell, size in zip(cells, wide, strict=True))
 
 
@@ -365,22 +372,28 @@ def _item(item: Item, columns: int, only: str) -> list[Text]:
 
     :param only: the symbol of the only market there is, which need not be said each time.
     """
-    said = clean(item.text)
+    said, word = clean(item.text), _WORDS.get(item.kind, item.kind)
+    if said.startswith(f"{word}["):
+        word = ""  # an error of hbkit's own says what it is
     if only and item.kind not in _TOLD:
         said = said.replace(f" {only}", "", 1)
-    text = Text(f"{iso(item.ts)[11:19]} ", style=_DIM)
-    style, word = _STYLES.get(item.kind, ""), _WORDS.get(item.kind, item.kind)
-    text.append(f"{word} " if word else "", style=style)
+    text = _styled(f"{iso(item.ts)[11:19]} ", _DIM)
+    style = _STYLES.get(item.kind, "")
     if item.kind in _LONG:
         room = columns - _MARGIN
         whole = textwrap.wrap(f"{word} {said}".lstrip(), room, max_lines=_MOST_LINES, placeholder=" ...")
         first, *rest = whole or [""]
-        line = Text(f"{iso(item.ts)[11:19]} ", style=_DIM).append(first, style=style)
-        return [line, *(Text(" " * _MARGIN).append(one, style=style) for one in rest)]
+        return [text.append(first, style=style), *(Text(" " * _MARGIN).append(one, style=style) for one in rest)]
+    text.append(f"{word} " if word else "", style=style)
     text.append(said, style="" if item.kind in _FILLS else style)
     for part in _fitting(item.more, columns - len(text)):
         text.append(f" · {part}", style=_UP if part.startswith("realized") and "-" not in part else _DIM)
     return [_cropped(columns)(text)]
+
+
+def _styled(text: str, style: str) -> Text:
+    """The beginning of a line: its style is not that of what is put behind it."""
+    return Text().append(text, style=style)
 
 
 def _rule(title: str, columns: int) -> Text:

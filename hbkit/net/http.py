@@ -128,6 +128,11 @@ class ServerClock:
             self._dates.append(server_ts + _DATE_MIDDLE - (sent + received) // 2)
             self._settle()
 
+    def forget(self) -> None:
+        """The clock stood still or was set: what was measured before says nothing any more."""
+        self._exact.clear()
+        self._dates.clear()
+
     def _usable(self, sent: int, received: int) -> bool:
         # A slow answer tells little, and over a jump of the clock nothing.
         return 0 <= received - sent <= _SLOWEST_SAMPLE
@@ -222,15 +227,19 @@ class HttpClient:
         body: bytes = b"",
         urgent: bool = False,
         patience: float | None = None,
+        leaving: Callable[[], None] | None = None,
     ) -> Response:
         """Send one request, once, and return its answer.
 
-        `params` as a text is a query that is encoded already. `patience` is how long it may wait for the budget.
+        `params` as a text is a query that is encoded already. `patience` is how long it may wait for the budget;
+        `leaving` is called when that is over, right before the request is signed and sent.
         """
         verb = verb.upper()
         target = self._prefix + _target(path, params)
         what = f"{verb} {target.partition('?')[0]}"
         await self._wait_for_budget(verb, path, urgent, patience, what)
+        if leaving is not None:
+            leaving()
         sent = self._clock.now()
         outcome = await self._exchange(verb, target, body, what)
         if isinstance(outcome, Exception):

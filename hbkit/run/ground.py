@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
@@ -42,9 +43,12 @@ class Ground(Protocol):
         """A new aiohttp connector."""
 
     def simulator(
-        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None]
+        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None], latency: int
     ) -> AbstractAsyncContextManager[Address]:
-        """Start the exchange's own simulator; `on_end` hears why it ended by itself."""
+        """Start the exchange's own simulator; `on_end` hears why it ended by itself.
+
+        :param latency: what placing, amending and cancelling need on their way to it, ns.
+        """
 
 
 class RealGround:
@@ -63,14 +67,14 @@ class RealGround:
 
     @contextlib.asynccontextmanager
     async def simulator(
-        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None]
+        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None], latency: int
     ) -> AsyncIterator[Address]:
         """A child process, so that a strategy that blocks does not stop its market.
 
         Raises ExchangeError with what it printed when it does not get ready.
         """
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hbkit", "simulator", spec.simulator, *_flags(options),
+            sys.executable, "-m", "hbkit", "simulator", spec.simulator, *_flags(replace(options, latency=latency)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -97,6 +101,7 @@ class VirtualGround:
 
     def __init__(self, loop: VirtualLoop, chance: Chance) -> None:
         self.clock: Clock = loop.clock
+        self._loop = loop
         self._chance = chance
         self._path = ""
 
@@ -111,10 +116,11 @@ class VirtualGround:
 
     @contextlib.asynccontextmanager
     async def simulator(
-        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None]
+        self, spec: ExchangeSpec, options: SimulatorOptions, on_end: Callable[[str], None], latency: int
     ) -> AsyncIterator[Address]:
         """On this loop."""
         del on_end
+        options = replace(options, latency=latency)
         self._path = spec.simulator
         module, _, name = spec.simulator_factory.partition(":")
         serve: Callable[..., AbstractAsyncContextManager[Address]] = getattr(import_module(module), name)

@@ -34,7 +34,7 @@ from hbkit.run.market_clock import read_clock
 from hbkit.run.news import News
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
-from hbkit.runtime.existing import look, meet, restore
+from hbkit.runtime.existing import Found, look, meet, restore
 from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
 from hbkit.runtime.looped import LoopScheduler
@@ -100,8 +100,10 @@ class LiveRun:
     @property
     def unseen(self) -> dict[str, bool]:
         """Exchanges at which nothing new is begun, and whether they can be reached: then books are being compared."""
-        blind = self._router.blind if self._router is not None and self._trading_since is not None else ()
-        return {name: self.exchanges[name].is_up for name in blind}
+        session = self._session
+        if self._router is None or self._trading_since is None or session is None or session.money_rows:
+            return {}  # before it began, and when all is done and the exchanges are let go of
+        return {name: self.exchanges[name].is_up for name in self._router.blind}
 
     @property
     def seconds(self) -> float:
@@ -240,10 +242,14 @@ class LiveRun:
                     code="HB420",
                 )
             await self._take_up(exchange, reconcilers[name], router, journal)
-            found = await look(exchange, router)
+            found = await _look(exchange, reconcilers[name], router)
             if found:
                 policy = self._plan.config.settings.state.on_existing
                 await meet(found, exchange, router, self.hosts, journal, policy)
+                if policy == "cancel" and found.orders:
+                    # Some may have filled before they could be taken away.
+                    found = Found([], (await _look(exchange, reconcilers[name], router)).holdings)
+                    await meet(found, exchange, router, self.hosts, journal, policy)
             await exchange.refresh()
         for ledger in (*router.ledgers.values(), *(host.trader.ledger for host in self.hosts)):
             ledger.begin()
@@ -361,6 +367,19 @@ def _first_seen(journal: Journal, exchange: str) -> dict[str, Any]:
     """When the bot saw this account first, and which executions were there before; empty if it never has."""
     found = journal.kept("").get(f"{ACCOUNT} {exchange}")
     return found if isinstance(found, dict) else {}
+
+
+async def _look(exchange: Exchange, reconciler: Reconciler, router: Router) -> Found:
+    """What stands on an account, read between two readings of its executions that tell the same.
+
+    Only then it is certain which executions the positions hold: none is counted twice, and none is left out.
+    """
+    newest = await reconciler.catch_up()
+    while True:
+        found = await look(exchange, router)
+        before, newest = newest, await reconciler.catch_up()
+        if newest == before:
+            return found
 
 
 def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:

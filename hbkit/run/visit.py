@@ -50,14 +50,11 @@ class BookTop:
 # -- what is visited
 
 
-def plan_visit(
-    name: str, plugins: Plugins, config: Config | None = None, url: str | None = None, *, account: bool = False
-) -> ExchangePlan:
+def plan_visit(name: str, plugins: Plugins, config: Config | None = None, url: str | None = None) -> ExchangePlan:
     """Where and how `name` is reached. Raises ConfigError with the mend.
 
     :param config: its block of that name is used.
     :param url: base of a simulator that runs. With neither, one is started.
-    :param account: the account is going to be asked for.
     """
     block = Settings() if config is None else _block(name, config, plugins)
     spec = plugins.exchange(block.plugin or name)
@@ -66,7 +63,9 @@ def plan_visit(
     else:
         # Before a run chooses it takes the same steps: the block's word, the name's, the plugin's.
         mode = block.mode or implied_mode(name) or ("simulator" if "simulator" in spec.modes else spec.modes[0])
-        _check_mode(name, mode, spec, account)
+        if mode not in spec.modes:
+            known = ", ".join(spec.modes)
+            raise ConfigError(f'{spec.name} has no mode "{mode}"; it has {known}', code="HB205")
     plan = ExchangePlan(name, block, spec, mode)
     plan.instruments = {one.symbol: replace(one, exchange=name) for one in _instruments(spec)}
     return plan
@@ -91,6 +90,20 @@ def instrument_of(plan: ExchangePlan, symbol: str) -> Instrument:
     return found
 
 
+def check_visit(plan: ExchangePlan, *, account: bool) -> None:
+    """Whether there is somebody to ask. Raises UsageError with the mend.
+
+    :param account: the account is going to be asked for.
+    """
+    name = plan.name
+    if not plan.spec.connector:
+        raise UsageError(f"{name} can only be replayed: its plugin brings nothing that speaks to an exchange")
+    if plan.mode == "replay":
+        raise UsageError(f"{name} is in mode replay, which has no exchange to ask; leave --config out, or give --url")
+    if plan.mode == "paper" and account:
+        raise UsageError(f"the account of {name} is kept by its run (mode paper): there is none to ask outside of it")
+
+
 def _block(name: str, config: Config, plugins: Plugins) -> Settings:
     for wanted in config.settings.plugins.load:
         plugins.load(str(config.resolve(wanted)) if wanted.endswith(".py") else wanted)
@@ -99,16 +112,6 @@ def _block(name: str, config: Config, plugins: Plugins) -> Settings:
         mend = did_you_mean(name, config.settings.exchanges, what="it has")
         raise UsageError(f'{config.path} has no exchange "{name}"; {mend}')
     return block
-
-
-def _check_mode(name: str, mode: str, spec: ExchangeSpec, account: bool) -> None:
-    if mode == "replay":
-        raise UsageError(f"{name} is in mode replay, which has no exchange to ask; leave --config out, or give --url")
-    if mode not in spec.modes:
-        known = ", ".join(spec.modes)
-        raise ConfigError(f'{spec.name} has no mode "{mode}"; it has {known}', code="HB205")
-    if mode == "paper" and account:
-        raise UsageError(f"the account of {name} is kept by its run (mode paper): there is none to ask outside of it")
 
 
 def _instruments(spec: ExchangeSpec) -> list[Instrument]:
@@ -177,6 +180,7 @@ async def visit(plan: ExchangePlan, *, account: bool = False, ground: Ground | N
 
     :param account: the account is going to be asked for, so there must be a key.
     """
+    check_visit(plan, account=account)
     ground = ground or RealGround()
     clock = ShiftedClock(ground.clock, ground.clock.now())
     ear = _Ear(plan.name)

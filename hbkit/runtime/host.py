@@ -30,6 +30,8 @@ class Host:
         self.trader = trader
         self.name = trader.strategy
         self.stopped = False
+        self.began = True
+        """False before on_start where there is something to wait for before it: nothing is heard until then."""
         self.failures = 0
         self.failure: StrategyError | None = None
         self._keep_going = keep_going
@@ -46,7 +48,7 @@ class Host:
 
     def call(self, callback: str, *event: Any) -> None:
         """Call a callback that the strategy defines; what it raises is treated by the policy."""
-        if self.stopped or not self.defines(callback):
+        if self.stopped or not self.began or not self.defines(callback):
             return
         try:
             getattr(self.strategy, callback)(*event)

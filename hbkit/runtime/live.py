@@ -26,10 +26,13 @@ from hbkit.runtime.router import Router
 
 FAREWELL_SECONDS = 5.0
 """How long a stopping run waits for its cancels to be answered."""
-UNKNOWN_SECONDS = 20.0
+UNKNOWN_SECONDS = 30.0
 """How long it waits where an answer was lost: until the request has expired and was looked up."""
 _POLL_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0
+_LAST_WORD_TRIES = 3
+_SLACK = 1e-6
+"""A loop calls a timer up to its resolution early, and what is left then would be waited for without end."""
 
 
 class LiveSession:
@@ -59,8 +62,6 @@ class LiveSession:
         self.ending = Ending()
         self.lag_ns = 0
         """By how much the loop was late when it was looked at last."""
-        self.on_sample: Callable[[], None] | None = None
-        """Called with each sample, for a view."""
         self.money: Money | None = None
         self.money_rows: list[MoneyRow] = []
         """The money at the end, as the exchanges book it."""
@@ -76,6 +77,9 @@ class LiveSession:
         self._max_drawdown = max_drawdown
         self._stopping = asyncio.Event()
         self._trading = False
+        self._there: set[str] = set()
+        """Exchanges that are connected and logged in, whether or not the books have been compared since."""
+        self._comparing: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = get_logger("hbkit")
         self._reconcilers = {
@@ -105,6 +109,8 @@ class LiveSession:
         """Open, trade, close. What an exchange raises while it opens goes up."""
         self._router.on_connection = self._on_connection
         self._router.on_lost = self._on_lost
+        for host in self._hosts:
+            host.began = False
         try:
             for name, exchange in self._exchanges.items():
                 await exchange.open(self._router.listener(name))
@@ -112,6 +118,10 @@ class LiveSession:
             await self._prepare(self._reconcilers)
             self.money = Money(self._exchanges, self._router.ledgers)
             self._trading = True
+            for name, reconciler in self._reconcilers.items():
+                reconciler.comparing = True
+                if name in self._router.blind and name in self._there:
+                    self._compare(name)  # it was gone for a moment while the run began
             await self._begin()
             await self._until_stopped()
             await self._farewell()
@@ -128,6 +138,7 @@ class LiveSession:
     async def _begin(self) -> None:
         self._router.on_money = self._watch if self._max_drawdown is not None else None
         for host in self._hosts:
+            host.began = True
             await host.wait("on_start")
         for name, exchange in self._exchanges.items():
             if name not in self._router.blind:
@@ -151,22 +162,31 @@ class LiveSession:
     # -- connections come and go, answers get lost
 
     def _on_connection(self, name: str, up: bool) -> None:
-        if up and self._trading:
-            self._spawn(self._again(name), f"{name} again")
+        # A comparison that was begun on an earlier connection proves nothing of what came after it.
+        if (earlier := self._comparing.pop(name, None)) is not None:
+            earlier.cancel()
+        if not up:
+            self._there.discard(name)
+            return
+        self._there.add(name)
+        if self._trading:
+            self._compare(name)
+
+    def _compare(self, name: str) -> None:
+        self._comparing[name] = self._spawn(self._again(name), f"{name} again")
 
     async def _again(self, name: str) -> None:
         """After a gap: the books first, then the gate."""
-        while name in self._router.blind:
+        while True:
             try:
                 await self._reconcilers[name].whole()
             except ExchangeError as error:
                 self._log.warning("cannot compare the books yet", exchange=name, reason=error.message)
                 await asyncio.sleep(_AGAIN_SECONDS)
-                if not self._exchanges[name].is_up:
-                    return  # gone once more; the next connection begins anew
             else:
                 self._log.info("books agree again", exchange=name)
                 self._router.tell_connected(name)
+                return
 
     def _on_lost(self, report: OrderReport) -> None:
         self._log.warning("answer lost", order=report.id, request=report.lost, reason=report.reason)
@@ -180,10 +200,11 @@ class LiveSession:
             if ticket.request.instrument.exchange == exchange and ticket.pending != "submit"
         ]
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -199,7 +220,7 @@ class LiveSession:
         while not self._stopping.is_set():
             self._sample()
             left = self._sample_seconds if end is None else min(self._sample_seconds, end - loop.time())
-            if left <= 0:
+            if left <= _SLACK:
                 self.ending.set("duration", 0)
                 return
             due = loop.time() + left
@@ -218,8 +239,6 @@ class LiveSession:
         self._recorder.sample(self._clock.now(), self.money.booked_equity(), prices)
         if self._max_drawdown is not None:
             self._watch()
-        if self.on_sample is not None:
-            self.on_sample()
 
     def _watch(self) -> None:
         assert self.money is not None
@@ -239,16 +258,23 @@ class LiveSession:
             host.trader.cancel_all()
         await self._answers()
         assert self.money is not None
-        for name, exchange in self._exchanges.items():
-            if name in self._router.blind:
-                continue
-            try:
-                await self._reconcilers[name].catch_up()
-                await exchange.refresh()
-            except ExchangeError as error:
-                self._log.warning("the account could not be read at the end", exchange=name, reason=error.message)
+        for name in self._exchanges:
+            await self._last_word(name)
         self._sample()
         self.money_rows = self.money.rows(open_profit_of_exchange=True)
+
+    async def _last_word(self, name: str) -> None:
+        """What the exchange booked until now; asked for also where the socket is gone at this moment."""
+        for left in reversed(range(_LAST_WORD_TRIES)):
+            try:
+                await self._reconcilers[name].catch_up()
+                await self._exchanges[name].refresh()
+                return
+            except ExchangeError as error:
+                reason = error.message
+                if left:
+                    await asyncio.sleep(_AGAIN_SECONDS)
+        self._log.warning("the account could not be read at the end", exchange=name, reason=reason)
 
     async def _answers(self) -> None:
         """Wait until no order of ours is open any more, within reason."""
@@ -257,11 +283,17 @@ class LiveSession:
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
+        again = began + _AGAIN_SECONDS
         self._log.info("stopping", cancelling=len(open_orders))
         while any(host.trader.tracker.open for host in self._hosts):
             settled = all(reconciler.is_settled for reconciler in self._reconcilers.values())
             if loop.time() - began > (FAREWELL_SECONDS if settled else UNKNOWN_SECONDS):
                 break
+            if loop.time() >= again:
+                # A cancel may have been refused, or an order turned up after its own.
+                again = loop.time() + _AGAIN_SECONDS
+                for host in self._hosts:
+                    host.trader.cancel_all()
             # Fills and answers come from several sides; a look now and then costs nothing at the end of a run.
             await asyncio.sleep(_POLL_SECONDS)
         self._log.info("stopped", seconds=round(loop.time() - began, 1))

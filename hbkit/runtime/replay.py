@@ -112,7 +112,7 @@ class ReplaySession:
         for feed in self._feeds:
             feed.exchange.prime(feed.source, self._start)
         # The market goes on until the last cancel has arrived: a row that comes before it may still fill an order.
-        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end + self._latest + 1)
+        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end + 2 * self._latest + 1)
         for window in timeline.windows():
             handlers = [self._handler(batch) for batch in window.batches]
             over = self._play(window.ts, window.batch, window.row, handlers)
@@ -218,6 +218,8 @@ class ReplaySession:
         if not self.ending.reason:
             self._clock.set(self._end)
             self.ending.set("end of data", 0)
+        # Whoever is still being placed is taken away when it has arrived.
+        ways = 2 if any(exchange.is_placing for exchange in self._exchanges.values()) else 1
         for host in self._hosts:
             if not host.stopped:
                 failures = host.failures
@@ -225,7 +227,7 @@ class ReplaySession:
                 host.stopped = True
                 self._note_failed_stop(host.failures > failures)
             host.trader.cancel_all()
-        self._stopping, self._limit = True, self._clock.ts + self._latest + 1
+        self._stopping, self._limit = True, self._clock.ts + ways * self._latest + 1
 
     def _note_failed_stop(self, failed: bool) -> None:
         """A run that went well until its only strategy raised in on_stop did not end well."""

@@ -250,11 +250,12 @@ class Router:
             host.call("on_connected", exchange)
 
     def on_disconnected(self, exchange: str) -> None:
-        """An exchange is out of reach."""
+        """An exchange is out of reach; strategies that were told so and have not heard otherwise are not told again."""
+        known = exchange in self.blind
         self.blind.add(exchange)
         if self.on_connection is not None:
             self.on_connection(exchange, False)
-        for host in self._hosts_at(exchange):
+        for host in () if known else self._hosts_at(exchange):
             host.call("on_disconnected", exchange)
 
     def refused(self, host: Host, order: Order, ts: int) -> None:

@@ -6,7 +6,7 @@ of it is what a venue tells: trades, then what they did to our orders, then the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from hbkit.agenda import Scheduler, Turn
@@ -27,6 +27,7 @@ from hbkit.model import (
 )
 from hbkit.simulated.own import OwnTrades, public
 from hbkit.simulated.shown import Shown
+from hbkit.simulated.way import Way
 
 
 class EngineExchange(Exchange):
@@ -52,8 +53,15 @@ class EngineExchange(Exchange):
         self._shown: dict[Instrument, Shown] = {}
         """The markets whose book or quote somebody wants to hear of."""
         self._own = OwnTrades()
-        self._cancels: list[str] = []
-        self._cancels_at = -1
+        self._way = Way(
+            engine,
+            account,
+            clock=clock,
+            scheduler=scheduler,
+            arrival=self._arrival,
+            on_arrived=self._arrived,
+            on_withdrawn=self._tell_order,
+        )
         engine.add_account(account)
 
     # -- what is known
@@ -85,21 +93,20 @@ class EngineExchange(Exchange):
 
     def submit(self, request: OrderRequest) -> None:
         """Reaches the engine after the latency."""
-        self._send(partial(self._engine.submit, self._account, request))
+        self._way.submit(request)
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
         """Reaches the engine after the latency."""
-        self._send(partial(self._amend, order_id, ticks, units))
+        self._way.amend(order_id, ticks, units)
 
     def cancel(self, order_id: str) -> None:
-        """Reaches the engine after the latency; those of one moment go in one request, as connectors send them."""
-        now = self._clock.now()
-        if self._cancels and self._cancels_at == now:
-            self._cancels.append(order_id)
-            return
-        ids = [order_id]
-        self._send(partial(self._cancel, ids))
-        self._cancels, self._cancels_at = ids, now
+        """Reaches the engine after the latency."""
+        self._way.cancel(order_id)
+
+    @property
+    def is_placing(self) -> bool:
+        """Whether an order is on its way; a cancel of it is sent when it has arrived."""
+        return self._way.is_placing
 
     def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
         """The leverage that order margin is reckoned with; 0 for the instrument's own rate."""
@@ -110,28 +117,18 @@ class EngineExchange(Exchange):
         """Reaches the engine after the latency; refused while orders are open."""
         self._scheduler.at(self._arrival(), partial(self._switch, mode), Turn.REQUEST)
 
-    def _send(self, act: Callable[[int], None]) -> None:
-        self._cancels = []
-
-        def arrive() -> None:
-            act(self._clock.now())
-            self._note_own_trades(0)
-            self.settle(ours=True)
-
-        self._scheduler.at(self._arrival(), arrive, Turn.REQUEST)
-
     def _arrival(self) -> int:
         """When a request that is sent now reaches the engine."""
         return self._clock.now() + self.latency
 
-    def _amend(self, order_id: str, ticks: int | None, units: int | None, ts: int) -> None:
-        self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
+    def _arrived(self) -> None:
+        """A request of ours was acted on."""
+        self._note_own_trades(0)
+        self.settle(ours=True)
 
-    def _cancel(self, ids: list[str], ts: int) -> None:
-        if self._cancels is ids:
-            self._cancels = []
-        for order_id in ids:
-            self._engine.cancel(self._account, order_id, ts)
+    def _tell_order(self, report: OrderReport) -> None:
+        if self._listener is not None:
+            self._listener.on_order(report)
 
     def _switch(self, mode: PositionMode) -> None:
         previous, before = self._account.mode, dict(self._account.cash)
@@ -190,7 +187,7 @@ class EngineExchange(Exchange):
             shown.want_quote()
 
     def _has_levels(self, instrument: Instrument) -> bool:
-        """Whether the book is known: then the market is told as a venue shows it, else each event as it was recorded."""
+        """Whether the book is known: then the market is told as a venue shows it, else each event as it comes."""
         raise NotImplementedError
 
     def _drain(self) -> None:

@@ -1,17 +1,30 @@
 """Books kept from executions alone: positions per leg, and realized profit, fees and funding per settlement currency.
 
-One ledger stands for an account, one for each strategy. An execution is applied once, in whatever order executions
-arrive: orders never move a position by themselves.
+One ledger stands for an account, one for each strategy. An execution is applied once, and the books are the same in
+whatever order executions arrive: one that comes late, out of a gap, is put in its place. Orders never move a position
+by themselves.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
+from typing import NamedTuple
 
-from hbkit.model import Execution, ExecutionKind, Instrument, Legs, PositionMode
+from hbkit.model import Execution, ExecutionKind, Instrument, Leg, Legs, PositionMode, PositionSide
 
 Reference = Callable[[Instrument], float | None]
+_REMEMBERED = 1_000
+"""Executions of a leg before which a late one can still be put."""
+
+
+class _Step(NamedTuple):
+    """An execution that was applied, and how the leg stood before it."""
+
+    execution: Execution
+    units: int
+    cost: int
+    realized: int
 
 
 class Ledger:
@@ -22,6 +35,7 @@ class Ledger:
         self.realized: dict[str, int] = defaultdict(int)
         self.fees: dict[str, int] = defaultdict(int)
         self.funding: dict[str, int] = defaultdict(int)
+        self._steps: dict[tuple[Instrument, PositionSide], deque[_Step]] = {}
 
     def apply(self, execution: Execution) -> int:
         """Book an execution; returns the profit it realized, gross of fees."""
@@ -30,14 +44,31 @@ class Ledger:
         if execution.kind is ExecutionKind.FUNDING:
             self.funding[code] -= execution.fee
             return 0
-        leg = self.legs.get(instrument, execution.position_side)
-        realized = leg.apply(execution.units * execution.side.sign, execution.cost)
-        self.realized[code] += realized
         self.fees[code] += execution.fee
+        leg = self.legs.get(instrument, execution.position_side)
+        steps = self._steps.setdefault((instrument, execution.position_side), deque(maxlen=_REMEMBERED))
+        later: list[Execution] = []
+        while steps and steps[-1].execution.ts > execution.ts:
+            step = steps.pop()
+            leg.units, leg.cost = step.units, step.cost
+            leg.realized -= step.realized
+            self.realized[code] -= step.realized
+            later.append(step.execution)
+        realized = self._take(leg, steps, execution)
+        while later:
+            self._take(leg, steps, later.pop())
+        return realized
+
+    def _take(self, leg: Leg, steps: deque[_Step], execution: Execution) -> int:
+        units, cost = leg.units, leg.cost
+        realized = leg.apply(execution.units * execution.side.sign, execution.cost)
+        self.realized[leg.instrument.settle.code] += realized
+        steps.append(_Step(execution, units, cost, realized))
         return realized
 
     def begin(self) -> None:
         """Count money from here on: positions stay, with what they cost."""
+        self._steps.clear()
         self.realized.clear()
         self.fees.clear()
         self.funding.clear()
@@ -53,5 +84,6 @@ class Ledger:
 
     def rekey(self, mode: PositionMode) -> None:
         """Follow a switch of the account's position mode."""
+        self._steps.clear()
         for instrument, realized in self.legs.rekey(mode).items():
             self.realized[instrument.settle.code] += realized

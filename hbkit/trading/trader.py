@@ -196,7 +196,7 @@ class Trader:
         ticket = self.tracker.report(report)
         order = None
         if ticket is not None:
-            if report.refused:
+            if report.refused in ("submit", "amend"):  # a cancel that came too late is no fault of an order
                 self.refused += 1
             self._write_order(ticket, report.refused)
             order = ticket.value()
@@ -550,6 +550,8 @@ class Trader:
             return f"the quantity is below one lot of {instrument.lot_size}"
         if growth <= 0:
             return ""
+        if instrument.exchange in self._blind and not request.reduce_only:
+            return f"{instrument.exchange} is out of reach; nothing was sent"
         held = self._risk.size_refusal(instrument, units)
         if held or request.reduce_only:
             return held

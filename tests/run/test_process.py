@@ -241,7 +241,7 @@ def test_a_run_of_its_own_simulator_talks_to_nobody_beyond_loopback(tmp_path: Pa
 def test_a_simulator_of_its_own_that_dies_ends_the_run_with_the_reason(tmp_path: Path) -> None:
     process = launch(tmp_path, str(ROOT / "configs" / "quickstart.yaml"), "--no-view", "--json")
     child = int(until(lambda: _children(process.pid))[0])
-    until(lambda: any(tmp_path.glob("runs/*/run.log")) and "connected" in _log(tmp_path))
+    until(lambda: any(tmp_path.glob("runs/*/run.log")) and "event=trading" in _log(tmp_path))
     os.kill(child, signal.SIGKILL)
     out, _ = process.communicate(timeout=DEADLINE)
     result = json.loads(out.splitlines()[-1])
@@ -252,7 +252,7 @@ def test_a_simulator_of_its_own_that_dies_ends_the_run_with_the_reason(tmp_path:
 def test_a_killed_run_takes_a_simulator_of_its_own_with_it(tmp_path: Path) -> None:
     process = launch(tmp_path, str(ROOT / "configs" / "quickstart.yaml"), "--no-view")
     child = int(until(lambda: _children(process.pid))[0])
-    until(lambda: any(tmp_path.glob("runs/*/run.log")) and "connected" in _log(tmp_path))
+    until(lambda: any(tmp_path.glob("runs/*/run.log")) and "event=trading" in _log(tmp_path))
     process.kill()
     process.wait()
     until(lambda: not _is_alive(child))

@@ -331,7 +331,8 @@ def test_a_minute_without_a_recorded_trade_shows_our_close_before_it() -> None:
 
 
 def test_candles_that_are_built_hold_what_we_take() -> None:
-    venue = Venue(rows(Rows.QUOTE, (0, 99, 100, 9, 9)), rows(Rows.TRADE, (1, -1, 99, 4), (61, -1, 99, 1)))
+    book = rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 100, 9))
+    venue = Venue(book, rows(Rows.TRADE, (1, -1, 99, 4), (61, -1, 99, 1)))
     venue.exchange.subscribe(ABC, Channel.CANDLE, "1m")
     venue.at(30, lambda: venue.submit(Side.BUY, 2))
     venue.play()

@@ -1,8 +1,8 @@
 """The BitMEX connector: one class for spot and derivatives, against the venue, its testnet or its simulator.
 
-Acting methods return at once and send from tasks of their own; what became of an order comes from its answer, from the
-socket, or from a look-up, whichever is first: the tracker applies evidence in any order. A lost answer is reported with
-the moment its request expires, and settled by whoever reconciles.
+Acting methods return at once, the order desk sends from tasks of their own; what became of an order comes from its
+answer, from the socket, or from a look-up, whichever is first: the tracker applies evidence in any order. A lost answer
+is reported with the moment its request expires, and settled by whoever reconciles.
 """
 
 from __future__ import annotations
@@ -14,38 +14,37 @@ from typing import Any, NoReturn
 import msgspec
 
 from hbkit.clock import SECOND, iso, parse_duration
-from hbkit.errors import AuthenticationError, ConfigError, ExchangeError, HbkitError, WireError
+from hbkit.errors import AuthenticationError, ConfigError, ExchangeError, HbkitError, Timeout, WireError
 from hbkit.exchange import Capabilities, Channel, Connection, Exchange, Holding, Listener
 from hbkit.log import get_logger
-from hbkit.model import (
-    Candle,
-    Execution,
-    Instrument,
-    OrderReport,
-    OrderRequest,
-    OrderStatus,
-    PositionMode,
-    Wallet,
-)
-from hbkit.net.http import may_have_arrived
+from hbkit.model import Candle, Execution, Instrument, OrderReport, OrderRequest, PositionMode, Wallet
 from hbkit.net.websocket import Socket
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
 from hbkit_bitmex.instruments import currencies
-from hbkit_bitmex.rest import DuplicateOrder, NotAccepted, Rest
-from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow
+from hbkit_bitmex.orders import OrderDesk
+from hbkit_bitmex.rest import Rest
+from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow, WalletRow
 from hbkit_bitmex.stream import Stream
-from hbkit_bitmex.words import known
+from hbkit_bitmex.words import ExecType, known
 
 READY_SECONDS = 20.0
-"""How long the login and the first partials may take."""
-_RETRIES = 5
+"""How long the login and the first partials may take, on each connection."""
+LEAVING_SECONDS = 2.0
+"""How long what is on its way may take when the connector is shut."""
 _PAGE = 500
 _BIN_PAGE = 1000
-_REPORTS_KEPT = 10_000
+_IDS_AT_ONCE = 50
+"""Ids of one look-up: they stand in the address."""
 _ALL = "all"
 _BEATS = 4
 """Heartbeats within the dead man's time."""
+
+
+class _FoundRow(OrderRow, gc=False):
+    """An order, or an execution that bears the order's state of its moment in the same columns."""
+
+    execType: str | None = None
 
 
 class BitmexExchange(Exchange):
@@ -57,18 +56,24 @@ class BitmexExchange(Exchange):
         self._instruments = connection.instruments
         self._chance = connection.chance
         self._listener: Listener | None = None
-        self._rest = Rest(connection)
+        self._rest = Rest(connection, self._on_end)
+        self._desk = OrderDesk(self._rest, connection.instruments, connection.chance, self._tell_order, self._do)
         self._currencies = currencies()
         self._wallets: dict[str, Wallet] = {}
-        self._reports: dict[str, OrderReport] = {}
+        self._transfers: dict[str, int] = {}
         self._mode = PositionMode.ONE_WAY
         self._tasks: set[asyncio.Task[None]] = set()
-        self._cancels: list[str] = []
+        self._sought: dict[str, asyncio.Future[OrderReport | None]] = {}
         self._socket: Socket | None = None
         self._stream: Stream | None = None
         self._runner: asyncio.Task[None] | None = None
         self._heart: asyncio.Task[None] | None = None
+        self._leaving = asyncio.Event()
+        self._opened: asyncio.Future[None] | None = None
+        """Done when the account is known for the first time, or when it is certain that it never will be."""
         self._ready: asyncio.Future[None] | None = None
+        """The same for the present connection."""
+        self._told_up = False
         self._log = get_logger("bitmex")
 
     # -- life
@@ -93,8 +98,8 @@ class BitmexExchange(Exchange):
         await self._check_instruments()
         if self._connection.api_key:
             await self._read_account()
-        self._ready = asyncio.get_running_loop().create_future()
-        self._stream = Stream(self._connection, listener, self, self._command, lambda: self._rest.expiry() // SECOND)
+        self._opened = asyncio.get_running_loop().create_future()
+        self._stream = Stream(self._connection, listener, self, self._command, self._login_expiry)
         self._socket = Socket(
             self._connection.ws_url,
             connector_factory=self._connection.connector,
@@ -102,40 +107,56 @@ class BitmexExchange(Exchange):
             chance=self._chance.fork("socket"),
             name=self.name,
             on_frame=self._stream.frame,
-            on_up=self._stream.up,
+            on_up=self._on_up,
             on_down=self._on_down,
             on_end=self._on_end,
             give_up_after=self._connection.patience,
         )
-        self._runner = asyncio.create_task(self._socket.run(), name=f"{self.name} socket")
+        self._runner = self._own(asyncio.create_task(self._socket.run(), name=f"{self.name} socket"))
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._ready
+                await self._opened
         except TimeoutError:
             raise ExchangeError(
                 f"{self.name}: the socket told nothing of the account within {READY_SECONDS:g} s", code="HB432"
             ) from None
         if self._connection.dead_man_switch:
-            self._heart = asyncio.create_task(
-                self._beat(self._connection.dead_man_switch / SECOND), name=f"{self.name} heartbeat"
+            self._heart = self._own(
+                asyncio.create_task(self._beat(self._connection.dead_man_switch / SECOND), name=f"{self.name} heart")
             )
 
     async def shut(self) -> None:
         """End every task, close every socket; the dead man's switch is taken away after the heartbeat has ended."""
-        if self._heart is not None:
-            self._heart.cancel()
-            await asyncio.gather(self._heart, return_exceptions=True)
-            if self.is_up:
-                self.keep_alive(0)
+        self._leaving.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
+        if self._heart is not None:
+            await self._disarm(self._heart)
         for task in list(self._tasks):
             task.cancel()
         if self._socket is not None:
             await self._socket.close()
-        await asyncio.gather(*([self._runner] if self._runner else []), *self._tasks, return_exceptions=True)
+        owned = [task for task in (self._runner, self._heart, *self._tasks) if task is not None]
+        await asyncio.gather(*owned, return_exceptions=True)
         await self._rest.close()
         self._listener = None
+
+    async def _disarm(self, heart: asyncio.Task[None]) -> None:
+        """The last beat is waited for: one that overtook the end of the timer would set it again."""
+        _, beating = await asyncio.wait({heart}, timeout=LEAVING_SECONDS)
+        heart.cancel()
+        if beating or self._desk.standing:
+            self._log.warning(
+                "the dead man's switch stays armed: the exchange cancels every order of the account when it runs out",
+                exchange=self.name,
+                standing=self._desk.standing,
+            )
+            return
+        try:
+            async with asyncio.timeout(LEAVING_SECONDS):
+                await self._arm(0)
+        except TimeoutError:
+            self._log.warning("the dead man's switch could not be taken away", exchange=self.name)
 
     async def _read_account(self) -> None:
         user = await self._rest.get("/user", UserRow)
@@ -161,9 +182,13 @@ class BitmexExchange(Exchange):
                 )
 
     async def _beat(self, seconds: float) -> None:
-        while True:
-            self.keep_alive(seconds)
-            await asyncio.sleep(seconds / _BEATS)
+        while not self._leaving.is_set():
+            await self._arm(seconds)
+            try:
+                async with asyncio.timeout(seconds / _BEATS):
+                    await self._leaving.wait()
+            except TimeoutError:
+                continue
 
     # -- what is known
 
@@ -189,6 +214,10 @@ class BitmexExchange(Exchange):
     def wallets(self) -> list[Wallet]:
         """The account's money, as it was told last."""
         return [self._wallets[code] for code in sorted(self._wallets)]
+
+    def transfers(self) -> dict[str, int]:
+        """What was paid in less what was paid out, as the wallet table tells it."""
+        return dict(self._transfers)
 
     @property
     def position_mode(self) -> PositionMode:
@@ -233,6 +262,8 @@ class BitmexExchange(Exchange):
             wallet = wire.wallet(row, self._currencies)
             if wallet is not None:
                 self._wallets[wallet.currency.code] = wallet
+        for paid in await self._rest.get("/user/wallet", list[WalletRow], currency=_ALL):
+            self.on_wallet_row(paid)
 
     async def listed(self) -> list[str]:
         """What takes orders now; indices are rows of the same table, their symbols begin with a dot."""
@@ -242,7 +273,7 @@ class BitmexExchange(Exchange):
     async def open_orders(self) -> list[OrderReport]:
         """Every open order of the account, page by page."""
         rows = await self._rest.pages("/order", OrderRow, _PAGE, filter='{"open":true}', reverse="true")
-        return [report for row in rows if (report := self._report(row)) is not None]
+        return [report for row in rows if (report := self._desk.report(row)) is not None]
 
     async def executions_since(self, ts: int) -> list[Execution]:
         """Every booked execution from `ts` on, oldest first, page by page."""
@@ -251,14 +282,44 @@ class BitmexExchange(Exchange):
         return sorted(found, key=lambda execution: execution.ts)
 
     async def find(self, order_id: str) -> OrderReport | None:
-        """An order by our id among orders, then among executions; the newest one where the id was used twice."""
-        condition = msgspec.json.encode({"clOrdID": order_id}).decode()
+        """An order by our id among orders, then among executions; those of one moment are asked for in one call."""
+        if not self._sought:
+            self._do(self._search())
+        if order_id not in self._sought:
+            self._sought[order_id] = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._sought[order_id])
+
+    async def _search(self) -> None:
+        await asyncio.sleep(0)
+        sought, self._sought = self._sought, {}
+        ids = list(sought)
+        try:
+            for at in range(0, len(ids), _IDS_AT_ONCE):
+                found = await self._look_up(ids[at : at + _IDS_AT_ONCE])
+                for order_id in ids[at : at + _IDS_AT_ONCE]:
+                    sought[order_id].set_result(found.get(order_id))
+        except ExchangeError as error:
+            for future in sought.values():
+                if not future.done():
+                    future.set_exception(error)
+        finally:
+            for future in sought.values():
+                future.cancel()
+
+    async def _look_up(self, ids: list[str]) -> dict[str, OrderReport]:
+        """The newest state of each, also where a client id was used twice."""
+        found: dict[str, OrderReport] = {}
         for path in ("/order", "/execution"):
-            # An execution row bears the order's state of its moment, in the same columns.
-            rows = await self._rest.get(path, list[OrderRow], filter=condition, count=1, reverse="true")
-            if rows and (report := self._report(rows[0])) is not None:
-                return report
-        return None
+            missing = [order_id for order_id in ids if order_id not in found]
+            if not missing:
+                break
+            condition = msgspec.json.encode({"clOrdID": missing}).decode()
+            for row in await self._rest.get(path, list[_FoundRow], filter=condition, count=_PAGE, reverse="true"):
+                if row.execType in (ExecType.CANCEL_REJECT, ExecType.AMEND_REJECT):
+                    continue  # its status of Rejected speaks of the request, not of the order (trap 17)
+                if known(row.clOrdID) not in found and (report := self._desk.report(row)) is not None:
+                    found[report.id] = report
+        return found
 
     async def positions(self) -> list[Holding]:
         """Every position that is not flat."""
@@ -288,9 +349,7 @@ class BitmexExchange(Exchange):
 
     async def cancel_every_order(self) -> None:
         """DELETE /order/all: one call whatever their number."""
-        body = bodies.encode(bodies.cancel_all_body())
-        for row in await self._insist("DELETE", "/order/all", body, list[OrderRow], urgent=True):
-            self.on_order_row(row)
+        await self._desk.cancel_every_order()
 
     # -- acting
 
@@ -306,20 +365,16 @@ class BitmexExchange(Exchange):
             self._stream.subscribe(instrument, channel)
 
     def submit(self, request: OrderRequest) -> None:
-        """Place an order, after the cancels that were asked for before it."""
-        self._send_cancels()
-        self._do(self._place(request))
+        """Place an order."""
+        self._desk.submit(request)
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Change an order, after the cancels that were asked for before it."""
-        self._send_cancels()
-        self._do(self._change(order_id, ticks, units))
+        """Change an order."""
+        self._desk.amend(order_id, ticks, units)
 
     def cancel(self, order_id: str) -> None:
-        """Take an order away; those of one moment go in one call."""
-        if not self._cancels:
-            asyncio.get_running_loop().call_soon(self._send_cancels)
-        self._cancels.append(order_id)
+        """Take an order away."""
+        self._desk.cancel(order_id)
 
     def keep_alive(self, seconds: float) -> None:
         """POST /order/cancelAllAfter, in milliseconds; 0 takes the timer away (trap 22)."""
@@ -330,212 +385,131 @@ class BitmexExchange(Exchange):
             body = bodies.encode(bodies.timer_body(round(seconds * 1000)))
             await self._rest.send("POST", "/order/cancelAllAfter", body, dict[str, Any], urgent=True)
         except ExchangeError as error:
-            self._log.warning("the dead man's switch was not set", reason=error.message)
-
-    async def _place(self, request: OrderRequest) -> None:
-        body = bodies.encode(bodies.order_body(request))
-        blank = _blank(request, self.server_now())
-        self._reports.setdefault(request.id, blank)
-        try:
-            row = await self._insist("POST", "/order", body, OrderRow)
-        except DuplicateOrder:
-            # Ours alone bears this id: the first try arrived, its answer was lost.
-            self._lost(request.id, "submit", "the exchange has an order of this id")
-        except WireError as error:
-            if may_have_arrived(error):
-                self._lost(request.id, "submit", error.message)
-            else:
-                self._reject(blank, error.message)
-        except ExchangeError as error:
-            self._reject(blank, error.message)
-        else:
-            self.on_order_row(row)
-
-    async def _change(self, order_id: str, ticks: int | None, units: int | None) -> None:
-        before = self._reports.get(order_id)
-        if before is None:
-            return
-        body = bodies.encode(bodies.amend_body(before.instrument, id=order_id, ticks=ticks, units=units))
-        try:
-            row = await self._insist("PUT", "/order", body, OrderRow)
-        except WireError as error:
-            self._lost_or_refused(order_id, "amend", error)
-        except ExchangeError as error:
-            self._refused(order_id, "amend", error.message)
-        else:
-            self.on_order_row(row)
-
-    def _send_cancels(self) -> None:
-        ids, self._cancels = self._cancels, []
-        if ids:
-            self._do(self._take_away(ids))
-
-    async def _take_away(self, ids: list[str]) -> None:
-        body = bodies.encode(bodies.cancel_body(ids=ids))
-        try:
-            rows = await self._insist("DELETE", "/order", body, list[OrderRow], urgent=True)
-        except WireError as error:
-            for order_id in ids:
-                self._lost_or_refused(order_id, "cancel", error)
-        except ExchangeError as error:
-            for order_id in ids:
-                self._refused(order_id, "cancel", error.message)
-        else:
-            for row in rows:
-                self.on_order_row(row)
-            for order_id in set(ids) - {known(row.clOrdID) for row in rows}:
-                self._refused(order_id, "cancel", "the exchange does not know the order")
-
-    async def _insist(self, verb: str, path: str, body: bytes, kind: type[Any], *, urgent: bool = False) -> Any:
-        """Send, and again while the engine was provably not reached: overloaded, or over the limit."""
-        for attempt in range(_RETRIES):
-            try:
-                return await self._rest.send(verb, path, body, kind, urgent=urgent)
-            except NotAccepted:
-                if attempt == _RETRIES - 1:
-                    raise
-                await asyncio.sleep(0.5 + 1.5 * self._chance.random())
-        raise AssertionError("unreachable")
+            self._log.warning("the dead man's switch was not set", seconds=seconds, reason=error.message)
 
     # -- what the stream tells
 
     def on_order_row(self, row: OrderRow) -> None:
         """An order as it stands."""
-        report = self._report(row)
-        if report is not None and self._listener is not None:
-            self._listener.on_order(report)
+        self._desk.hear(row)
 
     def on_execution_row(self, row: ExecutionRow) -> None:
         """An execution; refused amends and cancels come this way too."""
         refusal = wire.refusal(row)
         if refusal is not None:
-            self._refused(refusal.id, refusal.refused, refusal.reason)
+            self._desk.refused(refusal.id, refusal.refused, refusal.reason)
             return
-        execution = self._execution(row)
+        instrument = self._instruments.get(row.symbol or "")
+        execution = wire.execution(row, instrument) if instrument is not None else None
         if execution is not None and self._listener is not None:
             self._listener.on_fill(execution)
+        elif instrument is not None and wire.is_unbooked(row, instrument):
+            self._log.warning("an execution that cannot be booked", kind=row.execType, instrument=row.symbol)
+
+    def on_wallet_row(self, row: WalletRow) -> None:
+        """What was paid into and out of one currency."""
+        paid = wire.transfers(row, self._currencies)
+        if paid is not None:
+            self._transfers[paid[0].code] = paid[1]
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
         wallet = wire.wallet(row, self._currencies)
         if wallet is not None:
             self._wallets[wallet.currency.code] = wallet
-            if self._listener is not None and self._is_ready:
+            if self._listener is not None and self._is_open:
                 self._listener.on_balance(wallet)
 
     def on_ready(self) -> None:
         """The account is known: for the first time, or again after a gap."""
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_result(None)
+        self._told_up = True
         if self._listener is not None:
             self._listener.on_connected(self.name)
 
-    def on_login_refused(self, text: str) -> None:
-        """The key was refused: there is nothing to wait for."""
-        self._on_end(AuthenticationError(f"BitMEX refused the key {self._rest.key_hint} ({text})"))
+    def on_login_refused(self, status: int, text: str) -> None:
+        """The key was refused, or the exchange has no time now."""
+        if self._ready is None or self._ready.done():
+            return
+        if status == 429 or status >= 500:
+            self._ready.set_exception(WireError(f"the login has to wait ({text})"))
+        else:
+            self._ready.set_exception(
+                AuthenticationError(
+                    f"BitMEX refused the key {self._rest.key_hint} ({text}); check api_key, api_secret and the host"
+                )
+            )
 
     # -- inside
 
     @property
-    def _is_ready(self) -> bool:
-        return self._ready is not None and self._ready.done()
+    def _is_open(self) -> bool:
+        return self._opened is not None and self._opened.done()
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._own(asyncio.get_running_loop().create_task(work))
         self._tasks.add(task)
+        return task
+
+    def _own(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        """A task whose failure ends the run, with a word on why."""
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            fault = error if isinstance(error, HbkitError) else HbkitError(f"{type(error).__name__}: {error}")
-            self._connection.on_end(fault)
+            self._log.error(f"{self.name} failed", exc_info=error)
+            self._on_end(error if isinstance(error, HbkitError) else HbkitError(f"{type(error).__name__}: {error}"))
 
-    def _command(self, raw: bytes) -> None:
-        self._do(self._say(raw))
+    def _login_expiry(self) -> int:
+        return self._rest.expiry() // SECOND
 
-    async def _say(self, raw: bytes) -> None:
+    def _command(self, raw: bytes, seconds: float = 0.0) -> None:
+        self._do(self._say(raw, seconds))
+
+    async def _say(self, raw: bytes, seconds: float) -> None:
         try:
+            if seconds:
+                await asyncio.sleep(seconds)
             if self._socket is not None:
                 await self._socket.send(raw)
         except WireError as error:
             self._log.debug("not sent", reason=error.message)  # the next connection subscribes to everything anew
 
+    async def _on_up(self) -> None:
+        """Log in, and hang up on a venue that lets us in and then tells nothing."""
+        assert self._stream is not None
+        self._ready = asyncio.get_running_loop().create_future()
+        self._stream.up()
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._ready
+        except TimeoutError:
+            raise Timeout(f"nothing was told of the account within {READY_SECONDS:g} s") from None
+
     def _on_down(self, reason: str) -> None:
-        if self._listener is not None and self._is_ready:
+        if self._stream is not None:
+            self._stream.down()
+        told, self._told_up = self._told_up, False
+        if told and self._listener is not None and not self._leaving.is_set():
             self._log.warning("disconnected", exchange=self.name, reason=reason)
             self._listener.on_disconnected(self.name)
 
     def _on_end(self, error: HbkitError) -> None:
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(error)
-        else:
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_exception(error)
+        elif self._is_open and not self._leaving.is_set():
             self._connection.on_end(error)
 
-    def _report(self, row: OrderRow) -> OrderReport | None:
-        before = self._reports.get(known(row.clOrdID) or "")
-        instrument = self._instruments.get(known(row.symbol) or "") or (before.instrument if before else None)
-        report = wire.order_report(row, instrument, before) if instrument is not None else None
-        if report is not None and report.id:
-            self._keep(report)
-        return report
-
-    def _keep(self, report: OrderReport) -> None:
-        """The newest word on an order, for what later rows leave out; the oldest ended ones are forgotten."""
-        self._reports.pop(report.id, None)
-        self._reports[report.id] = msgspec.structs.replace(report, refused="", reason="")
-        if len(self._reports) > _REPORTS_KEPT:
-            ended = next((key for key, one in self._reports.items() if one.status.is_final), None)
-            if ended is not None:
-                del self._reports[ended]
+    def _tell_order(self, report: OrderReport) -> None:
+        if self._listener is not None:
+            self._listener.on_order(report)
 
     def _execution(self, row: ExecutionRow) -> Execution | None:
         instrument = self._instruments.get(row.symbol or "")
         return wire.execution(row, instrument) if instrument is not None else None
-
-    def _reject(self, blank: OrderReport, reason: str) -> None:
-        report = msgspec.structs.replace(blank, status=OrderStatus.REJECTED, reason=reason, refused="submit")
-        self._keep(report)
-        if self._listener is not None:
-            self._listener.on_order(report)
-
-    def _lost_or_refused(self, order_id: str, request: str, error: WireError) -> None:
-        if may_have_arrived(error):
-            self._lost(order_id, request, error.message)
-        else:
-            self._refused(order_id, request, error.message)
-
-    def _lost(self, order_id: str, request: str, reason: str) -> None:
-        """No answer: what was asked may have happened, or may still, until evidence tells."""
-        present = self._reports.get(order_id)
-        if present is None or self._listener is None or present.status.is_final:
-            return
-        if request == "submit" and present.status is not OrderStatus.PENDING:
-            return  # the socket told already that it arrived
-        status = OrderStatus.UNKNOWN if request == "submit" else present.status
-        report = msgspec.structs.replace(
-            present, status=status, reason=reason, lost=request, expires=self._rest.expiry(), ts=self.server_now()
-        )
-        self._listener.on_order(report)
-
-    def _refused(self, order_id: str, request: str, reason: str) -> None:
-        """An amend or a cancel was turned down: the order stands where it stood."""
-        before = self._reports.get(order_id)
-        if before is not None and self._listener is not None:
-            self._listener.on_order(msgspec.structs.replace(before, refused=request, reason=reason))
-
-
-def _blank(request: OrderRequest, ts: int) -> OrderReport:
-    return OrderReport(
-        ts=ts,
-        id=request.id,
-        exchange_id="",
-        instrument=request.instrument,
-        side=request.side,
-        position_side=request.position_side,
-        status=OrderStatus.PENDING,
-        units=request.units,
-        filled_units=0,
-        ticks=request.ticks,
-    )

@@ -5,14 +5,16 @@ Limits, status codes and texts are those of the project's BitMEX protocol refere
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
-from hbkit.clock import SECOND
-from hbkit.errors import AuthenticationError, ExchangeError, OrderRejected, RateLimited
+from hbkit.clock import SECOND, Clock
+from hbkit.errors import AuthenticationError, ExchangeError, OrderRejected, RateLimited, WireError
 from hbkit.exchange import Connection
 from hbkit.net.http import HttpClient, RequestDisconnected, ServerClock
 from hbkit.net.limits import LoopClock, RateBudget, TokenBucket
@@ -25,11 +27,21 @@ EXPIRES_SECONDS: Final = 10
 """A signed request is refused this long after it was signed (3.1): short, so that a lost one is soon proved lost."""
 MINUTE_LIMIT: Final = 120
 SECOND_LIMIT: Final = 10
+ADDRESS_LIMIT: Final = 30
+"""Calls a minute without a key."""
 _TIMEOUT: Final = 8.0
+_TRIES: Final = 4
+"""How often a question is asked: asking twice does no harm, unlike ordering twice."""
+_PAUSE: Final = 0.25
+LOCKED_OUT: Final = 3
+"""Refused logins in a row after which the key is taken for refused: one can be a clock that was just set."""
 _SECOND_LAYER: Final = frozenset(
     {("POST", "/order"), ("PUT", "/order"), ("DELETE", "/order"), ("DELETE", "/order/all")}
 )
 _OVERLOADED: Final = "currently overloaded"
+_EXPIRED: Final = "request has expired"
+_BANNED: Final = "Forbidden"
+BAN_SECONDS: Final = 60.0
 
 
 class Overloaded(ExchangeError):
@@ -42,23 +54,49 @@ NotAccepted = (Overloaded, RateLimited)
 """The engine has not seen the request: the same one may be sent again."""
 
 
+class Expired(AuthenticationError):
+    """The signature's time was over when the request arrived: it was not looked at (3.1)."""
+
+
 class DuplicateOrder(OrderRejected):
     """An open order has this client id: after a lost answer the proof that the first try arrived (5.5)."""
+
+
+class SteadyClock:
+    """The machine's clock as it stood at first, moved on by the loop's: that it is set later moves nothing here.
+
+    A request would otherwise be taken for expired, or could still be accepted, at another time than it was signed for.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._loop = LoopClock()
+        self._ahead = clock.now() - self._loop.now()
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+        return self._loop.now() + self._ahead
 
 
 class Rest:
     """The calls of one account."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.server = ServerClock(connection.clock)
+    def __init__(self, connection: Connection, on_locked_out: Callable[[AuthenticationError], None]) -> None:
+        """
+        :param on_locked_out: called when the key is refused again and again.
+        """
+        self._clock = SteadyClock(connection.clock)
+        self.server = ServerClock(self._clock)
         self._connection = connection
+        self._on_locked_out = on_locked_out
+        self._refused = 0
+        self._root = urlsplit(connection.rest_url).path.rstrip("/") + "/"
         loop_clock = LoopClock()
         self._minute = TokenBucket(MINUTE_LIMIT, MINUTE_LIMIT / 60, loop_clock)
         self._second = TokenBucket(SECOND_LIMIT, SECOND_LIMIT, loop_clock)
         self.budget = RateBudget({"minute": self._minute, "second": self._second}, clock=loop_clock)
         self._http = HttpClient(
             connection.rest_url,
-            clock=connection.clock,
+            clock=self._clock,
             error_of=self._error_of,
             connector_factory=connection.connector,
             sign=self._sign,
@@ -88,16 +126,23 @@ class Rest:
 
     async def read_time(self) -> None:
         """Ask for the exchange's clock: the root route tells it in milliseconds."""
-        sent = self._connection.clock.now()
+        sent = self._clock.now()
         answer = await self.get("/", dict[str, Any])
-        received = self._connection.clock.now()
+        received = self._clock.now()
         stamp = answer.get("timestamp")
         if isinstance(stamp, int):
             self.server.sample(stamp * 1_000_000, sent, received)
 
     async def get(self, path: str, kind: type[T], **params: str | int) -> T:
-        """A table, read as `kind`."""
-        return read((await self._http.request("GET", path, params=params)).body, kind)
+        """A table, read as `kind`; asked for again where the answer was lost."""
+        for attempt in range(_TRIES):
+            try:
+                return await self._call("GET", path, kind, params=params)
+            except (WireError, *NotAccepted):
+                if attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(_PAUSE * 2**attempt)
+        raise AssertionError("unreachable")
 
     async def pages(self, path: str, kind: type[T], count: int, **params: str | int) -> list[T]:
         """All rows of a table, asked for `count` at a time."""
@@ -108,19 +153,55 @@ class Rest:
             if len(page) < count:
                 return rows
 
-    async def send(self, verb: str, path: str, body: bytes, kind: type[T], *, urgent: bool = False) -> T:
-        """A write; `urgent` ones (cancels) overtake and have a share of the budget to themselves."""
-        return read((await self._http.request(verb, path, body=body, urgent=urgent)).body, kind)
+    async def send(
+        self,
+        verb: str,
+        path: str,
+        body: bytes,
+        kind: type[T],
+        *,
+        urgent: bool = False,
+        leaving: Callable[[int], None] | None = None,
+    ) -> T:
+        """A write, sent once; `urgent` ones (cancels) overtake and have a share of the budget to themselves.
+
+        `leaving` is called right before it is sent, with the moment at which it expires.
+        """
+        told = None if leaving is None else lambda: leaving(self.expiry())
+        return await self._call(verb, path, kind, body=body, urgent=urgent, leaving=told)
+
+    async def _call(self, verb: str, path: str, kind: type[T], **options: Any) -> T:
+        try:
+            return await self._call_once(verb, path, kind, **options)
+        except Expired:
+            # This machine slept, or the request was long on its way: the time is asked for anew.
+            self.server.forget()
+            await self.read_time()
+        return await self._call_once(verb, path, kind, **options)
+
+    async def _call_once(self, verb: str, path: str, kind: type[T], **options: Any) -> T:
+        try:
+            answer = read((await self._http.request(verb, path, **options)).body, kind)
+        except AuthenticationError as error:
+            self._refused += 1
+            if self._refused >= LOCKED_OUT:
+                self._on_locked_out(error)
+            raise
+        self._refused = 0
+        return answer
 
     def _sign(self, verb: str, target: str, body: bytes) -> Mapping[str, str]:
         connection = self._connection
-        if not connection.api_key:
+        # The clock is asked for without a signature: one by a clock that is off would be refused.
+        if not connection.api_key or target == self._root:
             return {}
         expires = self.expiry() // SECOND
         return headers(connection.api_key, connection.api_secret.reveal(), verb, target, expires, body)
 
     def _on_response(self, status: int, answer: Mapping[str, str]) -> None:
         del status
+        if self._connection.api_key and _number(answer.get("x-ratelimit-limit")) == ADDRESS_LIMIT:
+            return  # the answer to an unsigned call counts the address, not the key (6)
         if (left := _number(answer.get("x-ratelimit-remaining"))) is not None:
             self.budget.sync("minute", left)
         if (left := _number(answer.get("x-ratelimit-remaining-1s"))) is not None:
@@ -129,8 +210,14 @@ class Rest:
     def _error_of(self, status: int, body: bytes, answer: Mapping[str, str]) -> Exception:
         """The error behind an answer (5.2); a page in place of JSON tells by its status alone."""
         text = _text(body)
+        if status == 403 and text in ("", _BANNED):
+            # A page, or this word alone, speaks of the address; nothing at all is to be sent for a while (5.2, 6).
+            self.budget.pause(BAN_SECONDS)
+            said = f"BitMEX takes nothing from here for a while ({text or status})"
+            return RateLimited(said, retry_after=BAN_SECONDS)
         if status in (401, 403):
-            return AuthenticationError(
+            kind = Expired if _EXPIRED in text else AuthenticationError
+            return kind(
                 f"BitMEX refused the key {self.key_hint} ({text or status}); check api_key, api_secret and the host"
             )
         if status == 429:
@@ -143,18 +230,27 @@ class Rest:
         if status == 400 and "duplicate clordid" in text.lower():
             return DuplicateOrder(text)
         if status == 400:
-            return OrderRejected(text)
+            return OrderRejected(text or "BitMEX answered 400 without a reason")
         return ExchangeError(f"BitMEX answered {status} ({text or 'no text'})")
 
 
 def read(body: bytes, kind: type[T]) -> T:
-    """JSON as typed rows; `""` for a number and digits as text are read as well (0.3)."""
+    """JSON as typed rows; `""` for a number and digits as text are read as well (0.3).
+
+    What cannot be read is an answer that was lost: the request behind it was done.
+    """
+    try:
+        return _rows(body, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error)
+    raise RequestDisconnected(f"BitMEX answered with {len(body)} bytes that cannot be read ({reason})", sent=True)
+
+
+def _rows(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
         return msgspec.convert(plain(msgspec.json.decode(body)), kind, strict=False)
-    except msgspec.DecodeError as error:
-        raise ExchangeError(f"BitMEX answered with {len(body)} bytes that are no JSON ({error})") from None
 
 
 def _charge(verb: str, path: str) -> tuple[str, ...]:

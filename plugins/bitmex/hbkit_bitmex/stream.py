@@ -1,7 +1,8 @@
 """The BitMEX socket: subscriptions, tables and the way from a frame to the listener, all on the reader's own stack.
 
 Tables are trusted from their partial on; after a lost connection everything is forgotten and asked for again (7.4 of
-the project's BitMEX protocol reference). Private news goes out through `Inbox`, public data straight to the listener.
+the project's BitMEX protocol reference). A table whose frames contradict each other, or cannot be read, is asked for
+again, and it alone. Private news goes out through `Inbox`, public data straight to the listener.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from hbkit.clock import parse_duration
+from hbkit.clock import SECOND, parse_duration
 from hbkit.data.candles import Resampler
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
@@ -22,6 +23,7 @@ from hbkit_bitmex.frames import (
     Authenticated,
     BinFrame,
     BookFrame,
+    DataFrame,
     ExecutionFrame,
     FundingFrame,
     InstrumentFrame,
@@ -32,6 +34,7 @@ from hbkit_bitmex.frames import (
     Refused,
     TradeFrame,
     Unreadable,
+    WalletFrame,
     decode,
 )
 from hbkit_bitmex.rows import (
@@ -44,11 +47,14 @@ from hbkit_bitmex.rows import (
     PositionRow,
     QuoteRow,
     TradeRow,
+    WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
-from hbkit_bitmex.words import Action, known
+from hbkit_bitmex.words import Action, known, nanoseconds
 
-PRIVATE = ("order", "execution", "position", "margin")
+ASK_AGAIN_SECONDS = 5.0
+"""The least time between two requests for the same table."""
+PRIVATE = ("order", "execution", "position", "margin", "wallet")
 BINS = {"1m": "tradeBin1m", "5m": "tradeBin5m", "1h": "tradeBin1h", "1d": "tradeBin1d"}
 _TOPICS = {
     Channel.TRADE: "trade",
@@ -68,14 +74,24 @@ class Inbox(Protocol):
     def on_execution_row(self, row: ExecutionRow) -> None:
         """An execution that was not seen before."""
 
+    def on_wallet_row(self, row: WalletRow) -> None:
+        """What was paid into and out of one currency."""
+
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
 
     def on_ready(self) -> None:
         """Logged in, and every private table has had its partial."""
 
-    def on_login_refused(self, text: str) -> None:
-        """The key was refused."""
+    def on_login_refused(self, status: int, text: str) -> None:
+        """The login was turned down."""
+
+
+class Send(Protocol):
+    """Hands a command to the socket, now or some seconds later."""
+
+    def __call__(self, raw: bytes, seconds: float = 0.0) -> None:
+        """Whether it was sent is not told: the next connection asks for everything anew."""
 
 
 class Stream:
@@ -86,11 +102,10 @@ class Stream:
         connection: Connection,
         listener: Listener,
         inbox: Inbox,
-        send: Callable[[bytes], None],
+        send: Send,
         expiry: Callable[[], int],
     ) -> None:
         """
-        :param send: hands a command to the socket.
         :param expiry: seconds since the epoch at which a login that is signed now expires.
         """
         self._connection = connection
@@ -101,12 +116,20 @@ class Stream:
         self._instruments: Mapping[str, Instrument] = connection.instruments
         self._topics: dict[str, None] = {}
         self._waiting: set[str] = set()
-        self._primed = False
+        self._said = False
+        """Whether this connection has heard what is wanted; new topics are told to it at once from then on."""
+        self._doubts: dict[str, str] = {}
+        """Topics whose table is in doubt and why, until their partial comes."""
+        self._asked: dict[str, int] = {}
+        """When a topic in doubt was asked for last."""
+        self._history: int | None = None
+        """Executions before this are of a time before this process; None before the first partial."""
         self._log = get_logger("bitmex.stream")
         self.books = BookTable(connection.instruments)
         self.orders: KeyedTable[OrderRow] = KeyedTable(OrderRow, finished=wire.is_finished)
         self.positions: KeyedTable[PositionRow] = KeyedTable(PositionRow)
         self.margins: KeyedTable[MarginRow] = KeyedTable(MarginRow)
+        self.purses: KeyedTable[WalletRow] = KeyedTable(WalletRow)
         self.rows: KeyedTable[InstrumentRow] = KeyedTable(InstrumentRow)
         self._executions = ExecutionTable()
         self._trades: Feed[TradeRow] = Feed()
@@ -119,6 +142,7 @@ class Stream:
         self._books_due: dict[str, None] = {}
         """Symbols whose book changed in frames of one step, and is told when the step is over."""
         self._books_stamp: object = None
+        self._is_telling = False
         self._marks_told: dict[str, tuple[float, float]] = {}
         self.marks: dict[str, float] = {}
         """The mark price, per symbol."""
@@ -129,12 +153,15 @@ class Stream:
 
     def up(self) -> None:
         """A new connection: forget what was known, log in."""
+        self._said = False
+        self._doubts.clear()
         self.books.reset()
         self._books_due.clear()
         self._marks_told.clear()
         self.orders.reset()
         self.positions.reset()
         self.margins.reset()
+        self.purses.reset()
         self.rows.reset()
         self._trades.reset()
         self._quotes.reset()
@@ -149,6 +176,11 @@ class Stream:
         expires = self._expiry()
         signature = realtime_signature(self._connection.api_secret.reveal(), expires)
         self._send(bodies.encode(bodies.login(self._connection.api_key, expires, signature)))
+
+    def down(self) -> None:
+        """The connection is gone."""
+        self._said = False
+        self._waiting.clear()
 
     def subscribe(self, instrument: Instrument, channel: Channel) -> None:
         """Ask for a channel, now if the socket is up, and again after each reconnect."""
@@ -168,11 +200,12 @@ class Stream:
     def _ask(self, topic: str) -> None:
         if topic not in self._topics:
             self._topics[topic] = None
-            if not self._waiting:
+            if self._said:
                 self._send(bodies.encode(bodies.subscribe([topic])))
 
     def _say_topics(self, more: Sequence[str]) -> None:
         """Everything that was ever asked for, in one command, as after each connect."""
+        self._said = True
         topics = [*more, *self._topics]
         if topics:
             self._send(bodies.encode(bodies.subscribe(topics)))
@@ -185,6 +218,8 @@ class Stream:
         frame = decode(raw)
         if self._books_due and not isinstance(frame, BookFrame):
             self._tell_books()
+        if self._doubts and isinstance(frame, DataFrame):
+            self._settle(frame)
         handler = self._HANDLERS.get(type(frame))
         if handler is not None:
             handler(self, frame)
@@ -192,6 +227,8 @@ class Stream:
             self._on_bins(frame)
         elif isinstance(frame, BookFrame):
             self._on_book(frame)
+        if self._doubts:
+            self._ask_for_doubted()
 
     def _on_trades(self, frame: TradeFrame) -> None:
         history = frame.action is Action.PARTIAL
@@ -209,6 +246,8 @@ class Stream:
             quote = wire.quote(row, instrument) if instrument is not None else None
             if quote is not None:
                 self._listener.on_quote(quote)
+        self.books.check(frame)
+        self._look_for_lost_books()
 
     def _on_book(self, frame: BookFrame) -> None:
         """One step of the exchange comes in up to three frames (deletes, updates, inserts): a book is told after them.
@@ -220,13 +259,18 @@ class Stream:
             self._tell_books()
         self._books_stamp = stamp
         for book in self.books.apply(frame, self._connection.market_clock.now()):
-            if not self._books_due:
-                asyncio.get_running_loop().call_soon(self._tell_books)
             self._books_due[book.instrument.symbol] = None
-        for symbol, reason in self.books.take_lost().items():
-            self._again(f"orderBookL2_25:{symbol}", reason)
+        if self._books_due and not self._is_telling:
+            self._is_telling = _soon(self._tell_books)
+        self._look_for_lost_books()
+
+    def _look_for_lost_books(self) -> None:
+        if self.books.lost:
+            for symbol, reason in self.books.take_lost().items():
+                self._doubt(f"{_TOPICS[Channel.BOOK]}:{symbol}", reason)
 
     def _tell_books(self) -> None:
+        self._is_telling = False
         due, self._books_due = self._books_due, {}
         for symbol in due:
             book = self.books.book(symbol)
@@ -257,6 +301,7 @@ class Stream:
                 self._marks_told[symbol] = mark.price, mark.index
                 self.marks[symbol] = mark.price
                 self._listener.on_mark(mark)
+        self._after(frame, self.rows.lost)
 
     def _on_fundings(self, frame: FundingFrame) -> None:
         history = frame.action is Action.PARTIAL
@@ -269,26 +314,38 @@ class Stream:
     def _on_orders(self, frame: OrderFrame) -> None:
         for row in self.orders.apply(frame).rows:
             self._inbox.on_order_row(row)
-        self._had(frame.table, frame.action)
+        self._after(frame, self.orders.lost)
 
     def _on_executions(self, frame: ExecutionFrame) -> None:
-        fresh = self._executions.apply(frame)
-        # The first partial of a process tells of the past: positions and balances hold it already.
-        past = frame.action is Action.PARTIAL and not self._primed
-        if frame.action is Action.PARTIAL:
-            self._primed = True
-        for row in () if past else fresh:
+        for row in self._news(frame, self._executions.apply(frame)):
             self._inbox.on_execution_row(row)
-        self._had(frame.table, frame.action)
+        self._after(frame, "")
+
+    def _news(self, frame: ExecutionFrame, fresh: list[ExecutionRow]) -> list[ExecutionRow]:
+        """The first partial of a process tells of the past, which whoever keeps the books has asked for or knows.
+
+        A later one is news from the gap, but for what is older than all that the first one told.
+        """
+        if frame.action is not Action.PARTIAL:
+            return fresh
+        if self._history is None:
+            self._history = min((nanoseconds(row.timestamp) for row in fresh), default=0)
+            return []
+        return [row for row in fresh if nanoseconds(row.timestamp) >= self._history]
 
     def _on_positions(self, frame: PositionFrame) -> None:
         self.positions.apply(frame)
-        self._had(frame.table, frame.action)
+        self._after(frame, self.positions.lost)
 
     def _on_margins(self, frame: MarginFrame) -> None:
         for row in self.margins.apply(frame).rows:
             self._inbox.on_margin_row(row)
-        self._had(frame.table, frame.action)
+        self._after(frame, self.margins.lost)
+
+    def _on_wallets(self, frame: WalletFrame) -> None:
+        for row in self.purses.apply(frame).rows:
+            self._inbox.on_wallet_row(row)
+        self._after(frame, self.purses.lost)
 
     def _on_login(self, frame: Authenticated) -> None:
         del frame
@@ -298,29 +355,55 @@ class Stream:
         if frame.is_duplicate:
             return
         if frame.op.startswith("authKey"):
-            self._inbox.on_login_refused(frame.text)
+            self._inbox.on_login_refused(frame.status, frame.text)
             return
         self._log.warning("refused", status=frame.status, text=frame.text, topics=frame.topics)
+        if frame.op == "subscribe" and frame.status == 429 and frame.topics:
+            self._send(bodies.encode(bodies.subscribe(frame.topics)), max(1.0, frame.retry_after))
 
     def _on_unreadable(self, frame: Unreadable) -> None:
+        """What it said is unknown: its table is in doubt, or every table where not even that can be told."""
         self._log.warning("unreadable frame", table=frame.table, reason=frame.reason)
-        if frame.table.startswith("orderBookL2"):
+        if not frame.table or frame.table.startswith("orderBookL2"):
             self.books.suspect(frame.reason)
-            for symbol, reason in self.books.take_lost().items():
-                self._again(f"orderBookL2_25:{symbol}", reason)
+            self._look_for_lost_books()
+        for topic in (*PRIVATE, *self._topics) if self._said else ():
+            if not frame.table or topic.partition(":")[0] == frame.table:
+                self._doubt(topic, frame.reason)
 
-    def _had(self, table: str, action: Action | None) -> None:
-        """A private table's partial came: after the last one the account is known."""
-        if action is Action.PARTIAL and table in self._waiting:
-            self._waiting.discard(table)
+    def _after(self, frame: DataFrame, lost: str) -> None:
+        """Take note of a table that is in doubt, and of the last of the account's tables."""
+        if lost:
+            for topic in (*PRIVATE, *self._topics):
+                if topic.partition(":")[0] == frame.table:
+                    self._doubt(topic, lost)
+        if frame.action is Action.PARTIAL and frame.table in self._waiting:
+            self._waiting.discard(frame.table)
             if not self._waiting:
                 self._inbox.on_ready()
 
-    def _again(self, topic: str, reason: str) -> None:
-        """Ask for one table's partial again: it alone is in doubt."""
-        self._log.warning("asking again", topic=topic, reason=reason)
-        self._send(bodies.encode(bodies.unsubscribe([topic])))
-        self._send(bodies.encode(bodies.subscribe([topic])))
+    def _settle(self, frame: DataFrame) -> None:
+        """A partial makes its table whole again."""
+        if frame.action is Action.PARTIAL:
+            symbol = frame.filter.symbol if frame.filter is not None else None
+            for topic in list(self._doubts):
+                table, _, wanted = topic.partition(":")
+                if table == frame.table and wanted == (symbol or wanted):
+                    del self._doubts[topic]
+
+    def _doubt(self, topic: str, reason: str) -> None:
+        self._doubts[topic] = reason
+
+    def _ask_for_doubted(self) -> None:
+        """Ask for the partials of the tables in doubt, and of no others."""
+        now = self._connection.clock.now()
+        for topic, reason in self._doubts.items():
+            last = self._asked.get(topic)
+            if last is None or not 0 <= now - last < ASK_AGAIN_SECONDS * SECOND:
+                self._asked[topic] = now
+                self._log.warning("asking again", topic=topic, reason=reason)
+                self._send(bodies.encode(bodies.unsubscribe([topic])))
+                self._send(bodies.encode(bodies.subscribe([topic])))
 
     _HANDLERS: dict[type, Callable[..., None]] = {  # noqa: RUF012 - filled once, never changed
         TradeFrame: _on_trades,
@@ -331,7 +414,18 @@ class Stream:
         ExecutionFrame: _on_executions,
         PositionFrame: _on_positions,
         MarginFrame: _on_margins,
+        WalletFrame: _on_wallets,
         Authenticated: _on_login,
         Refused: _on_refused,
         Unreadable: _on_unreadable,
     }
+
+
+def _soon(call: Callable[[], None]) -> bool:
+    """Have it called when what has arrived is read; at once where no loop runs, for then nothing more arrives."""
+    try:
+        asyncio.get_running_loop().call_soon(call)
+    except RuntimeError:
+        call()
+        return False
+    return True
