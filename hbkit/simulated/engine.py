@@ -6,7 +6,7 @@ of it is what a venue tells: trades, then what they did to our orders, then the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from hbkit.agenda import Scheduler, Turn
@@ -59,6 +59,7 @@ class EngineExchange(Exchange):
             clock=clock,
             scheduler=scheduler,
             arrival=self._arrival,
+            soon=self._call_soon,
             on_arrived=self._arrived,
             on_withdrawn=self._tell_order,
         )
@@ -116,6 +117,10 @@ class EngineExchange(Exchange):
     def set_position_mode(self, mode: PositionMode) -> None:
         """Reaches the engine after the latency; refused while orders are open."""
         self._scheduler.at(self._arrival(), partial(self._switch, mode), Turn.REQUEST)
+
+    def _call_soon(self, call: Callable[[], None]) -> None:
+        """Call at this instant, when everybody has heard of the present event."""
+        self._scheduler.at(self._clock.now(), call)
 
     def _arrival(self) -> int:
         """When a request that is sent now reaches the engine."""

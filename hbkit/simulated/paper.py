@@ -6,8 +6,9 @@ told of the book and the touch is the feed's with them, as in replay and at a ve
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from hbkit.agenda import Scheduler
@@ -54,6 +55,7 @@ class PaperExchange(EngineExchange):
         self._feed = feed
         self._marks: dict[Instrument, Mark] = {}
         self._is_due = False
+        self._afterwards: list[Callable[[], None]] = []
         self._book_depth = feed.capabilities.book_depth
         self._levels = Channel.BOOK in feed.capabilities.channels
         for instrument in markets:
@@ -109,7 +111,7 @@ class PaperExchange(EngineExchange):
             self._own.watch(instrument, interval)
             self._feed.subscribe(instrument, channel, interval)
         elif channel is Channel.MARK and instrument in self._marks:
-            self._scheduler.at(self._clock.now(), partial(self._tell_mark, instrument))
+            self._call_soon(partial(self._tell_mark, instrument))
         self._soon()
 
     @property
@@ -160,6 +162,7 @@ class PaperExchange(EngineExchange):
         market = self._markets.get(instrument)
         if market is None:
             return
+        self._soon()
         self._engine.at(self._clock.now())
         # A print is what it is: sizes of another era need not be whole lots.
         units = round(trade.qty / float(instrument.unit_size))
@@ -168,18 +171,17 @@ class PaperExchange(EngineExchange):
             self._drain()
         if self._hears(instrument, Channel.TRADE) and self._listener is not None:
             self._listener.on_trade(trade)
-        if self._engine.out:
-            self._soon()
 
     def on_quote(self, quote: Quote) -> None:
         """The best prices, where the feed tells no levels; else the book says what they are, with our orders in it."""
         market = self._markets.get(quote.instrument)
         if market is None or self._levels:
             return
-        self._drain()  # what the prints of this moment did; how the book looks is told when it has moved as well
+        self._soon()
         self._engine.at(self._clock.now())
+        before = len(self._engine.out)
         _follow_touch(market, quote)
-        self._moved(quote.instrument)
+        self._moved(quote.instrument, before)
         if self._hears(quote.instrument, Channel.QUOTE) and self._listener is not None:
             self._listener.on_quote(quote)
 
@@ -188,16 +190,20 @@ class PaperExchange(EngineExchange):
         market = self._markets.get(book.instrument)
         if market is None:
             return
-        self._drain()  # what the prints of this moment did; how the book looks is told when it has moved as well
+        self._soon()
         self._engine.at(self._clock.now())
+        before = len(self._engine.out)
         for side, ticks in _follow(market, book):
             if (shown := self._shown.get(book.instrument)) is not None:
                 shown.touch(side, ticks)
-        self._moved(book.instrument)
+        self._moved(book.instrument, before)
 
-    def _moved(self, instrument: Instrument) -> None:
-        """The book of an instrument moved: tell whom it took with it, then how it looks."""
-        self._note_own_trades(0)
+    def _moved(self, instrument: Instrument, before: int) -> None:
+        """The book of an instrument moved: tell whom it took with it, what that and the prints did, then how it looks.
+
+        :param before: where in the engine's events that began.
+        """
+        self._note_own_trades(before)
         if (shown := self._shown.get(instrument)) is not None:
             shown.stirred = True
         self.settle()
@@ -205,6 +211,7 @@ class PaperExchange(EngineExchange):
     def on_candle(self, candle: Candle) -> None:
         """A closed candle."""
         if self._listener is not None and candle.instrument in self._markets:
+            self._soon()
             self._listener.on_candle(self._with_own(candle))
 
     def on_mark(self, mark: Mark) -> None:
@@ -212,6 +219,7 @@ class PaperExchange(EngineExchange):
         market = self._markets.get(mark.instrument)
         if market is None:
             return
+        self._soon()
         self.settle()
         market.mark = mark.price
         self._marks[mark.instrument] = mark
@@ -226,6 +234,7 @@ class PaperExchange(EngineExchange):
         instrument = funding.instrument
         if instrument not in self._markets:
             return
+        self._soon()
         self.settle()
         now = self._clock.now()
         self._engine.at(now)
@@ -267,6 +276,13 @@ class PaperExchange(EngineExchange):
     def _hears(self, instrument: Instrument, channel: Channel) -> bool:
         return (instrument, channel) in self._subscribed
 
+    def _call_soon(self, call: Callable[[], None]) -> None:
+        """When the present moment of the feed has been told to its end; soon, where it is no moment of the feed."""
+        if self._is_due:
+            self._afterwards.append(call)
+        else:
+            asyncio.get_running_loop().call_soon(call)
+
     def _arrival(self) -> int:
         return self._clock.now() + self.latency + BEHIND
 
@@ -274,11 +290,16 @@ class PaperExchange(EngineExchange):
         """Tell what is left to tell once the feed has said all it has to say of this moment."""
         if not self._is_due:
             self._is_due = True
-            self._scheduler.at(self._clock.now(), self._end_moment)
+            loop = asyncio.get_running_loop()
+            # Two steps on: a connector tells its book one step after the last frame that has arrived.
+            loop.call_soon(loop.call_soon, self._end_moment)
 
     def _end_moment(self) -> None:
-        self._is_due = False
         self.settle()
+        self._is_due = False
+        afterwards, self._afterwards = self._afterwards, []
+        for call in afterwards:
+            call()
 
 
 def _follow(market: Market, book: OrderBook) -> list[tuple[Side, int]]:

@@ -16,6 +16,8 @@ from hbkit.matching import Account, Engine
 from hbkit.model import OrderReport, OrderRequest, OrderStatus
 
 WITHDRAWN = "taken away before it was sent"
+Wish = tuple[int | None, int | None]
+"""Ticks and units that an order is to have."""
 
 
 class _Placement:
@@ -23,9 +25,9 @@ class _Placement:
 
     __slots__ = ("appointment", "has_left", "is_unwanted", "request")
 
-    def __init__(self, request: OrderRequest, appointment: Appointment) -> None:
+    def __init__(self, request: OrderRequest) -> None:
         self.request = request
-        self.appointment = appointment
+        self.appointment: Appointment | None = None
         self.has_left = False
         self.is_unwanted = False
 
@@ -41,11 +43,13 @@ class Way:
         clock: Clock,
         scheduler: Scheduler,
         arrival: Callable[[], int],
+        soon: Callable[[Callable[[], None]], object],
         on_arrived: Callable[[], None],
         on_withdrawn: Callable[[OrderReport], None],
     ) -> None:
         """
         :param arrival: when a request that is sent now reaches the engine, ns.
+        :param soon: has something called when everybody has heard of the present event.
         :param on_arrived: called when the engine has acted on one.
         """
         self._engine = engine
@@ -53,11 +57,16 @@ class Way:
         self._clock = clock
         self._scheduler = scheduler
         self._arrival = arrival
+        self._call_soon = soon
         self._on_arrived = on_arrived
         self._on_withdrawn = on_withdrawn
         self._placements: dict[str, _Placement] = {}
-        self._changes: dict[str, tuple[int | None, int | None]] = {}
+        self._changes: dict[str, Wish] = {}
         """What an order is to be changed to, as long as a change is under way or waits."""
+        self._sent: dict[str, Wish] = {}
+        """The changes that are under way; what is asked for before they leave goes with them."""
+        self._at_the_door: dict[str, None] = {}
+        """Orders with a change that has not left yet."""
         self._cancels: list[str] = []
         self._is_leaving = False
 
@@ -69,16 +78,19 @@ class Way:
     def submit(self, request: OrderRequest) -> None:
         """Place an order."""
         self._cancels = []
-        appointment = self._send(partial(self._place, request), partial(self._go_on, request.id))
-        self._placements[request.id] = _Placement(request, appointment)
+        placement = _Placement(request)
+        self._placements[request.id] = placement
+        placement.appointment = self._send(partial(self._place, request), partial(self._go_on, placement))
         self._soon()
 
     def amend(self, order_id: str, ticks: int | None, units: int | None) -> None:
         """Change an order."""
         self._cancels = []
         waits = order_id in self._changes
-        self._changes[order_id] = ticks, units
-        if not waits and order_id not in self._placements:
+        wish = self._changes[order_id] = ticks, units
+        if order_id in self._at_the_door:
+            self._sent[order_id] = wish
+        elif not waits and order_id not in self._placements:
             self._send_change(order_id)
 
     def cancel(self, order_id: str) -> None:
@@ -89,10 +101,11 @@ class Way:
         elif placement.has_left:
             placement.is_unwanted = True
         else:
-            placement.appointment.cancel()
+            if placement.appointment is not None:
+                placement.appointment.cancel()
             del self._placements[order_id]
             self._changes.pop(order_id, None)
-            self._scheduler.at(self._clock.now(), partial(self._withdraw, placement.request))
+            self._call_soon(partial(self._withdraw, placement.request))
 
     # -- what leaves together
 
@@ -100,11 +113,12 @@ class Way:
         """What is asked for in answer to one event leaves together, once everybody has heard of the event."""
         if not self._is_leaving:
             self._is_leaving = True
-            self._scheduler.at(self._clock.now(), self._leave)
+            self._call_soon(self._leave)
 
     def _leave(self) -> None:
         self._is_leaving = False
         self._cancels = []
+        self._at_the_door.clear()
         for placement in self._placements.values():
             placement.has_left = True
 
@@ -119,12 +133,14 @@ class Way:
     # -- one order
 
     def _place(self, request: OrderRequest, ts: int) -> None:
+        del self._placements[request.id]
         self._engine.submit(self._account, request, ts)
 
-    def _go_on(self, order_id: str) -> None:
+    def _go_on(self, placement: _Placement) -> None:
         """The placement is answered: send what waited for that."""
-        placement = self._placements.pop(order_id)
-        if order_id in self._changes:
+        order_id = placement.request.id
+        self._cancels = []
+        if order_id in self._changes and order_id not in self._sent:
             self._send_change(order_id)
         if placement.is_unwanted:
             self._send_cancel(order_id)
@@ -146,18 +162,21 @@ class Way:
         self._on_withdrawn(report)
 
     def _send_change(self, order_id: str) -> None:
-        wish = self._changes[order_id]
-        self._send(partial(self._change, order_id, wish), partial(self._changed, order_id, wish))
+        self._sent[order_id] = self._changes[order_id]
+        self._at_the_door[order_id] = None
+        self._soon()
+        self._send(partial(self._change, order_id), partial(self._changed, order_id))
 
-    def _change(self, order_id: str, wish: tuple[int | None, int | None], ts: int) -> None:
+    def _change(self, order_id: str, ts: int) -> None:
+        wish = self._sent[order_id]
         ticks, units = wish
         self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
         if self._changes[order_id] is not wish:
             # A later change is about to leave: its answer counts.
             self._engine.out = [event for event in self._engine.out if not _refuses(event, order_id)]
 
-    def _changed(self, order_id: str, wish: tuple[int | None, int | None]) -> None:
-        if self._changes[order_id] is wish:
+    def _changed(self, order_id: str) -> None:
+        if self._changes[order_id] is self._sent.pop(order_id):
             del self._changes[order_id]
         else:
             self._send_change(order_id)

@@ -433,10 +433,11 @@ def test_orders_wait_while_the_feed_is_gone_and_meet_the_book_when_it_is_back() 
 def test_nothing_is_told_after_shut() -> None:
     async def story(room: Room) -> None:
         room.exchange.subscribe(ABC, Channel.TRADE)
+        await room.exchange.shut()
+        room.trade(Side.SELL, 99, 10)
+        await room.wait()
 
-    room = tell(story)
-    room.trade(Side.SELL, 99, 10)
-    assert room.names() == []
+    assert tell(story).names() == []
 
 
 # -- a feed without a book
