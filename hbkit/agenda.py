@@ -1,7 +1,7 @@
 """What is due when: calls in the order of their time, for every part whose time is counted instead of measured.
 
-At one instant timers come first, then candle closes, then requests reaching an exchange; within these the order of
-entry decides. Market events of that instant come after all of them.
+At one instant timers come first, then candle closes, then what the market did, and last the requests that reach an
+exchange: nobody is served before what was recorded for that instant. Within a turn the order of entry decides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SAME_INSTANT = 100_000
 
 
 class Turn(IntEnum):
-    """What goes first at one instant."""
+    """What goes first at one instant; market events stand between CANDLE and REQUEST."""
 
     TIMER = 0
     CANDLE = 1
@@ -66,10 +66,13 @@ class Agenda:
         self.next_ts = self._heap[0][0]
         return appointment
 
-    def run_until(self, ts: int) -> None:
-        """Do everything that is due up to and including `ts`, each at its own time."""
+    def run_until(self, ts: int, last: Turn = Turn.REQUEST) -> None:
+        """Do everything that is due up to and including `ts`, each at its own time; of `ts` itself the turns to `last`.
+
+        What is left of `ts` is done by the next call, before anything later.
+        """
         instant, calls = -1, 0
-        while self._heap and self._heap[0][0] <= ts:
+        while self._heap and self._heap[0][:2] <= (ts, last):
             due, _, _, appointment = heappop(self._heap)
             if appointment.call is None:
                 continue

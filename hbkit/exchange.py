@@ -123,6 +123,8 @@ class SimulatorOptions:
     """Where in the data it begins, ns; None for the plugin's choice."""
     speed: float = 1.0
     seed: int = 1
+    latency: int = 0
+    """What a request that changes an order needs on its way there, ns."""
     accounts: tuple[tuple[str, Secret], ...] = ()
     """Key and secret of accounts besides the one that every simulator knows."""
 
@@ -142,6 +144,8 @@ class Capabilities:
     channels: frozenset[Channel] = frozenset()
     candle_intervals: tuple[str, ...] = ()
     """Native intervals; others are put together from these."""
+    book_depth: int = 0
+    """How many levels a side of the book are told, ours among them; 0 for all."""
     post_only: bool = False
     reduce_only: bool = False
     time_in_force: frozenset[str] = frozenset({"gtc"})

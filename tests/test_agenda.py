@@ -27,6 +27,17 @@ def test_at_one_instant_the_turn_decides_then_the_entry(agenda: Agenda) -> None:
     assert done == ["early", "t1", "t2", "c1", "r1", "r2"]
 
 
+def test_what_is_left_of_an_instant_is_done_before_anything_later(agenda: Agenda) -> None:
+    done: list[str] = []
+    for ts, name, turn in ((200, "r", Turn.REQUEST), (200, "t", Turn.TIMER), (200, "c", Turn.CANDLE)):
+        agenda.at(ts, lambda name=name: done.append(name), turn)  # type: ignore[misc]
+    agenda.at(300, lambda: done.append("late"))
+    agenda.run_until(200, Turn.CANDLE)
+    assert (done, agenda.next_ts) == (["t", "c"], 200)
+    agenda.run_until(300, Turn.TIMER)
+    assert done == ["t", "c", "r", "late"]
+
+
 def test_each_call_happens_at_its_own_time(agenda: Agenda, clock: ManualClock) -> None:
     seen: list[int] = []
     for ts in (300, 150, 200):

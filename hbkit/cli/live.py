@@ -47,7 +47,13 @@ def play(plan: Plan, *, virtual: bool, allowed: bool, debug: bool, no_view: bool
     async def on(loop: VirtualLoop) -> RunResult:
         return await _play(LiveRun(plan, VirtualGround(loop, Chance(seed))), plan, sys.stderr, debug=debug)
 
-    return run_virtual(on, start=DEFAULT_START)
+    return run_virtual(on, start=_beginning(plan))
+
+
+def _beginning(plan: Plan) -> int:
+    """The virtual clock begins where the simulator begins on its tape: times are then those of a replay of it."""
+    starts = (one.settings.simulator.start for one in plan.exchanges.values())
+    return next((start for start in starts if start is not None), DEFAULT_START)
 
 
 async def _real(plan: Plan, *, debug: bool, no_view: bool) -> RunResult:

@@ -35,6 +35,7 @@ class _Combined:
             era=next((info.era for info in infos if info.era is not None), None),
             rows=None if None in counts else sum(count or 0 for count in counts),
             provenance=[line for info in infos for line in info.provenance],
+            whole_book_every=max(info.whole_book_every for info in infos),
             open_is_previous_close=any(info.open_is_previous_close for info in infos),
         )
 

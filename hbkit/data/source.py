@@ -105,6 +105,8 @@ class SourceInfo:
     rows: int | None = None
     """About how many rows, for progress; None when unknown."""
     provenance: Sequence[Provenance] = ()
+    whole_book_every: int = 0
+    """The book is told anew, every level of it, at each multiple of this, ns; 0 where it is told once."""
     open_is_previous_close: bool = False
     """The venue's convention for candles that are built from these trades (BitMEX: True)."""
 

@@ -19,10 +19,14 @@ from hbkit.errors import DataError
 ORDER = {
     kind: rank
     for rank, kind in enumerate(
-        (Rows.CANDLE, Rows.FUNDING, Rows.MARK, Rows.LEVEL, Rows.QUOTE, Rows.TRADE, Rows.OPEN),
+        (Rows.CANDLE, Rows.FUNDING, Rows.TRADE, Rows.LEVEL, Rows.QUOTE, Rows.MARK, Rows.OPEN),
     )
 }
-"""What a candle tells is past when its close time comes; its successor opens after everything else of that moment."""
+"""What a candle tells is past when its close time comes; its successor opens after everything else of that moment.
+
+A trade comes before the book it leaves behind: the other way round a print would be counted twice against the queue,
+once by the smaller level and once by itself.
+"""
 
 WINDOW_ROWS = 262_144
 """About how many events a window has at most: their lists take some 30 MB."""

@@ -54,7 +54,8 @@ class Market:
         self.top_buy = _LOWEST
         """Highest resting buy: a print above it and below `top_sell` can change nothing."""
         self.top_sell = _HIGHEST
-        self._dents: dict[tuple[Side, int], int] = {}
+        self.dents: dict[tuple[Side, int], int] = {}
+        """What accounts took of a level since its last recorded change."""
         self._on_fill = on_fill
         self._on_missed = on_missed
         self._on_met = on_met
@@ -82,7 +83,7 @@ class Market:
         Less than a lot that was left over is nothing: nobody can take it, and it must not stand at a crossed price.
         """
         size = self.book.size(side, ticks)
-        dent = self._dents.get((side, ticks)) if self._dents else None
+        dent = self.dents.get((side, ticks)) if self.dents else None
         if dent is None or size >= UNKNOWN_SIZE:
             return size
         left = size - dent
@@ -90,14 +91,31 @@ class Market:
 
     def best(self, side: Side) -> int | None:
         """Best outside price of a side that has something left, or best account order there if that is better."""
-        prices = self.book.prices(side)
-        ordered = reversed(prices) if side is Side.BUY else iter(prices)
-        outside = next((ticks for ticks in ordered if self.available(side, ticks) > 0), None)
+        if self.dents:
+            prices = self.book.prices(side)
+            ordered = reversed(prices) if side is Side.BUY else iter(prices)
+            outside = next((ticks for ticks in ordered if self.available(side, ticks) > 0), None)
+        else:
+            outside = self.book.best_bid_ticks if side is Side.BUY else self.book.best_ask_ticks
         orders = self.buys if side is Side.BUY else self.sells
         inside = orders[0].ticks if orders else None
         if outside is None or inside is None:
             return inside if outside is None else outside
         return max(outside, inside) if side is Side.BUY else min(outside, inside)
+
+    def inside(self) -> dict[tuple[Side, int], int]:
+        """What account orders show, per level."""
+        sizes: dict[tuple[Side, int], int] = {}
+        for orders in (self.buys, self.sells):
+            for order in orders:
+                if order.ticks is not None:
+                    level = order.request.side, order.ticks
+                    sizes[level] = sizes.get(level, 0) + order.leaves
+        return sizes
+
+    def inside_at(self, side: Side, ticks: int) -> int:
+        """What account orders show at one level."""
+        return sum(order.leaves for order in (self.buys if side is Side.BUY else self.sells) if order.ticks == ticks)
 
     def orders(self) -> Iterator[EngineOrder]:
         """Every open order."""
@@ -214,8 +232,8 @@ class Market:
 
     def _record(self, side: Side, ticks: int, units: int) -> None:
         self.book.set(side, ticks, units)
-        if self._dents:
-            self._dents.pop((side, ticks), None)
+        if self.dents:
+            self.dents.pop((side, ticks), None)
         if ticks <= self.top_buy if side is Side.BUY else ticks >= self.top_sell:
             for order in self.buys if side is Side.BUY else self.sells:
                 if order.ticks == ticks:
@@ -228,7 +246,7 @@ class Market:
             return
         if ticks != old:
             self.book.clear(side)
-            self._dents = {key: dent for key, dent in self._dents.items() if key[0] is not side}
+            self.dents = {key: dent for key, dent in self.dents.items() if key[0] is not side}
         if ticks is None:
             return
         self._record(side, ticks, units)
@@ -392,7 +410,7 @@ class Market:
             self.remove(order)
 
     def _dent(self, side: Side, ticks: int, units: int) -> None:
-        self._dents[side, ticks] = self._dents.get((side, ticks), 0) + units
+        self.dents[side, ticks] = self.dents.get((side, ticks), 0) + units
 
     def _whole(self, units: int, leaves: int) -> int:
         """Whole lots only, unless it is all that the order still wants."""

@@ -27,6 +27,7 @@ import math
 import os
 from asyncio.base_events import BaseEventLoop
 from collections.abc import Awaitable, Callable, Coroutine
+from heapq import heappush
 from typing import Any, TypeVar, TypeVarTuple
 
 from hbkit.clock import SECOND
@@ -80,6 +81,8 @@ class VirtualLoop(BaseEventLoop):
         self._selector = _TimeJump(self)
         self._clock_resolution = _RESOLUTION
         self._task_count = 0
+        self._timer_count = 0
+        self._scheduled: list[asyncio.TimerHandle]
         self._servers: dict[str, MemoryServer] = {}
         self._latency = latency
         self._latencies: dict[str, float] = {}
@@ -118,6 +121,21 @@ class VirtualLoop(BaseEventLoop):
         running = asyncio.current_task(self) if self.is_running() else None
         tasks = [task for task in asyncio.all_tasks(self) if task is not running]
         return sorted(tasks, key=lambda task: getattr(task, "number", 0))
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call at a time of this loop; calls of one time come in the order in which they were asked for."""
+        self._refuse_closed()
+        self._timer_count += 1
+        timer = _NumberedTimer(when, callback, args, self, context, number=self._timer_count)
+        heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]  # asyncio's own mark, for a timer that is cancelled
+        return timer
 
     # -- tasks
 
@@ -248,6 +266,28 @@ class _TimeJump:
             raise Deadlock(_deadlock_text(self._loop))
         self._loop.jump(timeout)
         return []
+
+
+class _NumberedTimer(asyncio.TimerHandle):
+    """A timer that goes after those of the same time that are older: asyncio's own heap leaves that open."""
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+        *,
+        number: int,
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self.number = number
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _NumberedTimer):
+            return NotImplemented
+        return (self.when(), self.number) < (other.when(), other.number)
 
 
 class _NumberedTask(asyncio.Task[Any]):

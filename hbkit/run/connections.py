@@ -75,7 +75,7 @@ class Connections:
                 if spec.simulator not in started:
                     started[spec.simulator] = await stack.enter_async_context(
                         self._ground.simulator(
-                            spec, self._options(spec.simulator), self._on_simulator_end, settings.latency
+                            spec, self._options(spec.simulator), self._on_simulator_end, self._latency(spec.simulator)
                         )
                     )
                 found[name] = started[spec.simulator]
@@ -162,6 +162,11 @@ class Connections:
             seed=next((one.seed for one in asked if one.seed is not None), self._seed),
             accounts=tuple(accounts.items()),
         )
+
+    def _latency(self, word: str) -> int:
+        """Of the orders that are sent there: paper's never are, and its feed is not delayed."""
+        blocks = [one for one in self._plans.values() if one.spec.simulator == word and one.mode == "simulator"]
+        return next((one.settings.latency for one in blocks), 0)
 
     def _on_simulator_end(self, why: str) -> None:
         self._on_end(ExchangeError(f"{why}; the run cannot go on", code="HB436"))

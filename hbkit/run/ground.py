@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ import aiohttp
 
 from hbkit.background import Background, InlineBackground, ThreadBackground
 from hbkit.chance import Chance
-from hbkit.clock import SECOND, Clock, WallClock, iso
+from hbkit.clock import Clock, WallClock, duration_text, iso
 from hbkit.errors import ExchangeError
 from hbkit.exchange import Address, ExchangeSpec, SimulatorOptions
 from hbkit.net.virtual import VirtualLoop
@@ -46,7 +47,7 @@ class Ground(Protocol):
     ) -> AbstractAsyncContextManager[Address]:
         """Start the exchange's own simulator; `on_end` hears why it ended by itself.
 
-        :param latency: what a request needs on its way to it, ns; only a virtual network knows it.
+        :param latency: what placing, amending and cancelling need on their way to it, ns.
         """
 
 
@@ -72,9 +73,8 @@ class RealGround:
 
         Raises ExchangeError with what it printed when it does not get ready.
         """
-        del latency
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hbkit", "simulator", spec.simulator, *_flags(options),
+            sys.executable, "-m", "hbkit", "simulator", spec.simulator, *_flags(replace(options, latency=latency)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -120,8 +120,8 @@ class VirtualGround:
     ) -> AsyncIterator[Address]:
         """On this loop."""
         del on_end
+        options = replace(options, latency=latency)
         self._path = spec.simulator
-        self._loop.set_latency(latency / SECOND, spec.simulator)
         module, _, name = spec.simulator_factory.partition(":")
         serve: Callable[..., AbstractAsyncContextManager[Address]] = getattr(import_module(module), name)
         async with serve(options, self.clock, self._chance.fork("simulator"), self._path) as address:
@@ -135,6 +135,8 @@ def _flags(options: SimulatorOptions) -> list[str]:
         flags += ["--data", data]
     if options.start is not None:
         flags += ["--start", iso(options.start)]
+    if options.latency:
+        flags += ["--latency", duration_text(options.latency)]
     return [*flags, "--owned"]
 
 

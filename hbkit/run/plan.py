@@ -5,7 +5,7 @@ All faults that can be found without a network come out together, each at its pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib import import_module
@@ -34,7 +34,7 @@ DEFAULT_INTERVAL = "1m"
 _DATA_SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".gz", ".json")
 _ROWS_OF = {
     Channel.TRADE: (Rows.TRADE,),
-    Channel.QUOTE: (Rows.QUOTE,),
+    Channel.QUOTE: (Rows.QUOTE, Rows.LEVEL),
     Channel.BOOK: (Rows.LEVEL,),
     Channel.MARK: (Rows.MARK,),
     Channel.FUNDING: (Rows.FUNDING,),
@@ -354,7 +354,8 @@ class _Planner:
         else:
             texts = tuple(text for text in data if _is_file(text))
             plan.files = self._files(texts, wanted[0].symbol if len(wanted) == 1 else None)
-        return [*plan.named.values(), *plan.files]
+        named = [_narrowed(source, [market.symbol for market in wanted]) for source in plan.named.values()]
+        return [*named, *plan.files]
 
     def _files(self, texts: Sequence[str], symbol: str | None) -> list[FileSource]:
         """One source for all files of a kind: trades and fundings of one instrument may stand in files of their own."""
@@ -467,6 +468,12 @@ def _instruments(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
         message = f"{spec.name}: its instruments cannot be loaded ({type(error).__name__}: {error})"
         raise PluginError(message, code="HB203") from error
     return listed
+
+
+def _narrowed(source: Source, symbols: Sequence[str]) -> Source:
+    """The part of a source that a run needs, where the source can leave the rest out (`only(symbols)`)."""
+    only: Callable[[Sequence[str]], Source] | None = getattr(source, "only", None)
+    return source if only is None else only(symbols)
 
 
 def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:

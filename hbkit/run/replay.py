@@ -149,6 +149,7 @@ class Replay:
             clock=self.clock,
             scheduler=self._agenda,
             latency=settings.latency,
+            book_depth=plan.spec.capabilities.book_depth,
         )
 
     # -- what is left behind

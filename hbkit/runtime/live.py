@@ -224,6 +224,7 @@ class LiveSession:
             self._sample()
             left = self._sample_seconds if end is None else min(self._sample_seconds, end - loop.time())
             if left <= _SLACK:
+                await asyncio.sleep(0)  # what a timer of this very moment asked for leaves first, as in replay
                 self.ending.set("duration", 0)
                 return
             due = loop.time() + left

@@ -1,7 +1,8 @@
 """Replay: recorded rows on one merged time line, the clock moved from event to event, no event loop on the way.
 
-At each event: what is due first (timers, candle closes, requests), then resting orders meet the event, then the
-strategies hear of it. The router, the strategies, the trader and the journal are the same objects as live.
+At each moment: what is due first (timers, candle closes), then resting orders meet every row of the moment, then the
+strategies have heard of all of it, then the requests that arrive just then. The router, the strategies, the trader and
+the journal are the same objects as live.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from hbkit.agenda import Agenda
+from hbkit.agenda import Agenda, Turn
 from hbkit.clock import MINUTE, ManualClock
-from hbkit.data.source import Batch, Source, SourceInfo
+from hbkit.data.source import Batch, Rows, Source, SourceInfo
 from hbkit.data.timeline import Timeline
 from hbkit.errors import StrategyError
 from hbkit.model import PositionModeChange
@@ -70,9 +71,18 @@ class ReplaySession:
         self.progress: Callable[[float, int], None] | None = None
         """Called after each window with the part done (0..1) and the time of the data."""
         self._exchanges = {feed.exchange.name: feed.exchange for feed in feeds}
+        self._latest = max(feed.exchange.latency for feed in feeds)
+        self._stopping = False
+        """The strategies have been asked to stop, and the cancels are on their way."""
+        self._limit = end
+        """The moment at which they are asked; from then on the one that is not played any more."""
+        self._due: list[Callable[[], None]] = []
+        """What is to be told when the present moment is over."""
+        for feed in feeds:
+            feed.exchange.due = self._due
 
     def stop(self, reason: str, exit_code: int) -> None:
-        """End after the present event; safe to call from a signal handler."""
+        """End after the present moment; safe to call from a signal handler."""
         self.ending.set(reason, exit_code)
 
     def run(self) -> None:
@@ -99,14 +109,17 @@ class ReplaySession:
     # -- inside
 
     def _play_all(self) -> None:
-        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end)
+        for feed in self._feeds:
+            feed.exchange.prime(feed.source, self._start)
+        # The market goes on until the last cancel has arrived: a row that comes before it may still fill an order.
+        timeline = Timeline([_Of(feed) for feed in self._feeds], self._start, self._end + 2 * self._latest + 1)
         for window in timeline.windows():
             handlers = [self._handler(batch) for batch in window.batches]
-            self._play(window.ts, window.batch, window.row, handlers)
+            over = self._play(window.ts, window.batch, window.row, handlers)
             if self.progress is not None:
                 done = (self._clock.ts - self._start) / max(1, self._end - self._start)
                 self.progress(min(1.0, done), self._clock.ts)
-            if self.ending.reason:
+            if over:
                 break
 
     def _begin(self) -> None:
@@ -132,29 +145,81 @@ class ReplaySession:
             ts=self._clock.ts,
         )
 
-    def _play(self, ts: list[int], batch: list[int], row: list[int], handlers: list[RowHandler]) -> None:
-        agenda, clock, ending = self._agenda, self._clock, self.ending
+    def _play(self, ts: list[int], batch: list[int], row: list[int], handlers: list[RowHandler]) -> bool:
+        """Rows of whole moments, in their order; True when the run is over."""
+        agenda, clock, ending, due = self._agenda, self._clock, self.ending, self._due
+        limit, told, counts = self._limit, ending.reason, not self._stopping
+        moment = -1
         at = 0
         for now, source, at_row in zip(ts, batch, row, strict=True):
-            if agenda.next_ts <= now:
-                agenda.run_until(now)
-            clock.ts = now
+            if now != moment:
+                if due:
+                    self._tell()
+                if now >= limit or ending.reason is not told:
+                    if counts:
+                        self.events += at
+                        counts = False
+                        self._ask_to_stop(min(now, self._end))
+                        limit, told = self._limit, ending.reason
+                    if now >= limit:
+                        return True
+                if agenda.next_ts <= now:
+                    agenda.run_until(now, Turn.CANDLE)
+                clock.ts = moment = now
             handlers[source](at_row)
             at += 1
-            if ending.reason:
-                break
-        self.events += at
+        if due:
+            self._tell()
+        if counts:
+            self.events += at
+        return False
+
+    def _tell(self) -> None:
+        """The moment is over: what it did to our orders, and how the books look after it."""
+        calls = self._due[:]
+        self._due.clear()
+        for call in calls:
+            call()
 
     def _handler(self, batch: Batch) -> RowHandler:
         name, _, symbol = batch.symbol.partition(_SEPARATOR)
         handler = self._exchanges[name].handler(replace(batch, symbol=symbol))
-        return handler if handler is not None else _ignore
+        if handler is None:
+            return _ignore
+        return self._after_requests(handler) if batch.kind is Rows.OPEN else handler
+
+    def _after_requests(self, handler: RowHandler) -> RowHandler:
+        """A candle opens after everything else of its moment: who heard the one before close trades at this open."""
+
+        def play(row: int) -> None:
+            if self._due:
+                self._tell()
+            if self._agenda.next_ts <= self._clock.ts:
+                self._agenda.run_until(self._clock.ts)
+            handler(row)
+
+        return play
 
     def _finish(self) -> None:
+        if not self._stopping:
+            self._ask_to_stop(self._end)
+        self._agenda.run_until(self._limit - 1)
+        self._sample()
+        for exchange in self._exchanges.values():
+            exchange.close()
+
+    def _ask_to_stop(self, now: int) -> None:
+        """The run is over, at its end or before it: on_stop, and the cancels are sent.
+
+        What is due later, and the candle that closes at the end itself, finds every strategy stopped.
+        """
         if not self.ending.reason:
-            self._agenda.run_until(self._end)
+            self._agenda.run_until(now, Turn.TIMER)
+        if not self.ending.reason:
             self._clock.set(self._end)
             self.ending.set("end of data", 0)
+        # Whoever is still being placed is taken away when it has arrived.
+        ways = 2 if any(exchange.is_placing for exchange in self._exchanges.values()) else 1
         for host in self._hosts:
             if not host.stopped:
                 failures = host.failures
@@ -162,12 +227,7 @@ class ReplaySession:
                 host.stopped = True
                 self._note_failed_stop(host.failures > failures)
             host.trader.cancel_all()
-        # The cancels still have to travel; what else is due by then finds every strategy stopped.
-        latest = max(feed.exchange.latency for feed in self._feeds)
-        self._agenda.run_until(self._clock.ts + latest)
-        self._sample()
-        for exchange in self._exchanges.values():
-            exchange.close()
+        self._stopping, self._limit = True, self._clock.ts + ways * self._latest + 1
 
     def _note_failed_stop(self, failed: bool) -> None:
         """A run that went well until its only strategy raised in on_stop did not end well."""

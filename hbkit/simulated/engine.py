@@ -1,6 +1,7 @@
 """An account at our own matching engine, behind the connector contract: requests reach it after the latency.
 
-What moves the market is added by those who know it: recorded rows in replay, a connector's feed on paper.
+What moves the market is added by those who know it: recorded rows in replay, a connector's feed on paper. What is told
+of it is what a venue tells: trades, then what they did to our orders, then the book with our orders in it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from functools import partial
 
 from hbkit.agenda import Scheduler, Turn
 from hbkit.clock import Clock
-from hbkit.exchange import Exchange, Listener
+from hbkit.exchange import Channel, Exchange, Listener
 from hbkit.matching import Account, Engine, Market
 from hbkit.model import (
+    Candle,
+    Execution,
     Instrument,
     OrderReport,
     OrderRequest,
     PositionMode,
     PositionModeChange,
     PositionSide,
+    Trade,
     Wallet,
 )
+from hbkit.simulated.own import OwnTrades, public
+from hbkit.simulated.shown import Shown
+from hbkit.simulated.way import Way
 
 
 class EngineExchange(Exchange):
@@ -41,6 +48,21 @@ class EngineExchange(Exchange):
         self._scheduler = scheduler
         self._listener: Listener | None = None
         self._markets: dict[Instrument, Market] = {}
+        self._subscribed: set[tuple[Instrument, Channel]] = set()
+        self._book_depth = 0
+        self._shown: dict[Instrument, Shown] = {}
+        """The markets whose book or quote somebody wants to hear of."""
+        self._own = OwnTrades()
+        self._way = Way(
+            engine,
+            account,
+            clock=clock,
+            scheduler=scheduler,
+            arrival=self._arrival,
+            soon=self._call_soon,
+            on_arrived=self._arrived,
+            on_withdrawn=self._tell_order,
+        )
         engine.add_account(account)
 
     # -- what is known
@@ -72,15 +94,20 @@ class EngineExchange(Exchange):
 
     def submit(self, request: OrderRequest) -> None:
         """Reaches the engine after the latency."""
-        self._send(partial(self._engine.submit, self._account, request))
+        self._way.submit(request)
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
         """Reaches the engine after the latency."""
-        self._send(partial(self._amend, order_id, ticks, units))
+        self._way.amend(order_id, ticks, units)
 
     def cancel(self, order_id: str) -> None:
         """Reaches the engine after the latency."""
-        self._send(partial(self._engine.cancel, self._account, order_id))
+        self._way.cancel(order_id)
+
+    @property
+    def is_placing(self) -> bool:
+        """Whether an order is on its way; a cancel of it is sent when it has arrived."""
+        return self._way.is_placing
 
     def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
         """The leverage that order margin is reckoned with; 0 for the instrument's own rate."""
@@ -89,23 +116,24 @@ class EngineExchange(Exchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """Reaches the engine after the latency; refused while orders are open."""
-        self._scheduler.at(self._clock.now() + self.latency, partial(self._switch, mode), Turn.REQUEST)
+        self._scheduler.at(self._arrival(), partial(self._switch, mode), Turn.REQUEST)
 
-    # -- what the engine did
+    def _call_soon(self, call: Callable[[], None]) -> None:
+        """Call at this instant, when everybody has heard of the present event."""
+        self._scheduler.at(self._clock.now(), call)
 
-    def settle(self) -> None:
-        """Tell of whatever the engine did outside a row."""
-        self._drain()
+    def _arrival(self) -> int:
+        """When a request that is sent now reaches the engine."""
+        return self._clock.now() + self.latency
 
-    def _send(self, act: Callable[[int], None]) -> None:
-        def arrive() -> None:
-            act(self._clock.now())
-            self._drain()
+    def _arrived(self) -> None:
+        """A request of ours was acted on."""
+        self._note_own_trades(0)
+        self.settle(ours=True)
 
-        self._scheduler.at(self._clock.now() + self.latency, arrive, Turn.REQUEST)
-
-    def _amend(self, order_id: str, ticks: int | None, units: int | None, ts: int) -> None:
-        self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
+    def _tell_order(self, report: OrderReport) -> None:
+        if self._listener is not None:
+            self._listener.on_order(report)
 
     def _switch(self, mode: PositionMode) -> None:
         previous, before = self._account.mode, dict(self._account.cash)
@@ -126,6 +154,47 @@ class EngineExchange(Exchange):
                 if cash != before.get(code):  # legs that netted realized a profit
                     self._listener.on_balance(self._account.wallet(code))
 
+    # -- what is told
+
+    def settle(self, *, ours: bool = False) -> None:
+        """A step is over: tell what the engine did, then the book and the touch where they changed.
+
+        :param ours: it was a request of ours that arrived, not the market that moved.
+        """
+        if self._engine.out:
+            self._drain()
+        for instrument, shown in self._shown.items():
+            if shown.stirred and (not ours or shown.may_echo(self._clock.now())):
+                shown.stirred = False
+                self._show(instrument, shown)
+
+    def _show(self, instrument: Instrument, shown: Shown) -> None:
+        ts, listener = self._clock.now(), self._listener
+        if listener is None:
+            return
+        # Both are looked at before either is told: what hears of the book may not act in between.
+        book = shown.book_wanted and shown.follow(ts)
+        quote = shown.quote(ts) if shown.quote_wanted else None
+        if book:
+            listener.on_book(shown.book)
+        if quote is not None:
+            listener.on_quote(quote)
+
+    def _want(self, instrument: Instrument, channel: Channel) -> None:
+        """Somebody asked for the book or the touch: they are told once as they stand, then when they change."""
+        market = self._markets.get(instrument)
+        if market is None or channel not in (Channel.BOOK, Channel.QUOTE) or not self._has_levels(instrument):
+            return
+        shown = self._shown.setdefault(instrument, Shown(market, self._book_depth))
+        if channel is Channel.BOOK:
+            shown.want_book()
+        else:
+            shown.want_quote()
+
+    def _has_levels(self, instrument: Instrument) -> bool:
+        """Whether the book is known: then the market is told as a venue shows it, else each event as it comes."""
+        raise NotImplementedError
+
     def _drain(self) -> None:
         """Hand on what the engine did, in its order, then what the account is worth if money moved."""
         events, self._engine.out = self._engine.out, []
@@ -134,6 +203,8 @@ class EngineExchange(Exchange):
             return
         moved: dict[str, None] = {}
         for event in events:
+            if (shown := self._shown.get(event.instrument)) is not None:
+                shown.stirred = True
             if isinstance(event, OrderReport):
                 listener.on_order(event)
             else:
@@ -143,3 +214,30 @@ class EngineExchange(Exchange):
                 listener.on_fill(event)
         for code in moved:
             listener.on_balance(self._account.wallet(code))
+
+    def _note_own_trades(self, first: int) -> None:
+        """Trades that are in no record: what our orders took, and what a moving book took from them.
+
+        :param first: where in the engine's events the step began that was no recorded trade.
+        """
+        events = self._engine.out
+        if len(events) == first:
+            return
+        for trade in public([event for event in events[first:] if isinstance(event, Execution)]):
+            instrument = trade.instrument
+            market = self._markets[instrument]
+            if not self._has_levels(instrument):
+                continue
+            if market.last is not None:  # without a record of trades one of ours would be the last for ever
+                market.last = instrument.ticks(trade.price)
+            self._own.add(trade)
+            self._on_own_trade(trade)
+            if self._listener is not None and (instrument, Channel.TRADE) in self._subscribed:
+                self._listener.on_trade(trade)
+
+    def _on_own_trade(self, trade: Trade) -> None:
+        """For who builds candles of trades."""
+
+    def _with_own(self, candle: Candle) -> Candle:
+        """A recorded candle, and our own trades of its interval in it; called when it closes, before anything later."""
+        return self._own.merged(candle, self._markets[candle.instrument].last)

@@ -1,7 +1,8 @@
 """An exchange that is not there: the matching engine behind the connector contract, fed with recorded rows.
 
-To everything above it looks like any connector. Rows are handed in through `handler(batch)`, resting orders meet each
-row before anybody is told of it.
+To everything above it looks like any connector. Rows are handed in through `handler(batch)`; resting orders meet all
+rows of a moment before anybody can act on one of them. Who hands in the rows makes the calls of `due` when a moment is
+over: fills, the book and the touch are told then, in the order in which a venue tells them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from hbkit.agenda import Scheduler, Turn
 from hbkit.clock import Clock, parse_duration
 from hbkit.data.candles import CandleBuilder, Resampler
-from hbkit.data.source import Batch, Rows, SourceInfo
+from hbkit.data.source import Batch, Rows, Source, SourceInfo
 from hbkit.exchange import Capabilities, Channel, Listener
 from hbkit.matching import UNKNOWN_SIZE, Account, Engine, FillModel
 from hbkit.model import (
@@ -50,13 +51,21 @@ class SimulatedExchange(EngineExchange):
         clock: Clock,
         scheduler: Scheduler,
         latency: int = 0,
+        book_depth: int = 0,
     ) -> None:
+        """
+        :param book_depth: how many levels a side the venue tells; 0 for all that were recorded.
+        """
         super().__init__(name, account, engine, clock=clock, scheduler=scheduler, latency=latency)
+        self._book_depth = book_depth
         self.off_grid: dict[str, int] = {}
         """Recorded prices that had to be moved to the tick, per symbol; said in the report."""
+        self.due: list[Callable[[], None]] = []
+        """Calls that are to be made when the present moment is over."""
+        self._is_due = False
+        self._marks_told: dict[Instrument, tuple[float, float]] = {}
         self._instruments = dict(instruments)
         self._info = info
-        self._subscribed: set[tuple[Instrument, Channel]] = set()
         self._intervals: set[tuple[Instrument, str]] = set()
         self._native_candles: set[tuple[Instrument, str]] = set()
         self._resamplers: dict[tuple[Instrument, str], list[Resampler]] = {}
@@ -74,8 +83,9 @@ class SimulatedExchange(EngineExchange):
         """What the engine and the data can do."""
         return Capabilities(
             channels=frozenset(self._channels()),
+            book_depth=self._book_depth,
             post_only=True,
-            reduce_only=True,
+            reduce_only=any(not instrument.is_spot for instrument in self._markets),
             time_in_force=frozenset({"gtc", "ioc", "fok"}),
             amend=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),
@@ -100,6 +110,45 @@ class SimulatedExchange(EngineExchange):
         if channel is Channel.CANDLE:
             self._subscribe_candles(instrument, interval)
         self._subscribed.add((instrument, channel))
+        self._want(instrument, channel)
+
+    # -- before the first row
+
+    def prime(self, source: Source, start: int) -> None:
+        """What stands at `start` from rows before it: the book, and the candles that are open then or close just then.
+
+        Nothing of it is told and no order meets it: it is where the run begins.
+        """
+        if start <= self._info.start:
+            return
+        intervals = [parse_duration(interval) for _, interval in self._intervals - self._native_candles]
+        # A candle that is built needs the close before it.
+        candles = min((start - 1 - (start - 1) % one - one for one in intervals), default=start)
+        every = self._info.whole_book_every
+        book = start - start % every if every else start
+        first = min(candles, book)
+        for window in source.windows(first, start) if first < start else ():
+            for batch in window:
+                instrument = self._instruments.get(batch.symbol)
+                if instrument is not None and instrument in self._markets:
+                    self._prime(batch.between(book if batch.kind is Rows.LEVEL else candles, start), instrument)
+        for shown in self._shown.values():
+            shown.touch_all()
+
+    def _prime(self, batch: Batch, instrument: Instrument) -> None:
+        if batch.kind is Rows.LEVEL:
+            sides, ticks = batch.columns[0].tolist(), self._to_ticks(batch.symbol, instrument, batch.columns[1])
+            for side, price, units in zip(sides, ticks, self._to_units(instrument, batch.columns[2]), strict=True):
+                self._markets[instrument].level(_SIDES[side], price, units)
+        elif batch.kind is Rows.TRADE:
+            prices, quantities = batch.columns[1].tolist(), batch.columns[2].tolist()
+            for builder in self._builders.get(instrument, ()):
+                for ts, price, qty in zip(batch.ts.tolist(), prices, quantities, strict=True):
+                    builder.add(ts, price, qty)
+        elif batch.kind is Rows.CANDLE:
+            for resampler in self._resamplers.get((instrument, batch.interval), ()):
+                for row in range(len(batch)):
+                    resampler.add(_candle(batch, instrument, row))
 
     # -- rows come in
 
@@ -109,6 +158,16 @@ class SimulatedExchange(EngineExchange):
         if instrument is None or instrument not in self._markets:
             return None
         return self._MAKERS[batch.kind](self, batch, instrument)
+
+    def _unsettled(self) -> None:
+        """Something is to be told when the moment is over."""
+        if not self._is_due:
+            self._is_due = True
+            self.due.append(self._end_moment)
+
+    def _end_moment(self) -> None:
+        self._is_due = False
+        self.settle()
 
     def _trades(self, batch: Batch, instrument: Instrument) -> RowHandler:
         market, engine, listener = self._markets[instrument], self._engine, self._listener
@@ -120,6 +179,8 @@ class SimulatedExchange(EngineExchange):
         tell = (instrument, Channel.TRADE) in self._subscribed and listener is not None
         builders = self._builders.get(instrument, ())
         on_trade = listener.on_trade if listener is not None else None
+        # With a book a moment is told as a venue tells it, fills after its trades. Without one a print is all there is.
+        tell_fills = self._unsettled if self._has_levels(instrument) else self._drain
 
         def play(row: int) -> None:
             price_ticks = ticks[row]
@@ -128,7 +189,7 @@ class SimulatedExchange(EngineExchange):
                 engine.at(ts[row])
                 market.print(price_ticks, units[row], sides[row])
                 if engine.out:
-                    self._drain()
+                    tell_fills()
             else:
                 market.last = price_ticks
             for builder in builders:
@@ -139,50 +200,53 @@ class SimulatedExchange(EngineExchange):
         return play
 
     def _quotes(self, batch: Batch, instrument: Instrument) -> RowHandler | None:
-        market, engine, listener = self._markets[instrument], self._engine, self._listener
-        feeds_engine = Rows.LEVEL not in self._info.kinds[batch.symbol]
-        tell = (instrument, Channel.QUOTE) in self._subscribed and listener is not None
-        if not (feeds_engine or tell):
+        """The whole market where no levels were recorded; where they were, the touch is what the levels say."""
+        if self._has_levels(instrument):
             return None
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
+        tell = (instrument, Channel.QUOTE) in self._subscribed and listener is not None
         bids, asks, bid_sizes, ask_sizes = (column.tolist() for column in batch.columns)
         bid_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ask_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
         bid_units = self._to_units(instrument, batch.columns[2])
         ask_units = self._to_units(instrument, batch.columns[3])
         ts = batch.ts.tolist()
-        on_quote = listener.on_quote if listener is not None else None
 
         def play(row: int) -> None:
-            if feeds_engine:
-                engine.at(ts[row])
-                bid = bid_ticks[row] if bids[row] == bids[row] else None
-                ask = ask_ticks[row] if asks[row] == asks[row] else None
-                market.quote(bid, bid_units[row], ask, ask_units[row])
-                if engine.out:
-                    self._drain()
-            if tell and on_quote is not None:
-                on_quote(Quote(ts[row], instrument, bids[row], asks[row], bid_sizes[row], ask_sizes[row]))
+            engine.at(ts[row])
+            before = len(engine.out)
+            bid = bid_ticks[row] if bids[row] == bids[row] else None
+            ask = ask_ticks[row] if asks[row] == asks[row] else None
+            market.quote(bid, bid_units[row], ask, ask_units[row])
+            if len(engine.out) > before:
+                self._note_own_trades(before)
+                self._unsettled()
+            if tell and listener is not None:
+                self._end_moment()
+                listener.on_quote(Quote(ts[row], instrument, bids[row], asks[row], bid_sizes[row], ask_sizes[row]))
 
         return play
 
     def _levels(self, batch: Batch, instrument: Instrument) -> RowHandler:
-        market, engine, listener = self._markets[instrument], self._engine, self._listener
-        sides = batch.columns[0].tolist()
+        market, engine, shown = self._markets[instrument], self._engine, self._shown.get(instrument)
+        sides = [_SIDES[side] for side in batch.columns[0].tolist()]
         ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
         units = self._to_units(instrument, batch.columns[2])
         ts = batch.ts.tolist()
-        last_of_group = np.append(batch.ts[1:] != batch.ts[:-1], True).tolist() if len(batch) else []
-        tell = (instrument, Channel.BOOK) in self._subscribed and listener is not None
-        on_book = listener.on_book if listener is not None else None
 
         def play(row: int) -> None:
             engine.at(ts[row])
-            market.level(_SIDES[sides[row]], ticks[row], units[row])
-            if engine.out:
-                self._drain()
-            if tell and last_of_group[row] and on_book is not None and not market.book.is_crossed:
-                market.book.ts = ts[row]
-                on_book(market.book)
+            before = len(engine.out)
+            market.level(sides[row], ticks[row], units[row])
+            if len(engine.out) > before:
+                self._note_own_trades(before)
+                self._unsettled()
+            if shown is not None:
+                shown.stirred = True
+                if shown.book_wanted:
+                    shown.touched[sides[row], ticks[row]] = None
+                if not self._is_due:
+                    self._unsettled()
 
         return play
 
@@ -233,6 +297,7 @@ class SimulatedExchange(EngineExchange):
                 ts[row], open_ts[row], ts[row], instrument, interval,
                 opens[row], highs[row], lows[row], closes[row], volumes[row], counts[row],
             )  # fmt: skip
+            candle = self._with_own(candle)
             if tell:
                 listener.on_candle(candle)
             for resampler in resamplers:
@@ -246,10 +311,16 @@ class SimulatedExchange(EngineExchange):
         prices, indices = (column.tolist() for column in batch.columns)
         ts = batch.ts.tolist()
         tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
+        told = self._marks_told
+        only_changes = self._has_levels(instrument)
 
         def play(row: int) -> None:
             market.mark = prices[row]
+            if only_changes and told.get(instrument) == (prices[row], indices[row]):
+                return
+            told[instrument] = prices[row], indices[row]
             if tell and listener is not None:
+                self._end_moment()  # a venue tells the mark after the trades and the book of its moment
                 listener.on_mark(Mark(ts[row], instrument, prices[row], indices[row]))
 
         return play
@@ -292,6 +363,8 @@ class SimulatedExchange(EngineExchange):
             Channel.FUNDING: Rows.FUNDING,
         }
         yield from (channel for channel, rows in pairs.items() if rows in kinds)
+        if Rows.LEVEL in kinds and Rows.QUOTE not in kinds:
+            yield Channel.QUOTE
         if kinds & {Rows.TRADE, Rows.CANDLE}:
             yield Channel.CANDLE
 
@@ -305,8 +378,10 @@ class SimulatedExchange(EngineExchange):
         divisors = [known for known in native if wanted % parse_duration(known) == 0]
         if interval in native:
             self._native_candles.add((instrument, interval))
+            self._own.watch(instrument, interval)
         elif divisors:
             source = max(divisors, key=parse_duration)
+            self._own.watch(instrument, source)
             resampler = Resampler(instrument, source, interval)
             self._resamplers.setdefault((instrument, source), []).append(resampler)
         elif Rows.TRADE in self._info.kinds.get(symbol, frozenset()):
@@ -316,17 +391,24 @@ class SimulatedExchange(EngineExchange):
             self._close_at_boundary(builder, wanted)
 
     def _close_at_boundary(self, builder: CandleBuilder, interval: int) -> None:
-        """Close candles at their time, trades or not."""
+        """Close candles at their time, trades or not; one that closes as the run begins is the first."""
+        begin = self._clock.now()
 
         def close() -> None:
             now = self._clock.now()
             for candle in builder.close_until(now):
-                if self._listener is not None:
+                if self._listener is not None and candle.ts >= begin:
                     self._listener.on_candle(candle)
             self._scheduler.at(now - now % interval + interval, close, Turn.CANDLE)
 
-        now = self._clock.now()
-        self._scheduler.at(now - now % interval + interval, close, Turn.CANDLE)
+        self._scheduler.at(begin + -begin % interval, close, Turn.CANDLE)
+
+    def _on_own_trade(self, trade: Trade) -> None:
+        for builder in self._builders.get(trade.instrument, ()):
+            builder.add(trade.ts, trade.price, trade.qty)
+
+    def _has_levels(self, instrument: Instrument) -> bool:
+        return Rows.LEVEL in self._info.kinds[instrument.symbol]
 
     def _candles_feed_engine(self, symbol: str) -> bool:
         """Candles stand in for the market only where nothing finer was recorded."""
@@ -353,3 +435,10 @@ class SimulatedExchange(EngineExchange):
         steps = np.where(np.isfinite(steps), np.clip(steps, 0, UNKNOWN_SIZE), UNKNOWN_SIZE)
         units: list[int] = steps.astype(np.int64).tolist()
         return units
+
+
+def _candle(batch: Batch, instrument: Instrument, row: int) -> Candle:
+    open_ts, *prices, volume, trades = (column[row].item() for column in batch.columns)
+    opened, high, low, close = prices
+    ts = int(batch.ts[row])
+    return Candle(ts, open_ts, ts, instrument, batch.interval, opened, high, low, close, volume, trades)

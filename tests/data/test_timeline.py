@@ -134,7 +134,7 @@ def test_kinds_of_one_moment_come_in_their_order() -> None:
     rows.append((MINUTE, Rows.CANDLE, "B", 7.0))
     rows.append((2 * MINUTE, Rows.CANDLE, "B", 7.0))
     found = [kind for ts, kind, _, _ in merged([ListSource(rows)], *EVERYTHING) if ts == MINUTE]
-    expected = [Rows.CANDLE, Rows.FUNDING, Rows.MARK, Rows.LEVEL, Rows.QUOTE, Rows.TRADE, Rows.OPEN]
+    expected = [Rows.CANDLE, Rows.FUNDING, Rows.TRADE, Rows.LEVEL, Rows.QUOTE, Rows.MARK, Rows.OPEN]
     assert found == expected
 
 

@@ -134,6 +134,18 @@ def test_a_message_needs_its_latency() -> None:
     assert second == pytest.approx(1.0)
 
 
+def test_timers_of_one_moment_come_in_the_order_in_which_they_were_set() -> None:
+    async def main(loop: VirtualLoop) -> list[int]:
+        done: list[int] = []
+        for number in range(50):
+            loop.call_later(1.5 if number % 3 else 1.0, done.append, number)
+        await asyncio.sleep(2)
+        return done
+
+    ones = list(range(0, 50, 3))
+    assert run_virtual(main) == ones + [number for number in range(50) if number % 3]
+
+
 # -- what goes wrong on a wire
 
 

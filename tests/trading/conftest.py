@@ -179,6 +179,7 @@ class Room:
         handler = self.exchange.handler(Batch("ABC", kind, np.array([self.clock.ts], np.int64), columns))
         assert handler is not None
         handler(0)
+        self.exchange.settle()
 
 
 @pytest.fixture

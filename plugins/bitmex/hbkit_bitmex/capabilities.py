@@ -6,6 +6,7 @@ from hbkit import Capabilities, Channel
 
 CONTRACTS = Capabilities(
     channels=frozenset(Channel),
+    book_depth=25,
     candle_intervals=("1m", "5m", "1h", "1d"),
     post_only=True,
     reduce_only=True,
@@ -14,6 +15,7 @@ CONTRACTS = Capabilities(
 )
 SPOT = Capabilities(
     channels=frozenset({Channel.TRADE, Channel.QUOTE, Channel.BOOK, Channel.CANDLE}),
+    book_depth=CONTRACTS.book_depth,
     candle_intervals=CONTRACTS.candle_intervals,
     post_only=True,
     time_in_force=CONTRACTS.time_in_force,

@@ -6,14 +6,14 @@ XBTUSD's plus a constant basis, the quantity is the bitcoin that XBTUSD's contra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from hbkit.data.source import Batch, Floats, Provenance, Rows, Source, SourceInfo
 from hbkit.errors import ConfigError, did_you_mean
-from hbkit_bitmex.tapes import SYMBOL
+from hbkit_bitmex.tapes import SYMBOL, Tape
 
 BASIS: Mapping[str, float] = {"XBTUSDT": 1.0, "XBT_USDT": -1.0}
 """What is added to XBTUSD's price, in whole dollars so that every grid still fits."""
@@ -24,7 +24,7 @@ CONTRACTS_PER_COIN: Mapping[str, float] = {"XBTUSDT": 1e6, "XBT_USDT": 1.0}
 SPOT = frozenset({"XBT_USDT"})
 
 
-def derive(tape: Source, symbol: str) -> Derived:
+def derive(tape: Tape, symbol: str) -> Derived:
     """The tape of `symbol`. Raises ConfigError for one that no derivation is stated for."""
     if symbol not in BASIS:
         raise ConfigError(f'no tape is derived for "{symbol}"; {did_you_mean(symbol, BASIS, what="derived symbols")}')
@@ -34,7 +34,7 @@ def derive(tape: Source, symbol: str) -> Derived:
 class Derived:
     """A source of trades, quotes, levels and, of the perpetual, marks and fundings."""
 
-    def __init__(self, tape: Source, symbol: str) -> None:
+    def __init__(self, tape: Tape, symbol: str) -> None:
         self._tape = tape
         self._symbol = symbol
         self._basis = BASIS[symbol]
@@ -77,8 +77,8 @@ class Derived:
             sizes = self._qty(bid_qty, bid), self._qty(ask_qty, ask)
             columns = (bid + self._basis, ask + self._basis, *sizes)
         elif batch.kind is Rows.MARK:
-            price, index = columns
-            columns = (price + self._basis, index + self._basis)
+            index = columns[1] + self._basis
+            columns = (self._tape.marks(batch.ts, index), index)
         return Batch(self._symbol, batch.kind, batch.ts, columns, batch.interval)
 
     def _qty(self, contracts: Floats, price: Floats) -> Floats:
@@ -92,7 +92,7 @@ class Derived:
 class Family:
     """A tape and what is derived from it as one source: the tape beneath is read once."""
 
-    def __init__(self, tape: Source, symbols: Sequence[str] = tuple(BASIS)) -> None:
+    def __init__(self, tape: Tape, symbols: Sequence[str] = tuple(BASIS)) -> None:
         self._tape = tape
         self._derived = [derive(tape, symbol) for symbol in symbols]
 
@@ -103,6 +103,15 @@ class Family:
         kinds = {**base.kinds, **{symbol: found for info in infos for symbol, found in info.kinds.items()}}
         provenance = (*base.provenance, *(line for info in infos for line in info.provenance))
         return replace(base, kinds=kinds, provenance=provenance, rows=None)
+
+    def only(self, symbols: Collection[str]) -> Source:
+        """What a run of these symbols needs; the whole where none of them is known, so that it can be said what is."""
+        wanted = [symbol for symbol in BASIS if symbol in symbols]
+        if SYMBOL in symbols:
+            return Family(self._tape, wanted) if wanted else self._tape
+        if len(wanted) == 1:
+            return derive(self._tape, wanted[0])
+        return Family(self._tape, wanted or tuple(BASIS))
 
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
         """Each window of the tape with its derivations."""

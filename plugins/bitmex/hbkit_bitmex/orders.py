@@ -1,9 +1,9 @@
 """The connector's order desk: what is under way for each order, and what was heard of it last.
 
-Nothing is sent for an order before its POST is answered, for the exchange would not know it; an order that is taken
-away before it has left never leaves. A cancel is repeated until it is answered, which does no harm; an order and an
-amend are sent again only where the engine provably was not reached. What is lost is reported with the moment at which
-it expires.
+Nothing is sent for an order before its POST is answered or the socket has told of it, for the exchange would not know
+it; an order that is taken away before it has left never leaves. A cancel is repeated until it is answered, which does no
+harm; an order and an amend are sent again only where the engine provably was not reached. What is lost is reported with
+the moment at which it expires.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class OrderDesk:
     # -- acting
 
     def submit(self, request: OrderRequest) -> None:
-        """Place an order."""
+        """Place an order, after the cancels that were asked for before it."""
+        self._send_cancels()
         errand = self._posts[request.id] = _Errand()
         self._reports.setdefault(request.id, _blank(request, self._rest.server.now()))
         self._ours[request.id] = 0
@@ -96,6 +97,7 @@ class OrderDesk:
 
     def amend(self, order_id: str, ticks: int | None, units: int | None) -> None:
         """Change an order; of several changes that wait for each other only the last is sent."""
+        self._send_cancels()
         waiting = order_id in self._amends
         self._amends[order_id] = ticks, units
         if not waiting:
@@ -104,7 +106,7 @@ class OrderDesk:
     def cancel(self, order_id: str) -> None:
         """Take an order away; those of one moment go in one call."""
         errand = self._posts.get(order_id)
-        if errand is None:
+        if errand is None or self._is_known(order_id):
             self._queue_cancel(order_id)
         elif errand.expires:
             self._start(self._cancel_later(order_id, errand))
@@ -143,7 +145,7 @@ class OrderDesk:
 
     async def _change(self, order_id: str) -> None:
         post = self._posts.get(order_id)
-        if post is not None:
+        if post is not None and not self._is_known(order_id):
             await post.answered.wait()
         try:
             sent = None
@@ -172,6 +174,11 @@ class OrderDesk:
                 self.refused(order_id, "amend", error.message)
         else:
             self.hear(row)
+
+    def _is_known(self, order_id: str) -> bool:
+        """Whether the exchange has told of the order: the socket may be faster than the answer."""
+        report = self._reports.get(order_id)
+        return report is not None and report.status not in _NEVER_SEEN
 
     async def _cancel_later(self, order_id: str, errand: _Errand) -> None:
         await errand.answered.wait()

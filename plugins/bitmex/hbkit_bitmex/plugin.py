@@ -70,11 +70,12 @@ CONTRACT_FACTS = {
 
 
 def spot(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> ExchangeSpec:
-    """The spec of a name that serves spot; there is no spot tape yet, so replay must be told what to play."""
+    """The spec of a name that serves spot; its market is derived from the tape of XBTUSD, and a report says so."""
     return ExchangeSpec(
         name=name,
         title=title,
         instruments="hbkit_bitmex.instruments:load",
+        default_data=DEFAULT_TAPE,
         modes=modes,
         capabilities=SPOT,
         starting_balances=STARTING_BALANCES,
@@ -123,7 +124,7 @@ def hbkit_exchanges() -> Mapping[str, ExchangeSpec]:
 
 @hookimpl
 def hbkit_data_sources() -> Mapping[str, Callable[[int], Source]]:
-    """The recorded tapes."""
+    """The recorded tapes, each with the instruments that are derived from it."""
     return {name: partial(_tape, name) for name in TAPES}
 
 
@@ -139,6 +140,7 @@ def hbkit_commands() -> Mapping[str, object]:
 
 def _tape(name: str, seed: int) -> Source:
     """The tape of that name; imported here because only a run that replays it needs numpy."""
+    from hbkit_bitmex.derived import Family
     from hbkit_bitmex.tapes import open_tape
 
-    return open_tape(name, seed)
+    return Family(open_tape(name, seed))

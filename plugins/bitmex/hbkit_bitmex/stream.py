@@ -7,6 +7,7 @@ again, and it alone. Private news goes out through `Inbox`, public data straight
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -138,6 +139,11 @@ class Stream:
         self._resamplers: dict[tuple[Instrument, str], dict[str, Resampler]] = {}
         self.frames = 0
         """How many frames have come."""
+        self._books_due: dict[str, None] = {}
+        """Symbols whose book changed in frames of one step, and is told when the step is over."""
+        self._books_stamp: object = None
+        self._is_telling = False
+        self._marks_told: dict[str, tuple[float, float]] = {}
         self.marks: dict[str, float] = {}
         """The mark price, per symbol."""
         self.last: dict[str, float] = {}
@@ -150,6 +156,8 @@ class Stream:
         self._said = False
         self._doubts.clear()
         self.books.reset()
+        self._books_due.clear()
+        self._marks_told.clear()
         self.orders.reset()
         self.positions.reset()
         self.margins.reset()
@@ -208,6 +216,8 @@ class Stream:
         """Take one frame; called for each, on the reader's stack."""
         self.frames += 1
         frame = decode(raw)
+        if self._books_due and not isinstance(frame, BookFrame):
+            self._tell_books()
         if self._doubts and isinstance(frame, DataFrame):
             self._settle(frame)
         handler = self._HANDLERS.get(type(frame))
@@ -240,8 +250,18 @@ class Stream:
         self._look_for_lost_books()
 
     def _on_book(self, frame: BookFrame) -> None:
+        """One step of the exchange comes in up to three frames (deletes, updates, inserts): a book is told after them.
+
+        The next frame of another table or moment ends the step, or there is none: then what has arrived is all.
+        """
+        stamp = frame.data[0].timestamp if frame.data else None
+        if self._books_due and stamp != self._books_stamp:
+            self._tell_books()
+        self._books_stamp = stamp
         for book in self.books.apply(frame, self._connection.market_clock.now()):
-            self._listener.on_book(book)
+            self._books_due[book.instrument.symbol] = None
+        if self._books_due and not self._is_telling:
+            self._is_telling = _soon(self._tell_books)
         self._look_for_lost_books()
 
     def _look_for_lost_books(self) -> None:
@@ -249,13 +269,22 @@ class Stream:
             for symbol, reason in self.books.take_lost().items():
                 self._doubt(f"{_TOPICS[Channel.BOOK]}:{symbol}", reason)
 
+    def _tell_books(self) -> None:
+        self._is_telling = False
+        due, self._books_due = self._books_due, {}
+        for symbol in due:
+            book = self.books.book(symbol)
+            if book is not None:
+                self._listener.on_book(book)
+
     def _on_bins(self, frame: BinFrame) -> None:
         feed = self._bins.setdefault(frame.table, Feed())
-        history = frame.action is Action.PARTIAL
+        # What closes in the very moment of the subscription is news.
+        heard_from = self._connection.market_clock.now() if frame.action is Action.PARTIAL else 0
         for row in feed.apply(frame):
             instrument = self._instruments.get(row.symbol or "")
             candle = wire.candle(row, instrument, frame.interval, frame.length) if instrument is not None else None
-            if candle is None or history or instrument is None:
+            if candle is None or candle.ts < heard_from or instrument is None:
                 continue
             self._listener.on_candle(candle)
             for resampler in self._resamplers.get((instrument, frame.interval), {}).values():
@@ -267,7 +296,9 @@ class Stream:
             symbol = known(row.symbol) or ""
             instrument = self._instruments.get(symbol)
             mark = wire.mark(row, instrument) if instrument is not None else None
-            if mark is not None:
+            if mark is not None and self._marks_told.get(symbol) != (mark.price, mark.index):
+                # The row changes with every trade; this is for those who wait for the mark.
+                self._marks_told[symbol] = mark.price, mark.index
                 self.marks[symbol] = mark.price
                 self._listener.on_mark(mark)
         self._after(frame, self.rows.lost)
@@ -388,3 +419,13 @@ class Stream:
         Refused: _on_refused,
         Unreadable: _on_unreadable,
     }
+
+
+def _soon(call: Callable[[], None]) -> bool:
+    """Have it called when what has arrived is read; at once where no loop runs, for then nothing more arrives."""
+    try:
+        asyncio.get_running_loop().call_soon(call)
+    except RuntimeError:
+        call()
+        return False
+    return True

@@ -60,6 +60,7 @@ class Tape:
             era=ERA,
             rows=self._rows_about(),
             provenance=self._provenance,
+            whole_book_every=MINUTE,
             open_is_previous_close=True,
         )
 
@@ -164,21 +165,26 @@ class Tape:
         )
 
     def _marks(self, start: int, end: int) -> Batch:
-        """Index and mark every five seconds, and once with the first quote.
-
-        `mark = index * (1 + rate * time to funding / interval)` is the exchange's own formula (protocol 10.9), with
-        the rate that will be paid next. At the moment of funding itself nothing is left to run: mark = index.
-        """
+        """Index and mark every five seconds, and once with the first quote."""
         ts = np.arange(start, end, MARK_STEP, dtype=np.int64)
         if start <= self._start < end:
             ts = np.union1d(ts, np.array([self._start]))
         ts = ts[(ts >= self._start) & (ts < self._end)]
         quote = self._quotes.at(ts)
         index = _prices(self._quotes.bid[quote] + self._quotes.ask[quote]) / 2
+        return Batch(SYMBOL, Rows.MARK, ts, (self.marks(ts, index), index))
+
+    def marks(self, ts: Ints, index: Floats) -> Floats:
+        """The marks of a perpetual with these fundings where its index stands so.
+
+        `mark = index * (1 + rate * time to funding / interval)` is the exchange's own formula (protocol 10.9), with
+        the rate that will be paid next. At the moment of funding itself nothing is left to run: mark = index.
+        """
         fundings = self._recorded.fundings
         following = np.searchsorted(fundings.ts, ts)
         basis = index * fundings.rate[following] * ((fundings.ts[following] - ts) / FUNDING_INTERVAL)
-        return Batch(SYMBOL, Rows.MARK, ts, (np.round(index + basis, 2), index))
+        marks: Floats = np.round(index + basis, 2)
+        return marks
 
     @cached_property
     def _candles(self) -> Batch:

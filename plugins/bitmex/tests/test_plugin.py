@@ -45,8 +45,16 @@ def test_a_spec_has_the_modes_of_its_name_and_says_that_the_venue_closed(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_default_data_of_a_spec_is_a_tape_that_is_offered(name):
     default = plugin.hbkit_exchanges()[name].default_data
-    assert default == ("bitmex-2019-05-29" if "perpetual" in name else "")
-    assert not default or default in plugin.hbkit_data_sources()
+    assert default == "bitmex-2019-05-29"
+    assert default in plugin.hbkit_data_sources()
+
+
+@pytest.mark.parametrize("symbols", [["XBTUSD"], ["XBTUSDT"], ["XBT_USDT"], ["XBTUSD", "XBT_USDT"]])
+def test_a_tape_brings_what_is_derived_from_it_and_leaves_out_what_a_run_does_not_need(symbols):
+    source = plugin.hbkit_data_sources()["bitmex-2019-05-29"](3)
+    assert set(source.info().kinds) == {"XBTUSD", "XBTUSDT", "XBT_USDT"}
+    assert set(source.only(symbols).info().kinds) == set(symbols)
+    assert source.only(["ETHUSD"]).info().kinds == source.info().kinds
 
 
 @pytest.mark.parametrize("name", NAMES)

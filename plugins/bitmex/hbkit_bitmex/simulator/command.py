@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from hbkit.chance import Chance
-from hbkit.clock import WallClock, parse_time
+from hbkit.clock import WallClock, parse_duration, parse_time
 from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
@@ -25,6 +25,7 @@ from hbkit_bitmex.simulator.server import serve
 @click.option("--seed", default=1, show_default=True, help="Seed of everything that is drawn.")
 @click.option("--data", multiple=True, metavar="NAME", help=f"Tape to play (default {DEFAULT_TAPE}).")
 @click.option("--start", metavar="TIME", help="Where on the tape to begin: 2019-05-29T06:00:00Z (whole minutes).")
+@click.option("--latency", metavar="TIME", default="0s", help="What an order needs on its way here: 50ms.")
 @click.option("--account", "accounts", multiple=True, metavar="KEY:SECRET", help="A further account.")
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
@@ -34,6 +35,7 @@ def command(
     seed: int,
     data: Sequence[str],
     start: str | None,
+    latency: str,
     accounts: Sequence[str],
     owned: bool,
 ) -> int:
@@ -47,6 +49,7 @@ def command(
             seed=seed,
             data=tuple(data) or (DEFAULT_TAPE,),
             start=None if start is None else moment(start),
+            latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
         ),
         owned=owned,
@@ -60,6 +63,14 @@ def moment(text: str) -> int:
         return parse_time(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--start") from None
+
+
+def duration(text: str) -> int:
+    """How long something takes. Raises BadParameter with the accepted form."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--latency") from None
 
 
 def _accounts_of_owner() -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from hbkit.clock import MINUTE, iso
-from hbkit.data.source import Batch, Rows, Source
+from hbkit.data.source import Batch, Rows, Source, SourceInfo
 from hbkit.data.timeline import Timeline, Window
 from hbkit.errors import ConfigError
 from hbkit.model import Side
@@ -20,6 +20,7 @@ from hbkit_bitmex.simulator.step import Update
 from hbkit_bitmex.simulator.venue import Venue
 
 Play = Callable[[int], None]
+Rates = Callable[[int], list[float]]
 SHOWN = 10 * MINUTE
 """How much of the history is kept as single trades; what is older is in candles only."""
 _SIDES = {1: Side.BUY, -1: Side.SELL, 0: Side.BUY}
@@ -33,18 +34,19 @@ class Feed:
     """Rows of the sources as steps of the venue; `next_ts` is when the next one is due, in market time."""
 
     def __init__(
-        self, venue: Venue, source: Source, rates: list[float], *, now: int, history: int, start: int | None = None
+        self, venue: Venue, source: Source, rates: Rates, *, now: int, history: int, start: int | None = None
     ) -> None:
+        """
+        :param rates: the funding rates that the tape paid from a moment of it on.
+        :param start: which moment of the tape is now, a whole minute; what lies before it is history.
+        """
         info = source.info()
         self._venue = venue
         self._source = source
         self._quotes_are_book = {symbol: Rows.LEVEL not in kinds for symbol, kinds in info.kinds.items()}
         self._first = _floor(info.start)
         self._length = _floor(info.end + MINUTE) - self._first
-        past = min(_floor(history), _floor(self._length // 3)) if start is None else _floor(start) - self._first
-        if not 0 <= past < self._length:
-            covers = f"{iso(info.start)}..{iso(info.end)}"
-            raise ConfigError(f"the tape covers {covers}; it cannot start outside of it", code="HB503")
+        past = min(_floor(history), _floor(self._length // 3)) if start is None else self._past(start, info)
         self._shift = _floor(now) - self._first - past
         self.provenance = info.provenance
         self.restarts = 0
@@ -56,7 +58,17 @@ class Feed:
         self._window = Window([], [], [], [])
         self._at = 0
         self._play_candles(now)
-        self._play_history(_floor(now), now, rates)
+        self._play_history(_floor(now), now, rates(_floor(now) - self._shift))
+
+    def _past(self, start: int, info: SourceInfo) -> int:
+        """How much of the tape lies before `start`. Raises ConfigError for a moment that it cannot begin at."""
+        if start % MINUTE:
+            mend = f"write a whole minute, {iso(_floor(start))}"
+        elif not self._first <= start < self._first + self._length:
+            mend = f"the tape {info.name} covers {iso(info.start)}..{iso(info.end)}"
+        else:
+            return start - self._first
+        raise ConfigError(f"the simulator cannot start at {iso(start)}: {mend}", code="HB503")
 
     # -- the past
 

@@ -8,14 +8,15 @@ await running.close()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from hbkit.chance import Chance
-from hbkit.clock import Clock
+from hbkit.clock import SECOND, Clock
 from hbkit.data.source import Source
 from hbkit.exchange import Address, SimulatorOptions
 from hbkit_bitmex import derived, tapes
@@ -29,9 +30,10 @@ from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.realtime import Realtime
-from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
+from hbkit_bitmex.simulator.rest import BODY_MAX, PREFIX, Rest
 from hbkit_bitmex.simulator.venue import Venue
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SERVICE_RESTART = 1012
 FOR_EVER = 1e6
 """Seconds; aiohttp wants a number."""
@@ -58,8 +60,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     keys = Keys()
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
-    rates = tape.funding_rates(tape.info().start)
-    feed = Feed(venue, played, rates, now=clock.now(), history=options.history, start=options.start)
+    feed = Feed(venue, played, tape.funding_rates, now=clock.now(), history=options.history, start=options.start)
     venue.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
@@ -68,11 +69,23 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"))
     realtime = Realtime(venue, drive, hub, keys, limits, clock, chance.fork("sockets"))
     control = Control(venue, drive, feed, hub, faults, clock)
-    app = web.Application(client_max_size=BODY_MAX)
+    app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))
     app.router.add_get("/realtime", realtime.handle)
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
     return Simulator(venue, feed, drive, hub, keys, faults, app)
+
+
+def _delays(latency: int) -> list[Any]:
+    """Keeps whatever changes an order on its way for a while; nothing else, and no answer."""
+
+    @web.middleware
+    async def on_its_way(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method != "GET" and request.path.startswith(f"{PREFIX}/order"):
+            await asyncio.sleep(latency / SECOND)
+        return await handler(request)
+
+    return [on_its_way] if latency else []
 
 
 class Running:
@@ -115,6 +128,7 @@ async def hosted(options: SimulatorOptions, clock: Clock, chance: Chance, path: 
             start=options.start,
             data=options.data or (DEFAULT_TAPE,),
             accounts=tuple((key, secret.reveal()) for key, secret in options.accounts),
+            latency=options.latency,
             # aiohttp reckons the age of idle connections by the real clock, which would decide who reconnects.
             keep_alive=FOR_EVER,
         ),

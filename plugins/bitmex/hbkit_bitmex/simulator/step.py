@@ -1,6 +1,8 @@
 """What one engine step changed, collected by table and handed out in the order of protocol 17.1.
 
 trade, execution, order, position, margin, wallet, orderBookL2, quote, instrument; one frame per table and action.
+Candles that closed come before all of these, for they tell of what was before; a funding comes after the executions
+that it moved money with, and before the mark that follows it.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from typing import Any, NamedTuple
 Row = dict[str, Any]
 
 TABLES = (
-    "trade", "execution", "order", "position", "margin", "wallet", "orderBookL2", "orderBookL2_25", "orderBook10",
-    "quote", "instrument", "funding", "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d",
+    "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d", "trade", "execution", "order", "position", "margin",
+    "wallet", "funding", "orderBookL2", "orderBookL2_25", "orderBook10", "quote", "instrument",
 )  # fmt: skip
 ACTIONS = ("delete", "update", "insert")
 """18.10.12 has this order for levels; for other tables it never matters which comes first."""

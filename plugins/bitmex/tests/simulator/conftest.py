@@ -139,10 +139,13 @@ Story = Callable[[Desk], Awaitable[Any]]
 
 @pytest.fixture
 def at_the_desk() -> Callable[..., Any]:
-    """Runs `async def story(desk)` against a simulator on a virtual loop; options are those of the simulator."""
+    """Runs `async def story(desk)` against a simulator on a virtual loop; options are those of the simulator.
 
-    def run(story: Story, start: int = START, **options: Any) -> Any:
-        chosen = {"path": "venue", "history": 120 * SECOND, "limits": False, **options}
+    `start` is what the clock shows then, `tape_start` which moment of the tape that is.
+    """
+
+    def run(story: Story, start: int = START, tape_start: int | None = None, **options: Any) -> Any:
+        chosen = {"path": "venue", "history": 120 * SECOND, "limits": False, "start": tape_start, **options}
         accounts = (("other", SECRETS["other"]),)
 
         async def main(loop: VirtualLoop) -> Any:

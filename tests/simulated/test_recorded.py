@@ -94,6 +94,7 @@ class Venue:
         instruments: Sequence[Instrument] = (ABC,),
         model: Any = None,
         latency: int = 0,
+        book_depth: int = 0,
         mode: PositionMode = PositionMode.ONE_WAY,
         money: int = 100_000_00,
         **info: Any,
@@ -108,7 +109,7 @@ class Venue:
         self.react: dict[str, Callable[[Any], object]] = {}
         self.exchange = SimulatedExchange(
             "venue", {one.symbol: one for one in instruments}, self.source.info(), model or Queue(), self.account,
-            engine, clock=self.clock, scheduler=self.agenda, latency=latency,
+            engine, clock=self.clock, scheduler=self.agenda, latency=latency, book_depth=book_depth,
         )  # fmt: skip
         self.exchange.connect(self)  # type: ignore[arg-type]
         self._orders = 0
@@ -133,16 +134,32 @@ class Venue:
         self.exchange.submit(OrderRequest(order_id, market, side, leg, kind, units, ticks, **more))
         return order_id
 
-    def play(self) -> None:
-        """Every row, as a replay does it."""
-        for window in Timeline([self.source], T0, T0 + HOUR).windows():
+    def play(self, start: int = T0) -> None:
+        """Every row, as a replay does it: moment by moment, and opens after everything else."""
+        moment = -1
+        for window in Timeline([self.source], start, T0 + HOUR).windows():
             handlers = [self.exchange.handler(batch) for batch in window.batches]
             for ts, batch, row in zip(window.ts, window.batch, window.row, strict=True):
-                self.agenda.run_until(ts)
-                self.clock.set(ts)
+                if ts != moment:
+                    self.settle()
+                    self.agenda.run_until(ts, Turn.CANDLE)
+                    self.clock.set(ts)
+                    moment = ts
+                if window.batches[batch].kind is Rows.OPEN:
+                    self.settle()
+                    self.agenda.run_until(ts)
                 handler = handlers[batch]
                 if handler is not None:
                     handler(row)
+            self.settle()
+        self.agenda.run_until(self.clock.ts)
+
+    def settle(self) -> None:
+        """The moment is over."""
+        calls = self.exchange.due[:]
+        self.exchange.due.clear()
+        for call in calls:
+            call()
 
     def at(self, seconds: float, call: Callable[[], object]) -> None:
         self.agenda.at(T0 + round(seconds * SECOND), lambda: call() and None)
@@ -156,24 +173,171 @@ class Venue:
 
 # -- rows meet resting orders first
 
+FILLED = ["on_fill", "on_order", "on_balance"]
 MEETS = {
-    "trade": (Channel.TRADE, [rows(Rows.TRADE, (1, -1, 99.0, 5.0))]),
-    "quote": (Channel.QUOTE, [rows(Rows.QUOTE, (0, 99.5, 100.5, 9, 9), (1, 98.0, 99.0, 9, 9))]),
-    "level": (Channel.BOOK, [rows(Rows.LEVEL, (0, -1, 100.5, 9), (1, -1, 99.0, 9))]),
+    "trade": (Channel.TRADE, [rows(Rows.TRADE, (1, -1, 99.0, 5.0))], ["on_order", *FILLED, "on_trade"]),
+    # A venue with a book tells the trades of a moment first, then what they did to us.
+    "trade and book": (
+        Channel.TRADE,
+        [rows(Rows.TRADE, (1, -1, 99.0, 5.0)), rows(Rows.LEVEL, (0, 1, 98, 9))],
+        ["on_order", "on_trade", *FILLED],
+    ),
+    "quote": (
+        Channel.QUOTE,
+        [rows(Rows.QUOTE, (0, 99.0, 100.5, 9, 9), (1, 98.0, 99.0, 9, 9))],
+        ["on_quote", "on_order", *FILLED, "on_quote"],
+    ),
+    "level": (
+        Channel.BOOK,
+        [rows(Rows.LEVEL, (0, -1, 100.5, 9), (1, -1, 99.0, 9))],
+        ["on_book", "on_order", "on_book", *FILLED, "on_book"],
+    ),
 }
 
 
-@pytest.mark.parametrize(("channel", "batches"), MEETS.values(), ids=MEETS.keys())
-def test_a_row_meets_resting_orders_before_anybody_hears_of_it(channel: Channel, batches: list[Batch]) -> None:
+@pytest.mark.parametrize(("channel", "batches", "told"), MEETS.values(), ids=MEETS.keys())
+def test_a_row_meets_resting_orders_and_then_the_market_is_told(
+    channel: Channel, batches: list[Batch], told: list[str]
+) -> None:
     venue = Venue(*batches)
     venue.exchange.subscribe(ABC, channel)
     venue.at(0.5, lambda: venue.submit(Side.BUY, 2, 99.5))
     venue.play()
-    name = f"on_{channel}"
-    after = venue.names()[venue.names().index("on_order") :]
-    assert after == ["on_order", "on_fill", "on_order", "on_balance", name]
+    assert venue.names() == told
     (fill,) = venue.events("on_fill")
     assert (fill.ts, fill.price, fill.units) == (T0 + SECOND, 99.5, 2)
+
+
+def test_all_rows_of_a_moment_meet_resting_orders_before_anybody_can_act_on_one() -> None:
+    # Two prints of one taker order; whoever sells after the first finds the second past.
+    venue = Venue(rows(Rows.TRADE, (1, -1, 99.5, 1), (1, -1, 99, 5), (2, -1, 99, 5)), model=Through())
+    venue.exchange.subscribe(ABC, Channel.TRADE)
+    venue.react["on_trade"] = lambda trade: trade.price == 99.5 and venue.submit(Side.BUY, 1, 99.5)
+    venue.play()
+    assert venue.names() == ["on_trade", "on_trade", "on_order", *FILLED, "on_trade"]
+    (fill,) = venue.events("on_fill")
+    assert fill.ts == T0 + 2 * SECOND
+
+
+def test_a_trade_comes_before_the_book_it_leaves_behind() -> None:
+    # 9 stand before us at 99; a sell of 6 leaves 3 of them. The 6 are gone once, not twice.
+    venue = Venue(
+        rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 100, 9), (1, 1, 99, 3)),
+        rows(Rows.TRADE, (1, -1, 99, 6), (2, -1, 99, 3), (3, -1, 99, 1)),
+    )
+    venue.at(0.5, lambda: venue.submit(Side.BUY, 1, 99))
+    venue.play()
+    assert [fill.ts for fill in venue.events("on_fill")] == [T0 + 3 * SECOND]
+
+
+# -- what everybody sees has our orders in it
+
+
+def test_our_orders_stand_in_the_book_and_at_the_touch() -> None:
+    venue = Venue(rows(Rows.LEVEL, (0, 1, 99, 5), (0, -1, 101, 5), (9, -1, 101, 6)))
+    for channel in (Channel.BOOK, Channel.QUOTE):
+        venue.exchange.subscribe(ABC, channel)
+    books: list[Any] = []
+    venue.react["on_book"] = lambda book: books.append((book.bids(), book.asks()))
+    venue.at(1, lambda: venue.submit(Side.BUY, 2, 99))
+    venue.at(2, lambda: venue.submit(Side.SELL, 3, 100))
+    venue.at(3, lambda: venue.exchange.cancel("o1"))
+    venue.play()
+    assert books == [
+        ([(99, 5)], [(101, 5)]),
+        ([(99, 7)], [(101, 5)]),
+        ([(99, 7)], [(100, 3), (101, 5)]),
+        ([(99, 5)], [(100, 3), (101, 5)]),
+        ([(99, 5)], [(100, 3), (101, 6)]),
+    ]
+    # The last change lies behind our offer: the touch stays.
+    touches = [(quote.bid, quote.bid_qty, quote.ask, quote.ask_qty) for quote in venue.events("on_quote")]
+    assert touches == [(99, 5, 101, 5), (99, 7, 101, 5), (99, 7, 100, 3), (99, 5, 100, 3)]
+
+
+def test_what_we_took_is_gone_from_the_book_until_the_level_is_recorded_anew() -> None:
+    venue = Venue(rows(Rows.LEVEL, (0, 1, 99, 5), (0, -1, 100, 5), (0, -1, 101, 5), (9, -1, 100, 4)))
+    venue.exchange.subscribe(ABC, Channel.QUOTE)
+    venue.at(1, lambda: venue.submit(Side.BUY, 2))
+    venue.at(2, lambda: venue.submit(Side.BUY, 3))
+    venue.play()
+    offers = [(quote.ask, quote.ask_qty) for quote in venue.events("on_quote")]
+    assert offers == [(100, 5), (100, 3), (101, 5), (100, 4)]
+
+
+@pytest.mark.parametrize("latency", [0, SECOND // 20])
+def test_who_answers_each_quote_with_a_quote_does_not_call_himself_for_ever(latency: int) -> None:
+    # Ten minutes in which nothing but our own order moves the touch: 120 answers at once, then two a second.
+    venue = Venue(rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 101, 9), (600, -1, 101, 8)), latency=latency)
+    venue.exchange.subscribe(ABC, Channel.QUOTE)
+
+    def on_quote(quote: Any) -> None:
+        if venue.account.orders:
+            venue.exchange.cancel(next(iter(venue.account.orders)))
+        else:
+            venue.submit(Side.BUY, 1, 99.5)
+
+    venue.react["on_quote"] = on_quote
+    venue.play()
+    told = [quote.ts for quote in venue.events("on_quote")]
+    assert len([ts for ts in told if ts <= T0 + 7 * SECOND]) > 120
+    assert len(told) <= 1 + 120 + 2 * 600 + 1
+    assert told[-1] == T0 + 600 * SECOND
+
+
+def test_only_as_many_levels_are_told_as_the_venue_tells() -> None:
+    levels = rows(Rows.LEVEL, (0, 1, 99, 5), (0, 1, 98, 5), (0, -1, 101, 5), (5, 1, 98, 6))
+    venue = Venue(levels, book_depth=2)
+    venue.exchange.subscribe(ABC, Channel.BOOK)
+    books: list[Any] = []
+    venue.react["on_book"] = lambda book: books.append(book.bids())
+    venue.at(1, lambda: venue.submit(Side.BUY, 2, 99.5))
+    venue.play()
+    # Our bid pushes 98 out: that it changes later is told to nobody.
+    assert books == [[(99, 5), (98, 5)], [(99.5, 2), (99, 5)]]
+
+
+def test_what_we_take_is_a_trade_for_everybody_and_counts_in_the_candle() -> None:
+    venue = Venue(
+        rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 100, 9)),
+        rows(Rows.TRADE, (1, -1, 99, 4), (100, 1, 100, 1), (121, 1, 100, 1)),
+        rows(Rows.CANDLE, candle(1, 99, 99, 99, 1), candle(2, 100, 100, 100, 1), interval="1m"),
+    )
+    for channel in (Channel.TRADE, Channel.QUOTE):
+        venue.exchange.subscribe(ABC, channel)
+    venue.exchange.subscribe(ABC, Channel.CANDLE, "1m")
+    venue.at(30, lambda: venue.submit(Side.BUY, 2))
+    venue.play()
+    ours = venue.events("on_trade")[1]
+    assert (ours.ts, ours.side, ours.price, ours.qty) == (T0 + 30 * SECOND, Side.BUY, 100, 2)
+    assert venue.names()[:3] == ["on_quote", "on_trade", "on_trade"]
+    first, second = venue.events("on_candle")
+    # Recorded: flat at 99. Ours is its high, its last trade, and where the next one opens.
+    assert (first.high, first.low, first.close, first.volume, first.trades) == (100, 99, 100, 12, 2)
+    assert (second.open, second.close, second.trades) == (100, 100, 1)
+
+
+def test_a_minute_without_a_recorded_trade_shows_our_close_before_it() -> None:
+    venue = Venue(
+        rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 100, 9)),
+        rows(Rows.TRADE, (1, -1, 99, 4)),
+        rows(Rows.CANDLE, candle(1, 99, 99, 99, 1), candle(2, 99, 99, 99, 0), candle(3, 99, 99, 99, 0), interval="1m"),
+    )
+    venue.exchange.subscribe(ABC, Channel.CANDLE, "1m")
+    venue.at(30, lambda: venue.submit(Side.BUY, 2))
+    venue.play()
+    told = [(one.open, one.high, one.low, one.close, one.trades) for one in venue.events("on_candle")]
+    assert told == [(99, 100, 99, 100, 2), (100, 100, 100, 100, 0), (100, 100, 100, 100, 0)]
+
+
+def test_candles_that_are_built_hold_what_we_take() -> None:
+    book = rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 100, 9))
+    venue = Venue(book, rows(Rows.TRADE, (1, -1, 99, 4), (61, -1, 99, 1)))
+    venue.exchange.subscribe(ABC, Channel.CANDLE, "1m")
+    venue.at(30, lambda: venue.submit(Side.BUY, 2))
+    venue.play()
+    (told,) = venue.events("on_candle")
+    assert (told.open, told.high, told.close, told.volume, told.trades) == (99, 100, 100, 6, 2)
 
 
 def test_a_candle_meets_resting_orders_before_anybody_hears_of_it() -> None:
@@ -208,12 +372,38 @@ def test_a_market_order_on_candles_waits_for_the_next_price_that_was_recorded() 
     assert fills == [(T0 + MINUTE, 2, 100), (T0 + MINUTE, 3, 102)]
 
 
+# -- where a run begins
+
+
+def test_the_book_and_the_candles_that_are_open_at_the_beginning_are_known() -> None:
+    # The book is told anew at T0; the run begins at 90 s, in the midst of the 2m candle.
+    levels = rows(Rows.LEVEL, (0, 1, 99, 5), (0, -1, 101, 5), (60, 1, 98, 7), (95, -1, 101, 4))
+    candles = [candle(minute, 90 + minute, 110 + minute, 100, minute) for minute in (1, 2)]
+    trades = rows(Rows.TRADE, (70, 1, 100, 3), (100, 1, 101, 1))
+    recorded, built = [("1m", 112, 2), ("2m", 112, 3)], [("1m", 101, 2), ("2m", 101, 2)]
+    for batch, told in ((rows(Rows.CANDLE, *candles, interval="1m"), recorded), (trades, built)):
+        venue = Venue(levels, batch, whole_book_every=HOUR)
+        venue.clock.set(T0 + 90 * SECOND)
+        for interval in ("1m", "2m"):
+            venue.exchange.subscribe(ABC, Channel.CANDLE, interval)
+        venue.exchange.subscribe(ABC, Channel.BOOK)
+        books: list[Any] = []
+        venue.react["on_book"] = lambda book, books=books: books.append((book.bids(), book.asks()))
+        venue.exchange.prime(venue.source, T0 + 90 * SECOND)
+        assert venue.names() == []
+        venue.play(T0 + 90 * SECOND)
+        venue.agenda.run_until(T0 + 120 * SECOND)
+        assert books[0] == ([(99, 5), (98, 7)], [(101, 4)])
+        # Of the 1m candle that is built, the part before the beginning is known as well.
+        assert [(one.interval, one.high, one.trades) for one in venue.events("on_candle")] == told
+
+
 # -- time
 
 
-@pytest.mark.parametrize(("latency", "fills"), [(0, 1), (400_000_000, 1), (600_000_000, 0)])
+@pytest.mark.parametrize(("latency", "fills"), [(0, 1), (400_000_000, 1), (500_000_000, 0), (600_000_000, 0)])
 def test_a_request_reaches_the_engine_after_the_latency(latency: int, fills: int) -> None:
-    # Asked for at 0.5 s; the print that fills it comes at 1 s.
+    # Asked for at 0.5 s; the print that fills it comes at 1 s, and before a request that arrives just then.
     venue = Venue(rows(Rows.TRADE, (0, -1, 101, 1), (1, -1, 99, 5)), latency=latency)
     venue.at(0.5, lambda: venue.submit(Side.BUY, 2, 99.5))
     venue.play()
@@ -232,16 +422,16 @@ def test_a_cancel_that_is_still_on_its_way_does_not_save_the_order() -> None:
     assert venue.events("on_order")[-1].refused == "cancel"
 
 
-def test_at_one_instant_timers_then_candles_then_requests_then_the_market() -> None:
+def test_at_one_instant_timers_then_candles_then_the_market_then_requests() -> None:
     # All at 60 s: a timer, the close of the candle built from trades, an order sent a minute before, and a trade.
-    venue = Venue(rows(Rows.TRADE, (0, -1, 101, 1), (60, -1, 99, 5)), latency=MINUTE)
+    venue = Venue(rows(Rows.TRADE, (0, -1, 101, 1), (60, -1, 99, 5), (61, -1, 99, 5)), latency=MINUTE)
     venue.exchange.subscribe(ABC, Channel.CANDLE, "1m")
     venue.exchange.subscribe(ABC, Channel.TRADE)
     venue.submit(Side.BUY, 2, 99.5)
     venue.agenda.at(T0 + MINUTE, lambda: venue.told.append(("timer", None)))
     venue.play()
     names = venue.names()
-    assert names == ["on_trade", "timer", "on_candle", "on_order", "on_fill", "on_order", "on_balance", "on_trade"]
+    assert names == ["on_trade", "timer", "on_candle", "on_trade", "on_order", *FILLED, "on_trade"]
 
 
 def test_what_a_listener_asks_for_in_a_callback_is_done_after_it() -> None:
@@ -255,7 +445,29 @@ def test_what_a_listener_asks_for_in_a_callback_is_done_after_it() -> None:
 
     venue.react["on_quote"] = on_quote
     venue.play()
-    assert venue.names() == ["on_quote", "on_fill", "on_order", "on_balance", "on_quote"]
+    assert venue.names() == ["on_quote", *FILLED, "on_quote"]
+
+
+def test_cancels_of_one_moment_go_in_one_request() -> None:
+    venue = Venue(rows(Rows.LEVEL, (0, 1, 99, 9), (0, -1, 101, 9), (9, -1, 101, 8)))
+    venue.exchange.subscribe(ABC, Channel.QUOTE)
+    venue.at(1, lambda: [venue.submit(Side.BUY, 1, 99.5), venue.submit(Side.SELL, 1, 100.5)])
+    venue.at(2, lambda: [venue.exchange.cancel("o1"), venue.exchange.cancel("o2")])
+    venue.play()
+    # Two orders are two requests, each seen at the touch; both cancels are one.
+    touches = [(quote.bid, quote.ask) for quote in venue.events("on_quote")]
+    assert touches == [(99, 101), (99.5, 101), (99.5, 100.5), (99, 101), (99, 101)]
+
+
+def test_a_cancel_after_the_cancels_of_a_moment_have_arrived_is_not_lost() -> None:
+    venue = Venue(rows(Rows.QUOTE, (0, 99, 101, 9, 9), (9, 99, 101, 9, 8)))
+    venue.at(1, lambda: [venue.submit(Side.BUY, 1, 98), venue.submit(Side.BUY, 1, 97)])
+    venue.at(2, lambda: venue.exchange.cancel("o1"))
+    venue.react["on_order"] = lambda order: (
+        order.id == "o1" and order.status is OrderStatus.CANCELED and venue.exchange.cancel("o2")
+    )
+    venue.play()
+    assert [one.id for one in venue.events("on_order") if one.status is OrderStatus.CANCELED] == ["o1", "o2"]
 
 
 # -- candles
@@ -333,7 +545,7 @@ def test_a_crossed_book_is_withheld_until_it_is_sound() -> None:
     seen: list[tuple[float, float]] = []
     venue.react["on_book"] = lambda book: seen.append((book.best_bid, book.best_ask))
     venue.play()
-    # One change per instant; at 1 s the bid of 100.5 stands above the offer of 100.
+    # At 1 s the bid of 100.5 stands above the offer of 100.
     assert seen == [(99, 100), (100.5, 101)]
 
 
