@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NoReturn
@@ -182,10 +181,12 @@ class Stage:
         await self.shut()
         await self.loop.settle()
 
-    async def quietly(self) -> None:
-        """The same for a case that failed already: what goes wrong now is not the news."""
-        with suppress(Exception):
+    async def strike_after(self, failure: BaseException) -> None:
+        """The same for a case that failed already: what goes wrong now is a note to it."""
+        try:
             await self.strike()
+        except Exception as error:  # noqa: BLE001 - of a connector under test anything may come
+            failure.add_note(f"shut failed as well: {type(error).__name__}: {error}")
 
     # -- the market
 

@@ -45,10 +45,10 @@ class ConnectorContract(DataCases, TradingCases, FaultCases):
             try:
                 async with asyncio.timeout(CASE_SECONDS):
                     await found.body(self, stage)
-            except TimeoutError:
-                await stage.quietly()
-                raise Broken(f"an end within {CASE_SECONDS:g} s", "it hangs", found.where) from None
-            except BaseException:
-                await stage.quietly()
+            except TimeoutError as late:
+                await stage.strike_after(late)
+                raise Broken(f"an end within {CASE_SECONDS:g} s", "it hangs", found.where) from late
+            except BaseException as failure:
+                await stage.strike_after(failure)
                 raise
             await stage.strike()
