@@ -93,7 +93,7 @@ def case(
         found = Case(number, level, title, where, wanted, body)
 
         def play(self: Any) -> None:
-            self.play(found)
+            self.check(found)
 
         play.__name__ = play.__qualname__ = body.__name__
         play.__doc__ = f"{number} ({level}): {title}."

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 from hbkit.testing.contract.case import Case, Level, NotDeclared, NotStaged
 
-if TYPE_CHECKING:
-    from hbkit.testing.contract.suite import ConnectorContract
+
+class Suite(Protocol):
+    """What a suite is asked for here."""
+
+    known: ClassVar[Mapping[str, str]]
+
+    def play(self, found: Case) -> None:
+        """Play one case."""
 
 
 class State(StrEnum):
@@ -54,19 +60,19 @@ class Score:
         return [one for one in self.outcomes if one.state is State.FAILED]
 
 
-def cases(contract: type[ConnectorContract]) -> list[Case]:
+def cases(contract: type[Suite]) -> list[Case]:
     """Every case of a suite, in order of its number."""
     found = [getattr(getattr(contract, name), "case", None) for name in dir(contract)]
     return sorted((one for one in found if isinstance(one, Case)), key=lambda one: one.number)
 
 
-def score(contract: type[ConnectorContract]) -> Score:
+def score(contract: type[Suite]) -> Score:
     """Play every case."""
     suite = contract()
     return Score([outcome(suite, one) for one in cases(contract)])
 
 
-def outcome(suite: ConnectorContract, one: Case) -> Outcome:
+def outcome(suite: Suite, one: Case) -> Outcome:
     """Play one case; whatever it raises is its failure."""
     try:
         suite.play(one)
