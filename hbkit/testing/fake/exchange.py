@@ -232,9 +232,8 @@ class FakeExchange(Exchange):
 
     def submit(self, request: OrderRequest) -> None:
         """A task of its own sends it."""
-        special = request.trigger_ticks is not None or request.display_units is not None
-        if special or request.time_in_force not in CAPABILITIES.time_in_force:
-            raise Unsupported(f"{self.name} takes no orders with a trigger, a display quantity or for the day")
+        if lacking := self.capabilities.lacking(request):
+            raise Unsupported(f"{self.name} does not offer {lacking}")
         self._orders[request.id] = self._wire.blank(request, self.server_now())
         self._start(self._send("submit", request.id, self._wire.order_body(request)))
 
