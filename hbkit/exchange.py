@@ -339,6 +339,8 @@ class ExchangeSpec:
     """Path of the REST interface and of the WebSocket behind the base that `simulator: {url}` names."""
     simulator_key: tuple[str, str] = ("", "")
     """Key and secret of the account that every simulator knows."""
+    contract: str = ""
+    """`module:Class` of the contract suite (`hbkit.testing.contract`) with the venue that the plugin brings for it."""
     serves: Callable[[Instrument], bool] | None = None
     """Which instruments belong to this name (spot here, perpetuals there); None for all."""
     elsewhere: str = ""

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from io import StringIO
 from typing import ClassVar, Protocol
 
+from hbkit import log
+from hbkit.clock import WallClock
 from hbkit.testing.contract.case import Case, Level, NotDeclared, NotStaged
+
+LOGGED = 5
+"""Lines of the log that are shown with a failure."""
 
 
 class Suite(Protocol):
@@ -73,7 +79,9 @@ def score(contract: type[Suite]) -> Score:
 
 
 def outcome(suite: Suite, one: Case) -> Outcome:
-    """Play one case; whatever it raises is its failure."""
+    """Play one case; whatever it raises is its failure, and what was logged meanwhile stands below it."""
+    said = StringIO()
+    log.configure(level="warning", stream=said, clock=WallClock())
     try:
         suite.play(one)
     except NotDeclared as skipped:
@@ -81,7 +89,10 @@ def outcome(suite: Suite, one: Case) -> Outcome:
     except NotStaged as skipped:
         return Outcome(one, State.NOT_STAGED, str(skipped))
     except Exception as error:  # noqa: BLE001 - of a connector under test anything may come
-        known = suite.known.get(one.number, "")
-        said = str(error).strip() if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-        return Outcome(one, State.FAILED, f"known: {known}\n  {said}" if known else said)
+        words = str(error).strip() if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        known = [f"known: {suite.known[one.number]}"] if one.number in suite.known else []
+        logged = [f"log:      {line}" for line in said.getvalue().splitlines()[-LOGGED:]]
+        return Outcome(one, State.FAILED, "\n".join([*known, words, *logged]))
+    finally:
+        log.close()
     return Outcome(one, State.PASSED)

@@ -54,7 +54,7 @@ class ConnectorContract(DataCases, TradingCases, FaultCases):
             stage = Stage(loop, venue, type(self).connector)
             missing = found.missing(stage.declared, venue.instrument)
             if missing:
-                raise NotDeclared(f"{found.number}: {missing} is not declared")
+                raise NotDeclared(f"{missing} is not declared")
             try:
                 async with asyncio.timeout(CASE_SECONDS):
                     await found.body(self, stage)
