@@ -59,6 +59,12 @@ COIN = Instrument(
 """A linear contract at about 100 USD: a unit is a thousandth of a coin, a lot ten of them."""
 
 
+def listing(era: str | None = None) -> list[Instrument]:
+    """What is traded, whatever the era."""
+    del era
+    return [COIN]
+
+
 class Lost(Exception):
     """The connection broke: what was asked may have been done."""
 
@@ -117,6 +123,8 @@ class FakeVenue(Venue):
         self.key, self.secret = "fake-key", Secret("fake-secret-of-the-account")
         self.clock = loop.clock
         self.streams: set[Stream] = set()
+        self.watched = asyncio.Event()
+        """Set once somebody has asked for the market."""
         ids = count(1)
         self._loop = loop
         self._engine = Engine(lambda: f"v{next(ids)}")
@@ -250,6 +258,7 @@ class FakeVenue(Venue):
 
     def greet(self, stream: Stream, topic: str) -> None:
         """What a new subscriber is told first."""
+        self.watched.set()
         if topic == "book":
             if self._early:
                 stream.put({"type": "book", "side": "buy", "px": "98.9", "qty": "1"})
@@ -300,6 +309,19 @@ class FakeVenue(Venue):
         self._timer = self._loop.call_later(60, self._minute)
 
     # -- the handle: the market
+
+    def quote(self, bid: int, ask: int, units: int) -> None:
+        """The whole outside book moves: five levels of this size on each side, from these best prices on."""
+        self._engine.at(self.clock.now())
+        for side, ticks, _ in self._levels():
+            self._market.level(side, ticks, 0)
+        for away in range(5):
+            self._market.level(Side.BUY, bid - away, units)
+            self._market.level(Side.SELL, ask + away, units)
+        self._tell()
+        now = self.clock.now()
+        self._send({"type": "book", "all": [self._level(*one) for one in self._levels()], "ts": now}, "book")
+        self._send({"type": "quote", "top": [self._level(*one) for one in self._top()], "ts": now}, "quote")
 
     def level(self, side: Side, ticks: int, units: int) -> None:
         """An outside level."""

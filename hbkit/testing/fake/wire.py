@@ -5,6 +5,7 @@ Prices and quantities are decimal text on the wire; a quantity is in coins, of w
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hbkit.clock import MINUTE
@@ -25,6 +26,7 @@ from hbkit.model import (
 )
 
 Row = dict[str, Any]
+NOTHING = (math.nan, math.nan)
 
 
 class Wire:
@@ -38,9 +40,9 @@ class Wire:
         return Trade(row["ts"], self.instrument, Side(row["took"]), float(row["px"]), float(row["qty"]))
 
     def quote(self, row: Row) -> Quote:
-        """The two best levels."""
+        """The two best levels; a side that is empty is `nan`."""
         top = {one["side"]: (float(one["px"]), float(one["qty"])) for one in row["top"]}
-        (bid, bid_qty), (ask, ask_qty) = top["buy"], top["sell"]
+        (bid, bid_qty), (ask, ask_qty) = top.get("buy", NOTHING), top.get("sell", NOTHING)
         return Quote(row["ts"], self.instrument, bid, ask, bid_qty, ask_qty)
 
     def level(self, row: Row) -> tuple[Side, int, int]:
