@@ -21,7 +21,7 @@ from hbkit.plugins import Plugins
 from hbkit.run import make_plan
 from hbkit.run.find import snake_case
 from hbkit.run.live import LiveRun
-from hbkit.testing.fake.exchange import CAPABILITIES
+from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.venue import COIN, FakeVenue
 from hbkit.testing.ran import Ran
 from hbkit.testing.scripts import Script

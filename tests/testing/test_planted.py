@@ -32,7 +32,7 @@ from hbkit.net.limits import LoopClock, RateBudget, WindowBucket
 from hbkit.net.virtual import VirtualLoop
 from hbkit.testing import ConnectorContract, FakeExchange, FakeVenue, Venue
 from hbkit.testing.contract import Broken, Level, State, cases, score
-from hbkit.testing.fake.exchange import LostAnswer
+from hbkit.testing.fake.link import Link, LostAnswer
 from hbkit.testing.fake.wire import Row, Wire
 
 PLANTED: dict[type[FakeExchange], str] = {}
@@ -248,7 +248,7 @@ class SilentRefusal(FakeExchange):
 class AmendThatLosesItsId(FakeExchange):
     async def _send(self, verb: str, order_id: str, body: Row) -> None:
         if verb == "amend":
-            row = await self._ask(verb, body)
+            row = await self._link.ask(verb, body)
             self._hear_order({**row, "cid": row["oid"]})
         else:
             await super()._send(verb, order_id, body)
@@ -354,7 +354,7 @@ class TriggerThatIsDropped(FakeExchange):
 class RateLimitIgnored(FakeExchange):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._budget = RateBudget({"second": WindowBucket(1000, 1.0, LoopClock())}, clock=LoopClock())
+        self._link.budget = RateBudget({"second": WindowBucket(1000, 1.0, LoopClock())}, clock=LoopClock())
 
 
 @caught_at("C41")
@@ -379,11 +379,12 @@ class OpenOrdersForgottenAtStart(FakeExchange):
 
 @caught_at("C43")
 class LostAnswerTakenForARefusal(FakeExchange):
-    async def _ask(self, verb: str, sent: Row, *, urgent: bool = False) -> Any:
-        try:
-            return await super()._ask(verb, sent, urgent=urgent)
-        except LostAnswer as lost:
-            raise ExchangeError(lost.message) from None
+    class link(Link):
+        async def ask(self, verb: str, sent: Row, *, urgent: bool = False) -> Any:
+            try:
+                return await super().ask(verb, sent, urgent=urgent)
+            except LostAnswer as lost:
+                raise ExchangeError(lost.message) from None
 
 
 @caught_at("C43")
@@ -391,7 +392,7 @@ class SentAgainUnderAnotherId(FakeExchange):
     async def _send(self, verb: str, order_id: str, body: Row) -> None:
         for attempt in ("", "-2"):
             with suppress(LostAnswer):
-                self._hear_order(await self._ask(verb, {**body, "cid": order_id + attempt}))
+                self._hear_order(await self._link.ask(verb, {**body, "cid": order_id + attempt}))
                 return
 
 
@@ -408,7 +409,7 @@ class LostCancelForgotten(FakeExchange):
             await super()._send(verb, order_id, body)
         else:
             with suppress(ExchangeError):
-                await self._ask(verb, body)
+                await self._link.ask(verb, body)
 
     def _hear_order(self, row: Row) -> None:
         if row["state"] != "canceled":
@@ -443,8 +444,9 @@ class FillsTakenFromAnswersAlone(FakeExchange):
 
 @caught_at("C49")
 class SignedWithALateClock(FakeExchange):
-    def server_now(self) -> int:
-        return self._connection.clock.now()
+    class link(Link):
+        async def read_clock(self) -> None:
+            pass
 
 
 @caught_at("C50")
@@ -462,11 +464,12 @@ class RequestsThatOutliveIt(FakeExchange):
 
 @caught_at("C51")
 class WrongKeyAnyError(FakeExchange):
-    async def _ask(self, verb: str, sent: Row, *, urgent: bool = False) -> Any:
-        try:
-            return await super()._ask(verb, sent, urgent=urgent)
-        except ExchangeError as error:
-            raise ExchangeError(error.message) from None
+    class link(Link):
+        async def ask(self, verb: str, sent: Row, *, urgent: bool = False) -> Any:
+            try:
+                return await super().ask(verb, sent, urgent=urgent)
+            except ExchangeError as error:
+                raise ExchangeError(error.message) from None
 
 
 @caught_at("C52")

@@ -1,8 +1,8 @@
-"""A connector in one file, to be read by whoever writes one: it passes every case of the contract suite.
+"""A connector, to be read by whoever writes one: it passes every case of the contract suite.
 
 What stands here is what any connector has to do, whatever its venue: keep a stream up and tell of a gap, hold a book
-back until it is whole, sign by the venue's clock, stay within the budget, and never make a fact of an answer that was
-lost. `wire.py` translates the venue's words; the venue itself is `venue.py`.
+back until it is whole, and never make a fact of an answer that was lost. `link.py` signs and sends, `wire.py`
+translates the venue's words; the venue itself is `venue.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from hbkit.clock import SECOND
-from hbkit.errors import AuthenticationError, ExchangeError, OrderRejected, Unsupported, WireError
-from hbkit.exchange import Capabilities, Channel, Connection, Exchange, Holding, Listener
+from hbkit.errors import ExchangeError, Unsupported
+from hbkit.exchange import Channel, Connection, Exchange, Holding, Listener
 from hbkit.log import get_logger
 from hbkit.model import (
     Candle,
@@ -30,47 +29,26 @@ from hbkit.model import (
     PositionModeChange,
     Wallet,
 )
-from hbkit.net.http import ServerClock
-from hbkit.net.limits import LoopClock, RateBudget, WindowBucket
 from hbkit.net.websocket import Backoff
-from hbkit.testing.fake.venue import FakeVenue, Lost, Refused, Stream, sign
+from hbkit.testing.fake.capabilities import CAPABILITIES
+from hbkit.testing.fake.link import Link, LostAnswer
+from hbkit.testing.fake.venue import Lost, Refused, Stream
 from hbkit.testing.fake.wire import Row, Wire
-
-LIFE = 5 * SECOND
-"""A request expires so long after it was signed: short, so that a lost one is soon proved lost."""
-CAPABILITIES = Capabilities(
-    channels=frozenset(Channel) - {Channel.FUNDING},
-    candle_intervals=("1m",),
-    post_only=True,
-    reduce_only=True,
-    time_in_force=frozenset({"gtc", "ioc", "fok"}),
-    amend=True,
-    hedge_mode=True,
-)
-
-
-class LostAnswer(WireError):
-    """No answer; `expires` is when the request can no longer be accepted, ns on the venue's clock."""
-
-    def __init__(self, expires: int) -> None:
-        super().__init__("the connection broke before the answer; it may have arrived")
-        self.expires = expires
 
 
 class FakeExchange(Exchange):
     """One account at the venue in memory."""
 
     capabilities = CAPABILITIES
+    link: type[Link] = Link
     wire: type[Wire] = Wire
     position_mode = PositionMode.ONE_WAY
 
     def __init__(self, connection: Connection) -> None:
         self.name = connection.name
         self._connection = connection
-        self._line: FakeVenue = connection.connector()
+        self._link = self.link(connection)
         self._wire = self.wire(next(iter(connection.instruments.values())))
-        self._server = ServerClock(connection.clock)
-        self._budget = RateBudget({"second": WindowBucket(10, 1.0, LoopClock())}, clock=LoopClock())
         self._backoff = Backoff(connection.chance, first=0.5, longest=10.0)
         self._log = get_logger("fake")
         self._listener: Listener | None = None
@@ -99,8 +77,7 @@ class FakeExchange(Exchange):
     async def open(self, listener: Listener) -> None:
         """The clock first, for by it everything else is signed."""
         self._listener = listener
-        sent = self._connection.clock.now()
-        self._server.sample(await self._line.ask("time", {}), sent, self._connection.clock.now())
+        await self._link.read_clock()
         await self._read_account()
         self._ready = asyncio.get_running_loop().create_future()
         self._start(self._run())
@@ -134,7 +111,7 @@ class FakeExchange(Exchange):
             await asyncio.sleep(self._backoff.next())
 
     async def _follow(self) -> None:
-        self._stream = stream = await self._line.dial(*self._signed("stream"))
+        self._stream = stream = await self._link.dial()
         await self._read_account()
         for channel in self._topics:
             stream.subscribe(channel.value)
@@ -148,29 +125,10 @@ class FakeExchange(Exchange):
             getattr(self, f"_hear_{row['type']}")(row)
 
     async def _read_account(self) -> None:
-        row = await self._ask("account", {})
+        row = await self._link.ask("account", {})
         self.account = row["id"]
         self._hear_mode({"mode": row["mode"], "ts": self.server_now()})
         self._hear_money(row["money"])
-
-    # -- requests
-
-    def _signed(self, verb: str) -> tuple[int, str]:
-        expires = self.server_now() + LIFE
-        return expires, sign(self._connection.api_secret, verb, expires)
-
-    async def _ask(self, verb: str, sent: Row, *, urgent: bool = False) -> Any:
-        """One request within the budget, sent once; raises LostAnswer, or what the venue's refusal means."""
-        await self._budget.take(urgent=urgent)
-        expires, signature = self._signed(verb)
-        try:
-            return await self._line.ask(verb, sent, expires, signature)
-        except Lost:
-            raise LostAnswer(expires) from None
-        except Refused as refused:
-            if refused.word == "key":
-                raise AuthenticationError(f"{self.name} refused the key ({refused})") from None
-            raise OrderRejected(str(refused)) from None
 
     # -- what is known, and questions
 
@@ -193,7 +151,7 @@ class FakeExchange(Exchange):
 
     def server_now(self) -> int:
         """The machine's clock, and how far it is off."""
-        return self._server.now()
+        return self._link.clock.now()
 
     async def refresh(self) -> None:
         """Ask for the account."""
@@ -201,24 +159,24 @@ class FakeExchange(Exchange):
 
     async def open_orders(self) -> list[OrderReport]:
         """All of the account's, those of an earlier run too."""
-        return [self._wire.report(row) for row in await self._ask("orders", {})]
+        return [self._wire.report(row) for row in await self._link.ask("orders", {})]
 
     async def executions_since(self, ts: int) -> list[Execution]:
         """Oldest first, as the venue keeps them."""
-        return [self._wire.execution(row) for row in await self._ask("fills", {"since": ts})]
+        return [self._wire.execution(row) for row in await self._link.ask("fills", {"since": ts})]
 
     async def find(self, order_id: str) -> OrderReport | None:
         """Among all orders that ever were."""
-        rows = await self._ask("orders", {"cid": order_id})
+        rows = await self._link.ask("orders", {"cid": order_id})
         return next((self._wire.report(row) for row in rows if row["cid"] == order_id), None)
 
     async def positions(self) -> list[Holding]:
         """Both legs in hedge mode."""
-        return [self._wire.holding(row) for row in await self._ask("positions", {})]
+        return [self._wire.holding(row) for row in await self._link.ask("positions", {})]
 
     async def candles(self, instrument: Instrument, interval: str, start: int, end: int) -> list[Candle]:
         """As the venue keeps them."""
-        return [self._wire.candle(row) for row in await self._ask("candles", {"start": start, "end": end})]
+        return [self._wire.candle(row) for row in await self._link.ask("candles", {"start": start, "end": end})]
 
     # -- acting
 
@@ -247,13 +205,13 @@ class FakeExchange(Exchange):
 
     async def cancel_every_order(self) -> None:
         """In one request."""
-        for row in await self._ask("cancel_all", {}, urgent=True):
+        for row in await self._link.ask("cancel_all", {}, urgent=True):
             self._hear_order(row)
 
     async def _send(self, verb: str, order_id: str, body: Row) -> None:
         """The answer is news like any other. A lost one is told as lost, and no more is said than that."""
         try:
-            self._hear_order(await self._ask(verb, body, urgent=verb == "cancel"))
+            self._hear_order(await self._link.ask(verb, body, urgent=verb == "cancel"))
         except LostAnswer as lost:
             self._tell_order(order_id, OrderStatus.UNKNOWN, lost=verb, expires=lost.expires, reason=lost.message)
         except ExchangeError as error:
@@ -273,7 +231,7 @@ class FakeExchange(Exchange):
     async def _switch(self, mode: PositionMode) -> None:
         self._wanted_mode = mode
         try:
-            await self._ask("mode", {"mode": mode.value})
+            await self._link.ask("mode", {"mode": mode.value})
             await self._read_account()
         except ExchangeError as error:
             self._tell_mode(self.position_mode, error.message, self.server_now())
