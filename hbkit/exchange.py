@@ -20,7 +20,7 @@ from hbkit.errors import HbkitError
 from hbkit.log import Secret
 from hbkit.model.balance import Wallet
 from hbkit.model.book import OrderBook
-from hbkit.model.enums import PositionMode, PositionSide
+from hbkit.model.enums import OrderType, PositionMode, PositionSide
 from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, OrderReport, OrderRequest
@@ -155,6 +155,20 @@ class Capabilities:
     hedge_mode: bool = False
     leverage: bool = False
 
+    def lacking(self, request: OrderRequest) -> str:
+        """What an order asks for that is not among this, in words; empty when nothing is."""
+        asked = {
+            "post_only": request.post_only,
+            "reduce_only": request.reduce_only,
+            "triggers": request.trigger_ticks is not None,
+            "display_qty": request.display_units is not None,
+            "hedge_mode": request.position_side is not PositionSide.NET,
+        }
+        found = [name for name, is_asked in asked.items() if is_asked and not getattr(self, name)]
+        if request.type is OrderType.LIMIT and request.time_in_force not in self.time_in_force:
+            found.append(f"time_in_force {request.time_in_force}")
+        return ", ".join(found)
+
 
 class Exchange(ABC):
     """One account at one exchange."""
@@ -213,7 +227,10 @@ class Exchange(ABC):
 
     @abstractmethod
     def submit(self, request: OrderRequest) -> None:
-        """Place an order; answered through `on_order` and `on_fill`."""
+        """Place an order; answered through `on_order` and `on_fill`.
+
+        What `capabilities.lacking(request)` names is refused, through `on_order` or by raising Unsupported.
+        """
 
     @abstractmethod
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
@@ -221,7 +238,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def cancel(self, order_id: str) -> None:
-        """Take an open order away; answered through `on_order`."""
+        """Take an open order away, by our id or by the exchange's; answered through `on_order`."""
 
     # -- what an exchange with a network adds; the others have nothing to wait for
 
@@ -333,6 +350,8 @@ class ExchangeSpec:
     """Path of the REST interface and of the WebSocket behind the base that `simulator: {url}` names."""
     simulator_key: tuple[str, str] = ("", "")
     """Key and secret of the account that every simulator knows."""
+    contract: str = ""
+    """`module:Class` of the contract suite (`hbkit.testing.contract`) with the venue that the plugin brings for it."""
     serves: Callable[[Instrument], bool] | None = None
     """Which instruments belong to this name (spot here, perpetuals there); None for all."""
     elsewhere: str = ""

@@ -365,15 +365,18 @@ class BitmexExchange(Exchange):
             self._stream.subscribe(instrument, channel)
 
     def submit(self, request: OrderRequest) -> None:
-        """Place an order."""
-        self._desk.submit(request)
+        """Place an order; one that asks for what is not declared is turned down here."""
+        if lacking := self.capabilities.lacking(request):
+            self._desk.turn_down(request, f"{self.name} does not offer {lacking}")
+        else:
+            self._desk.submit(request)
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
         """Change an order."""
         self._desk.amend(order_id, ticks, units)
 
     def cancel(self, order_id: str) -> None:
-        """Take an order away."""
+        """Take an order away, by our id or by the exchange's."""
         self._desk.cancel(order_id)
 
     def keep_alive(self, seconds: float) -> None:

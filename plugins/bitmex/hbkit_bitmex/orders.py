@@ -9,6 +9,7 @@ the moment at which it expires.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ EXPIRY_MARGIN = 5 * SECOND
 """Beyond a request's expiry, for what the exchange's clock and ours disagree about."""
 _TRIES = 5
 _BATCH = 100
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NEVER_SEEN = frozenset({OrderStatus.PENDING, OrderStatus.UNKNOWN})
 
 Errors = tuple[type[ExchangeError], ...]
@@ -94,6 +96,11 @@ class OrderDesk:
         self._reports.setdefault(request.id, _blank(request, self._rest.server.now()))
         self._ours[request.id] = 0
         errand.task = self._start(self._place(request, errand))
+
+    def turn_down(self, request: OrderRequest, reason: str) -> None:
+        """An order that is not sent at all; told soon, and not from inside the call that placed it."""
+        self._reports.setdefault(request.id, _blank(request, self._rest.server.now()))
+        asyncio.get_running_loop().call_soon(self._end, request.id, OrderStatus.REJECTED, reason, "submit")
 
     def amend(self, order_id: str, ticks: int | None, units: int | None) -> None:
         """Change an order; of several changes that wait for each other only the last is sent."""
@@ -190,13 +197,16 @@ class OrderDesk:
         self._cancels.append(order_id)
 
     def _send_cancels(self) -> None:
-        ids, self._cancels = list(dict.fromkeys(self._cancels)), []
-        for at in range(0, len(ids), _BATCH):
-            self._start(self._take_away(ids[at : at + _BATCH]))
+        queued, self._cancels = list(dict.fromkeys(self._cancels)), []
+        # The exchange takes one sort of id at a time.
+        for theirs in (False, True):
+            ids = [order_id for order_id in queued if _is_theirs(order_id) is theirs]
+            for at in range(0, len(ids), _BATCH):
+                self._start(self._take_away(ids[at : at + _BATCH], theirs=theirs))
 
-    async def _take_away(self, ids: Sequence[str]) -> None:
+    async def _take_away(self, ids: Sequence[str], *, theirs: bool) -> None:
         errand = _Errand()
-        body = bodies.encode(bodies.cancel_body(ids=ids))
+        body = bodies.encode(bodies.cancel_body(exchange_ids=ids) if theirs else bodies.cancel_body(ids=ids))
         try:
             rows = await self._insist(
                 "DELETE", "/order", body, list[OrderRow], errand, (WireError, *NotAccepted), urgent=True
@@ -208,10 +218,10 @@ class OrderDesk:
                 else:
                     self.refused(order_id, "cancel", error.message)
             return
-        answered = set()
+        answered: set[str | None] = set()
         for row in rows:
             order_id = known(row.clOrdID) or ""
-            answered.add(order_id)
+            answered.update((order_id, known(row.orderID)))
             if not self._is_awaited(order_id, row):
                 self.hear(row)
         for order_id in ids:
@@ -329,6 +339,11 @@ class OrderDesk:
 
 
 _WITHDRAWN = "taken away before it was sent"
+
+
+def _is_theirs(order_id: str) -> bool:
+    """Whether it is an id of the exchange, a guid, which none of ours ever is."""
+    return _GUID.fullmatch(order_id) is not None
 
 
 def _blank(request: OrderRequest, ts: int) -> OrderReport:

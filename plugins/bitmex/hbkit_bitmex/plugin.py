@@ -98,6 +98,7 @@ def contracts(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> 
         modes=modes,
         capabilities=CONTRACTS,
         starting_balances=STARTING_BALANCES,
+        contract="hbkit_bitmex.compliance:BitmexContract",
         serves=is_contract,
         elsewhere=elsewhere,
         closed_on=CLOSED_ON,

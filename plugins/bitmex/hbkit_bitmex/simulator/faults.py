@@ -7,6 +7,7 @@
 | `lost_reply` | the request is done, then the connection breaks | |
 | `bad_gateway` | the request is done, then an HTML page with status 502 | |
 | `delay` | the request waits | `seconds` |
+| `late_reply` | the request is done, its answer waits: the sockets tell first | `seconds` |
 | `mute` | frames of a table are not sent | `table` |
 | `duplicate` | frames of a table are sent twice | `table` |
 | `cut` | sockets break at once, without a close frame | |
@@ -22,7 +23,7 @@ from typing import Any
 
 from hbkit.chance import Chance
 
-REQUEST = frozenset({"overload", "lost_request", "lost_reply", "bad_gateway", "delay"})
+REQUEST = frozenset({"overload", "lost_request", "lost_reply", "bad_gateway", "delay", "late_reply"})
 FRAME = frozenset({"mute", "duplicate"})
 ALL = REQUEST | FRAME | {"cut"}
 

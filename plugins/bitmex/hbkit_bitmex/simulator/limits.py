@@ -70,6 +70,8 @@ class Limits:
 
     def __init__(self, *, on: bool) -> None:
         self._on = on
+        self.turned_down = 0
+        """Calls over the limit, of everybody."""
         self._owners: dict[str, _Owner] = {}
         self._connects: dict[str, tuple[Bucket, Bucket]] = {}
 
@@ -96,6 +98,7 @@ class Limits:
                     bucket.take()
             return self._headers(owner, layers, now), True
         owner.refused += 1
+        self.turned_down += 1
         if owner.refused > BAN_AFTER:
             owner.banned_until, owner.refused = now + BAN_SECONDS * SECOND, 0
         return {**self._headers(owner, layers, now), "retry-after": str(short.wait_seconds())}, False

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hbkit.clock import iso
+from hbkit.model import PositionMode
 from hbkit_bitmex.simulator import parameters as read
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.auth import Key
@@ -180,7 +181,7 @@ def user(venue: Venue, key: Key) -> Row:
         "isUser": True,
         "isElite": False,
         "typ": "User",
-        "positionMode": "OneWay",
+        "positionMode": "MultiWay" if key.account.mode is PositionMode.HEDGE else "OneWay",
     }
 
 

@@ -130,6 +130,8 @@ class Rest:
         status, headers, answer = self._answer(request, verb, route, target, query, body)
         if verb != "GET":
             await asyncio.sleep(0)  # 17.1: the sockets' frames come first; now their writers have written
+        if (late := self._faults.on_request("late_reply", verb, route)) is not None:
+            await asyncio.sleep(late.seconds)
         if self._faults:
             return self._after(request, verb, route, status, headers, answer)
         return web.Response(status=status, headers=headers, body=answer)

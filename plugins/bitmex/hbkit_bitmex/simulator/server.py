@@ -48,6 +48,7 @@ class Simulator:
     drive: Drive
     hub: Hub
     keys: Keys
+    limits: Limits
     faults: Faults
     app: web.Application
 
@@ -73,7 +74,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     app.router.add_get("/realtime", realtime.handle)
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
-    return Simulator(venue, feed, drive, hub, keys, faults, app)
+    return Simulator(venue, feed, drive, hub, keys, limits, faults, app)
 
 
 def _delays(latency: int) -> list[Any]:
@@ -97,6 +98,12 @@ class Running:
         self.websocket = f"{base.replace('http', 'ws', 1)}/realtime"
         self._runner = runner
         self._task = task
+
+    @property
+    def connections(self) -> int:
+        """How many are open, requests and sockets together."""
+        server = self._runner.server
+        return len(server.connections) if server is not None else 0
 
     @property
     def ready_line(self) -> str:

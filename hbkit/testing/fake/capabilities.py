@@ -1,0 +1,15 @@
+"""What FakeExchange declares: everything that the contract suite has a case for."""
+
+from __future__ import annotations
+
+from hbkit.exchange import Capabilities, Channel
+
+CAPABILITIES = Capabilities(
+    channels=frozenset(Channel) - {Channel.FUNDING},
+    candle_intervals=("1m",),
+    post_only=True,
+    reduce_only=True,
+    time_in_force=frozenset({"gtc", "ioc", "fok"}),
+    amend=True,
+    hedge_mode=True,
+)

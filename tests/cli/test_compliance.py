@@ -1,0 +1,68 @@
+"""`hbkit compliance`: the table, the grade and the exit code; and that it runs where there is no pytest."""
+
+import subprocess
+import sys
+
+import pytest
+from hbkit_bitmex.compliance import BitmexContract
+from hbkit_bitmex.exchange import BitmexExchange
+
+from tests.workbench import environment
+
+
+class Deaf(BitmexExchange):
+    """Does not hear of executions."""
+
+    def on_execution_row(self, row):
+        pass
+
+
+class Mute(BitmexExchange):
+    async def open(self, listener):
+        raise RuntimeError("no such luck")
+
+
+def test_every_case_is_shown_with_its_outcome_and_the_grade(bench):
+    shown = bench.hbkit("compliance", "bitmex_perpetual")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert any(line.startswith("C21") and line.endswith("silver  passed") for line in lines)
+    assert lines[-1].startswith("bitmex_perpetual: gold (")
+    assert shown.err == ""
+
+
+def test_a_failure_says_what_was_promised_and_what_came(bench, monkeypatch):
+    monkeypatch.setattr(BitmexContract, "connector", Deaf)
+    shown = bench.hbkit("compliance", "bitmex_perpetual", "--json")
+    assert (shown.code, shown.json["grade"]) == (4, "bronze")
+    cases = {one["number"]: one for one in shown.json["cases"]}
+    assert cases["C21"]["outcome"] == "failed"
+    assert "contract: hbkit.exchange.Listener.on_fill: An execution of ours" in cases["C21"]["why"]
+    assert cases["C34"] == {
+        "number": "C34",
+        "level": "silver",
+        "title": "in hedge mode long and short stand beside each other",
+        "outcome": "not declared",
+        "why": "hedge_mode is not declared",
+    }
+
+
+def test_a_connector_that_does_nothing_reaches_no_grade(bench, monkeypatch):
+    monkeypatch.setattr(BitmexContract, "connector", Mute)
+    shown = bench.hbkit("compliance", "bitmex_perpetual")
+    assert shown.code == 4
+    assert "C01 failed: RuntimeError: no such luck" in shown.out
+    assert "bitmex_perpetual: no grade" in shown.out
+
+
+def test_an_exchange_without_a_suite_says_so(bench):
+    shown = bench.hbkit("compliance", "bitmex")
+    assert shown.code == 4
+    assert "HB439" in shown.err
+
+
+@pytest.mark.parametrize("name", ["pytest", "_pytest"])
+def test_it_needs_no_pytest(bench, name):
+    code = f"import sys; sys.modules[{name!r}] = None; import hbkit_bitmex.compliance, hbkit.cli.compliance"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
