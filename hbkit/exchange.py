@@ -197,6 +197,13 @@ class Exchange(ABC):
     def wallets(self) -> Sequence[Wallet]:
         """The account's money as the exchange books it, one entry a currency."""
 
+    def transfers(self) -> Mapping[str, int]:
+        """Paid in less paid out since whenever the exchange began to count, minor units per currency code.
+
+        Only the difference between two moments means something; a currency that is left out did not move.
+        """
+        return {}
+
     @property
     @abstractmethod
     def position_mode(self) -> PositionMode:

@@ -24,7 +24,7 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunResult:
     monkeypatch.chdir(tmp_path)
     config = load_config(
         ROOT / "configs" / "quickstart.yaml",
-        overrides=["run.duration=15m", "exchanges.bitmex_perpetual.replay.from=2019-05-28T20:00:00Z"],
+        overrides=["run.duration=15m", "exchanges.bitmex_perpetual.replay.from=2019-05-28T22:00:00Z"],
         environ={},
     )
     return Replay(make_plan(config, Plugins([], []), "replay"), wall=ManualClock(0)).play()

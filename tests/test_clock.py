@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from hbkit.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, duration_text, iso, parse_duration, parse_time
+from hbkit.clock import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    ManualClock,
+    ShiftedClock,
+    duration_text,
+    iso,
+    parse_duration,
+    parse_time,
+)
 
 
 def test_time_never_runs_backwards() -> None:
@@ -72,3 +83,56 @@ def test_a_time_without_a_zone_is_utc(text: str, shown: str) -> None:
 def test_what_is_no_time_is_refused_with_the_accepted_form(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time; write it as 2019-05-28 or 2019-05-28T18:30:00Z"):
         parse_time(text)
+
+
+# -- a clock of another time
+
+
+def test_a_shifted_clock_begins_where_it_is_told_and_runs_at_its_own_speed() -> None:
+    wall = ManualClock(1_000 * SECOND)
+    clock = ShiftedClock(wall, 50 * SECOND, 10)
+    assert clock.now() == 50 * SECOND
+    wall.set(1_003 * SECOND)
+    assert clock.now() == 80 * SECOND
+    clock.set(200 * SECOND, 0.5)
+    wall.set(1_005 * SECOND)
+    assert clock.now() == 201 * SECOND
+
+
+def test_a_shifted_clock_never_runs_backwards() -> None:
+    wall = ManualClock(0)
+    clock = ShiftedClock(wall, 100 * SECOND)
+    clock.set(90 * SECOND, 1)
+    assert clock.now() == 100 * SECOND
+    wall.set(5 * SECOND)
+    assert clock.now() == 100 * SECOND
+    wall.set(11 * SECOND)
+    assert clock.now() == 101 * SECOND
+
+
+def test_a_wall_that_is_set_back_stops_a_shifted_clock_and_does_not_turn_it() -> None:
+    wall = ManualClock(10 * SECOND)
+    clock = ShiftedClock(wall, 100 * SECOND)
+    wall.set(12 * SECOND)
+    assert clock.now() == 102 * SECOND
+    wall.ts = 5 * SECOND
+    assert clock.now() == 102 * SECOND
+
+
+def test_a_shifted_clock_tells_how_long_the_wall_takes_until_a_moment() -> None:
+    wall = ManualClock(0)
+    clock = ShiftedClock(wall, 100 * SECOND, 4)
+    assert clock.seconds_until(108 * SECOND) == 2.0
+    assert clock.seconds_until(99 * SECOND) == 0.0
+    clock.set(100 * SECOND, 0)
+    assert clock.seconds_until(101 * SECOND) is None
+    assert clock.seconds_until(100 * SECOND) == 0.0
+
+
+def test_a_shifted_clock_has_arrived_when_the_time_it_told_has_passed() -> None:
+    wall = ManualClock(0)
+    clock = ShiftedClock(wall, 0, 7.3)
+    left = clock.seconds_until(1_000_000_007)
+    assert left is not None
+    wall.set(round(left * SECOND))
+    assert clock.now() >= 1_000_000_007

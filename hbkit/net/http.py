@@ -128,6 +128,11 @@ class ServerClock:
             self._dates.append(server_ts + _DATE_MIDDLE - (sent + received) // 2)
             self._settle()
 
+    def forget(self) -> None:
+        """The clock stood still or was set: what was measured before says nothing any more."""
+        self._exact.clear()
+        self._dates.clear()
+
     def _usable(self, sent: int, received: int) -> bool:
         # A slow answer tells little, and over a jump of the clock nothing.
         return 0 <= received - sent <= _SLOWEST_SAMPLE

@@ -43,10 +43,11 @@ class LoopScheduler:
             self._timer = None
 
     def _run(self) -> None:
+        """What is due; what is asked for meanwhile comes later, so that answers that ask again never stop the loop."""
         self._timer = None
-        now = self._clock.now()
+        now, last = self._clock.now(), self._entries
         try:
-            while self._heap and self._heap[0][0] <= now:
+            while self._heap and self._heap[0][0] <= now and self._heap[0][2] <= last:
                 appointment = heappop(self._heap)[3]
                 if appointment.call is not None:
                     appointment.call()

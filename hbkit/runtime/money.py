@@ -27,6 +27,7 @@ class Money:
         self._currencies: dict[str, Currency] = {}
         self._start: dict[str, int] = {}
         self._peaks: dict[str, int] = {}
+        self._paid_before = self._paid()
         for exchange in self._purses.values():
             for wallet in exchange.wallets():
                 self._currencies[wallet.currency.code] = wallet.currency
@@ -35,6 +36,8 @@ class Money:
     def booked_equity(self) -> dict[str, int]:
         """Equity per currency by the books alone; cheap enough to ask often."""
         equity = dict(self._start)
+        for code, amount in self.transfers().items():
+            equity[code] = equity.get(code, 0) + amount
         for name, ledger in self._ledgers.items():
             for moved, sign in ((ledger.realized, 1), (ledger.funding, 1), (ledger.fees, -1)):
                 for code, amount in moved.items():
@@ -43,9 +46,20 @@ class Money:
                 equity[code] = equity.get(code, 0) + amount
         return equity
 
+    def transfers(self) -> dict[str, int]:
+        """What was paid in less what was paid out since the start, in the currencies where that is not nothing."""
+        paid = self._paid()
+        moved = {code: paid.get(code, 0) - self._paid_before.get(code, 0) for code in (*self._paid_before, *paid)}
+        return {code: amount for code, amount in moved.items() if amount}
+
     def fallen(self, limit: Decimal) -> str:
-        """Why the run must end: equity fell by more than `limit` (a part) from its peak, in words; else empty."""
-        for code, equity in self.booked_equity().items():
+        """Why the run must end: equity fell by more than `limit` (a part) from its peak, in words; else empty.
+
+        Money that was paid in or out is no profit and no loss.
+        """
+        transfers = self.transfers()
+        for code, booked in self.booked_equity().items():
+            equity = booked - transfers.get(code, 0)
             peak = self._peaks[code] = max(equity, self._peaks.get(code, equity))
             if peak > 0 and equity < peak * (1 - limit):
                 return f"risk.max_drawdown: {code} fell by {(peak - equity) / peak:.2%} from its peak"
@@ -59,6 +73,7 @@ class Money:
         """
         equity = self._exchange_equity()
         codes = sorted({*self._start, *equity})
+        transfers = self.transfers()
         totals = {name: self._total(name) for name in ("realized", "fees", "funding")}
         unrealized = self._told_profit() if open_profit_of_exchange else self._unrealized()
         return [
@@ -66,6 +81,7 @@ class Money:
                 currency=code,
                 scale=self._currencies[code].scale,
                 starting_balance=self._start.get(code, 0),
+                transfers=transfers.get(code, 0),
                 realized_pnl=totals["realized"].get(code, 0),
                 unrealized_pnl=unrealized.get(code, 0),
                 fees=totals["fees"].get(code, 0),
@@ -74,6 +90,13 @@ class Money:
             )
             for code in codes
         ]
+
+    def _paid(self) -> dict[str, int]:
+        paid: dict[str, int] = {}
+        for exchange in self._purses.values():
+            for code, amount in exchange.transfers().items():
+                paid[code] = paid.get(code, 0) + amount
+        return paid
 
     def _total(self, name: str) -> dict[str, int]:
         total: dict[str, int] = {}

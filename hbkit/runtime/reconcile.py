@@ -131,7 +131,8 @@ class Reconciler:
         expired = {case.report.id: now > case.report.expires + EXPIRY_MARGIN for case in cases}
         for case in cases:
             until_expired = (case.report.expires + EXPIRY_MARGIN - now) / SECOND + 0.1
-            wait = min(case.wait, until_expired) if until_expired > 0 else case.wait
+            # A look shortly before the one that decides would be one too many.
+            wait = until_expired if 0 < until_expired < case.wait + 1 else case.wait
             case.due, case.wait = clock + wait, min(2 * case.wait, _LONGEST_WAIT)
         found = await self._find([case.report.id for case in cases])
         if any(report is not None for report in found.values()):

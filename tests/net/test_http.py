@@ -628,6 +628,24 @@ def test_an_order_that_waits_too_long_for_the_budget_is_not_sent() -> None:
     assert run_virtual(main) == 2.0
 
 
+def test_who_sends_is_told_when_the_wait_for_the_budget_is_over_and_may_still_say_no() -> None:
+    async def main(loop: VirtualLoop) -> list[float]:
+        left: list[float] = []
+        budget, http = budgeted(loop)
+        budget.pause(3.0)
+
+        def leaving() -> None:
+            left.append(loop.time())
+            raise LookupError
+
+        async with http:
+            with pytest.raises(LookupError):
+                await http.request("POST", "/order", leaving=leaving)
+        return left
+
+    assert run_virtual(main) == [3.0]
+
+
 def test_it_is_signed_when_it_leaves_and_not_when_it_begins_to_wait() -> None:
     signed: list[float] = []
 

@@ -69,7 +69,7 @@ class Ground:
 class Town:
     """The simulator, and the bots that come and go."""
 
-    def __init__(self, loop: VirtualLoop, running: Running, folder: Path) -> None:
+    def __init__(self, loop: VirtualLoop, running: Running, folder: Path, more: str) -> None:
         self.venue = running.simulator.venue
         self.account = next(iter(self.venue.accounts.values()))
         self.drive = running.simulator.drive
@@ -79,7 +79,7 @@ class Town:
         (folder / "strategies" / "patient.py").write_text(STRATEGY)
         self._config.write_text(
             "exchanges: {bitmex_perpetual: {simulator: {url: 'http://simulator'}}}\n"
-            "strategies: [{use: patient, instruments: [XBTUSD]}]\n"
+            "strategies: [{use: patient, instruments: [XBTUSD]}]\n" + more
         )
 
     def bot(self, policy: str = "refuse", seconds: int = 5) -> LiveRun:
@@ -102,6 +102,17 @@ class Town:
         sent = {"symbol": "XBTUSD", "ordType": "Limit", "clOrdID": "manual", **fields}
         self.drive.act(lambda: trading.place(self.venue, self.account, sent))
 
+    def pay_in(self, minor: int) -> None:
+        """A deposit while the bot runs."""
+
+        def act() -> None:
+            for money in (self.account.cash, self.account.deposited):
+                money["XBT"] += minor
+            for dirty in (self.venue._dirty_wallets, self.venue._dirty_margins):
+                dirty[self.account, "XBT"] = None
+
+        self.drive.act(act)
+
     def open_orders(self) -> list[str]:
         orders = [order.row() for order in self.venue.orders_of[self.account.number]]
         return sorted(row["clOrdID"] for row in orders if row["ordStatus"] in ("New", "PartiallyFilled"))
@@ -113,12 +124,12 @@ class Town:
         return int(self.venue.margin(self.account, "XBT")["walletBalance"])
 
 
-def town(tmp_path: Path, story: Callable[[Town], Awaitable[None]]) -> None:
+def town(tmp_path: Path, story: Callable[[Town], Awaitable[None]], more: str = "") -> None:
     async def main(loop: VirtualLoop) -> None:
         options = Options(path="venue", keep_alive=1e6, start=parse_time("2019-05-28T20:00:00Z"))
         running = await serve(options, clock=loop.clock, chance=Chance(1))
         try:
-            await story(Town(loop, running, tmp_path))
+            await story(Town(loop, running, tmp_path, more))
         finally:
             await running.close()
 
@@ -245,6 +256,22 @@ def test_fills_of_the_time_between_two_runs_are_booked_once(tmp_path: Path) -> N
         assert adds_up(result, town.settled())
 
     town(tmp_path, story)
+
+
+@pytest.mark.parametrize("minor", [25_000_000, -25_000_000])
+def test_money_that_is_paid_in_or_out_is_a_transfer_and_no_profit(tmp_path: Path, minor: int) -> None:
+    async def story(town: Town) -> None:
+        task = asyncio.ensure_future(town.bot(seconds=5).play())
+        await asyncio.sleep(3)
+        town.pay_in(minor)
+        result = await task
+        row = next(one for one in result.money if one.currency == "XBT")
+        assert (row.transfers, row.gap) == (minor, 0)
+        assert abs(row.net_profit) < 100_000
+        assert result.stop_reason == "duration", "a withdrawal is no drawdown"
+        assert adds_up(result, town.settled())
+
+    town(tmp_path, story, "risk: {max_drawdown: 5%}\n")
 
 
 def test_two_bots_of_one_name_do_not_run_at_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 
 from hbkit.model import Execution, ExecutionKind, Instrument, Liquidity, PositionMode, PositionSide, Side
@@ -63,3 +64,23 @@ def test_legs_are_kept_apart_until_the_mode_nets_them(instrument: Instrument) ->
     ledger.rekey(PositionMode.ONE_WAY)
     # 2 of the longs close against the shorts, 4.00 each
     assert (ledger.legs.get(instrument).units, ledger.realized["USD"]) == (1, 8_00)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_a_late_execution_is_put_in_its_place(instrument: Instrument, order: tuple[int, ...]) -> None:
+    # In 3 at 100, in 1 at 104 (4 at 101), out 2 at 103: 4.00 earned, 2 left at 101; in 2 at 107: 4 at 104.
+    rows = [(Side.BUY, 3, 100.0), (Side.BUY, 1, 104.0), (Side.SELL, 2, 103.0), (Side.BUY, 2, 107.0)]
+    ledger = Ledger()
+    for at in order:
+        ledger.apply(msgspec.structs.replace(traded(instrument, *rows[at], fee=1), ts=at, id=str(at)))
+    leg = ledger.legs.get(instrument)
+    assert (leg.units, leg.entry_price, leg.realized) == (4, 104.0, 4_00)
+    assert (ledger.realized["USD"], ledger.fees["USD"]) == (4_00, 4)
+
+
+def test_what_was_counted_before_a_beginning_is_not_undone_by_a_late_execution(instrument: Instrument) -> None:
+    ledger = Ledger()
+    ledger.apply(msgspec.structs.replace(traded(instrument, Side.BUY, 5, 100.0), ts=10))
+    ledger.begin()
+    ledger.apply(msgspec.structs.replace(traded(instrument, Side.SELL, 5, 101.0), ts=5))
+    assert (ledger.legs.get(instrument).units, ledger.realized["USD"]) == (0, 5_00)

@@ -688,3 +688,23 @@ def test_an_order_of_an_earlier_run_is_led_on_by_the_call_that_it_belongs_to(roo
     room.bot.quote(bids=[(91, 10)], asks=[])
     room.wait()
     assert room.kinds() == ["submit", "amend"]
+
+
+# -- out of sight
+
+
+def test_while_the_exchange_is_out_of_sight_nothing_grows_and_everything_may_shrink(room: Any) -> None:
+    order = room.bot.buy(30, 99)
+    room.wait()
+    room.trader._blind = {"venue"}
+    assert room.bot.buy(10, 99).reason == "venue is out of reach; nothing was sent"
+    room.bot.amend(order, qty=40)
+    room.wait()
+    assert "out of reach" in room.bot.heard[-1].reason
+    assert room.resting() == [("buy", 99.0, 30)]
+    room.bot.amend(order, qty=20, price=98.5)
+    room.wait()
+    assert room.resting() == [("buy", 98.5, 20)]
+    room.bot.cancel(order)
+    room.wait()
+    assert room.resting() == []

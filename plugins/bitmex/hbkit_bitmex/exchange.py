@@ -24,7 +24,7 @@ from hbkit_bitmex.capabilities import CONTRACTS, SPOT
 from hbkit_bitmex.instruments import currencies
 from hbkit_bitmex.orders import OrderDesk
 from hbkit_bitmex.rest import Rest
-from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow
+from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow, WalletRow
 from hbkit_bitmex.stream import Stream
 from hbkit_bitmex.words import ExecType, known
 
@@ -60,6 +60,7 @@ class BitmexExchange(Exchange):
         self._desk = OrderDesk(self._rest, connection.instruments, connection.chance, self._tell_order, self._do)
         self._currencies = currencies()
         self._wallets: dict[str, Wallet] = {}
+        self._transfers: dict[str, int] = {}
         self._mode = PositionMode.ONE_WAY
         self._tasks: set[asyncio.Task[None]] = set()
         self._sought: dict[str, asyncio.Future[OrderReport | None]] = {}
@@ -214,6 +215,10 @@ class BitmexExchange(Exchange):
         """The account's money, as it was told last."""
         return [self._wallets[code] for code in sorted(self._wallets)]
 
+    def transfers(self) -> dict[str, int]:
+        """What was paid in less what was paid out, as the wallet table tells it."""
+        return dict(self._transfers)
+
     @property
     def position_mode(self) -> PositionMode:
         """The account's mode."""
@@ -257,6 +262,8 @@ class BitmexExchange(Exchange):
             wallet = wire.wallet(row, self._currencies)
             if wallet is not None:
                 self._wallets[wallet.currency.code] = wallet
+        for paid in await self._rest.get("/user/wallet", list[WalletRow], currency=_ALL):
+            self.on_wallet_row(paid)
 
     async def listed(self) -> list[str]:
         """What takes orders now; indices are rows of the same table, their symbols begin with a dot."""
@@ -401,6 +408,12 @@ class BitmexExchange(Exchange):
             self._listener.on_fill(execution)
         elif instrument is not None and wire.is_unbooked(row, instrument):
             self._log.warning("an execution that cannot be booked", kind=row.execType, instrument=row.symbol)
+
+    def on_wallet_row(self, row: WalletRow) -> None:
+        """What was paid into and out of one currency."""
+        paid = wire.transfers(row, self._currencies)
+        if paid is not None:
+            self._transfers[paid[0].code] = paid[1]
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""

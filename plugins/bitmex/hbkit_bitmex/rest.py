@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hbkit.clock import SECOND
+from hbkit.clock import SECOND, Clock
 from hbkit.errors import AuthenticationError, ExchangeError, OrderRejected, RateLimited, WireError
 from hbkit.exchange import Connection
 from hbkit.net.http import HttpClient, RequestDisconnected, ServerClock
@@ -27,8 +27,10 @@ EXPIRES_SECONDS: Final = 10
 """A signed request is refused this long after it was signed (3.1): short, so that a lost one is soon proved lost."""
 MINUTE_LIMIT: Final = 120
 SECOND_LIMIT: Final = 10
+ADDRESS_LIMIT: Final = 30
+"""Calls a minute without a key."""
 _TIMEOUT: Final = 8.0
-_TRIES: Final = 3
+_TRIES: Final = 4
 """How often a question is asked: asking twice does no harm, unlike ordering twice."""
 _PAUSE: Final = 0.25
 LOCKED_OUT: Final = 3
@@ -37,6 +39,7 @@ _SECOND_LAYER: Final = frozenset(
     {("POST", "/order"), ("PUT", "/order"), ("DELETE", "/order"), ("DELETE", "/order/all")}
 )
 _OVERLOADED: Final = "currently overloaded"
+_EXPIRED: Final = "request has expired"
 _BANNED: Final = "Forbidden"
 BAN_SECONDS: Final = 60.0
 
@@ -51,8 +54,27 @@ NotAccepted = (Overloaded, RateLimited)
 """The engine has not seen the request: the same one may be sent again."""
 
 
+class Expired(AuthenticationError):
+    """The signature's time was over when the request arrived: it was not looked at (3.1)."""
+
+
 class DuplicateOrder(OrderRejected):
     """An open order has this client id: after a lost answer the proof that the first try arrived (5.5)."""
+
+
+class SteadyClock:
+    """The machine's clock as it stood at first, moved on by the loop's: that it is set later moves nothing here.
+
+    A request would otherwise be taken for expired, or could still be accepted, at another time than it was signed for.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._loop = LoopClock()
+        self._ahead = clock.now() - self._loop.now()
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+        return self._loop.now() + self._ahead
 
 
 class Rest:
@@ -62,7 +84,8 @@ class Rest:
         """
         :param on_locked_out: called when the key is refused again and again.
         """
-        self.server = ServerClock(connection.clock)
+        self._clock = SteadyClock(connection.clock)
+        self.server = ServerClock(self._clock)
         self._connection = connection
         self._on_locked_out = on_locked_out
         self._refused = 0
@@ -73,7 +96,7 @@ class Rest:
         self.budget = RateBudget({"minute": self._minute, "second": self._second}, clock=loop_clock)
         self._http = HttpClient(
             connection.rest_url,
-            clock=connection.clock,
+            clock=self._clock,
             error_of=self._error_of,
             connector_factory=connection.connector,
             sign=self._sign,
@@ -103,9 +126,9 @@ class Rest:
 
     async def read_time(self) -> None:
         """Ask for the exchange's clock: the root route tells it in milliseconds."""
-        sent = self._connection.clock.now()
+        sent = self._clock.now()
         answer = await self.get("/", dict[str, Any])
-        received = self._connection.clock.now()
+        received = self._clock.now()
         stamp = answer.get("timestamp")
         if isinstance(stamp, int):
             self.server.sample(stamp * 1_000_000, sent, received)
@@ -149,6 +172,15 @@ class Rest:
 
     async def _call(self, verb: str, path: str, kind: type[T], **options: Any) -> T:
         try:
+            return await self._call_once(verb, path, kind, **options)
+        except Expired:
+            # This machine slept, or the request was long on its way: the time is asked for anew.
+            self.server.forget()
+            await self.read_time()
+        return await self._call_once(verb, path, kind, **options)
+
+    async def _call_once(self, verb: str, path: str, kind: type[T], **options: Any) -> T:
+        try:
             answer = read((await self._http.request(verb, path, **options)).body, kind)
         except AuthenticationError as error:
             self._refused += 1
@@ -168,6 +200,8 @@ class Rest:
 
     def _on_response(self, status: int, answer: Mapping[str, str]) -> None:
         del status
+        if self._connection.api_key and _number(answer.get("x-ratelimit-limit")) == ADDRESS_LIMIT:
+            return  # the answer to an unsigned call counts the address, not the key (6)
         if (left := _number(answer.get("x-ratelimit-remaining"))) is not None:
             self.budget.sync("minute", left)
         if (left := _number(answer.get("x-ratelimit-remaining-1s"))) is not None:
@@ -182,7 +216,8 @@ class Rest:
             said = f"BitMEX takes nothing from here for a while ({text or status})"
             return RateLimited(said, retry_after=BAN_SECONDS)
         if status in (401, 403):
-            return AuthenticationError(
+            kind = Expired if _EXPIRED in text else AuthenticationError
+            return kind(
                 f"BitMEX refused the key {self.key_hint} ({text or status}); check api_key, api_secret and the host"
             )
         if status == 429:

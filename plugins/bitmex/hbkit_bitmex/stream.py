@@ -33,6 +33,7 @@ from hbkit_bitmex.frames import (
     Refused,
     TradeFrame,
     Unreadable,
+    WalletFrame,
     decode,
 )
 from hbkit_bitmex.rows import (
@@ -45,13 +46,14 @@ from hbkit_bitmex.rows import (
     PositionRow,
     QuoteRow,
     TradeRow,
+    WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
 from hbkit_bitmex.words import Action, known, nanoseconds
 
 ASK_AGAIN_SECONDS = 5.0
 """The least time between two requests for the same table."""
-PRIVATE = ("order", "execution", "position", "margin")
+PRIVATE = ("order", "execution", "position", "margin", "wallet")
 BINS = {"1m": "tradeBin1m", "5m": "tradeBin5m", "1h": "tradeBin1h", "1d": "tradeBin1d"}
 _TOPICS = {
     Channel.TRADE: "trade",
@@ -70,6 +72,9 @@ class Inbox(Protocol):
 
     def on_execution_row(self, row: ExecutionRow) -> None:
         """An execution that was not seen before."""
+
+    def on_wallet_row(self, row: WalletRow) -> None:
+        """What was paid into and out of one currency."""
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
@@ -123,6 +128,7 @@ class Stream:
         self.orders: KeyedTable[OrderRow] = KeyedTable(OrderRow, finished=wire.is_finished)
         self.positions: KeyedTable[PositionRow] = KeyedTable(PositionRow)
         self.margins: KeyedTable[MarginRow] = KeyedTable(MarginRow)
+        self.purses: KeyedTable[WalletRow] = KeyedTable(WalletRow)
         self.rows: KeyedTable[InstrumentRow] = KeyedTable(InstrumentRow)
         self._executions = ExecutionTable()
         self._trades: Feed[TradeRow] = Feed()
@@ -147,6 +153,7 @@ class Stream:
         self.orders.reset()
         self.positions.reset()
         self.margins.reset()
+        self.purses.reset()
         self.rows.reset()
         self._trades.reset()
         self._quotes.reset()
@@ -201,6 +208,8 @@ class Stream:
         """Take one frame; called for each, on the reader's stack."""
         self.frames += 1
         frame = decode(raw)
+        if self._doubts and isinstance(frame, DataFrame):
+            self._settle(frame)
         handler = self._HANDLERS.get(type(frame))
         if handler is not None:
             handler(self, frame)
@@ -233,7 +242,6 @@ class Stream:
     def _on_book(self, frame: BookFrame) -> None:
         for book in self.books.apply(frame, self._connection.market_clock.now()):
             self._listener.on_book(book)
-        self._settled(frame)
         self._look_for_lost_books()
 
     def _look_for_lost_books(self) -> None:
@@ -303,6 +311,11 @@ class Stream:
             self._inbox.on_margin_row(row)
         self._after(frame, self.margins.lost)
 
+    def _on_wallets(self, frame: WalletFrame) -> None:
+        for row in self.purses.apply(frame).rows:
+            self._inbox.on_wallet_row(row)
+        self._after(frame, self.purses.lost)
+
     def _on_login(self, frame: Authenticated) -> None:
         del frame
         self._say_topics(PRIVATE)
@@ -328,8 +341,7 @@ class Stream:
                 self._doubt(topic, frame.reason)
 
     def _after(self, frame: DataFrame, lost: str) -> None:
-        """Ask for a table that is in doubt, take note of one that is whole, and of the last of the account's tables."""
-        self._settled(frame)
+        """Take note of a table that is in doubt, and of the last of the account's tables."""
         if lost:
             for topic in (*PRIVATE, *self._topics):
                 if topic.partition(":")[0] == frame.table:
@@ -339,8 +351,9 @@ class Stream:
             if not self._waiting:
                 self._inbox.on_ready()
 
-    def _settled(self, frame: DataFrame) -> None:
-        if frame.action is Action.PARTIAL and self._doubts:
+    def _settle(self, frame: DataFrame) -> None:
+        """A partial makes its table whole again."""
+        if frame.action is Action.PARTIAL:
             symbol = frame.filter.symbol if frame.filter is not None else None
             for topic in list(self._doubts):
                 table, _, wanted = topic.partition(":")
@@ -370,6 +383,7 @@ class Stream:
         ExecutionFrame: _on_executions,
         PositionFrame: _on_positions,
         MarginFrame: _on_margins,
+        WalletFrame: _on_wallets,
         Authenticated: _on_login,
         Refused: _on_refused,
         Unreadable: _on_unreadable,

@@ -409,6 +409,15 @@ def wallet(row: MarginRow | WalletRow, currencies: Mapping[str, Currency]) -> Wa
     return Wallet(currency, balance, equity, known(row.availableMargin) or 0)
 
 
+def transfers(row: WalletRow, currencies: Mapping[str, Currency]) -> tuple[Currency, int] | None:
+    """Paid into a currency less paid out of it since the account began, in minor units; trading is not in it (8.5)."""
+    currency = _currency(known(row.currency), currencies)
+    if currency is None:
+        return None
+    came = (known(row.deposited) or 0) + (known(row.transferIn) or 0)
+    return currency, came - (known(row.withdrawn) or 0) - (known(row.transferOut) or 0)
+
+
 def _currency(code: str | None, currencies: Mapping[str, Currency]) -> Currency | None:
     """Codes are matched exactly, then without case: `gwei` was seen for `Gwei` (2.2)."""
     if code is None:

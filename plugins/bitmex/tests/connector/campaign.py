@@ -1,6 +1,6 @@
 """Whole runs under faults: `python -m plugins.bitmex.tests.connector.campaign --fault lost_reply --seeds 100`.
 
-Each seed is a run of 75 virtual seconds: 30 of orders, the faults among them, and quiet at the end. Prints what a
+Each seed is a run of 75 virtual seconds: 35 of orders, the faults among them, and quiet at the end. Prints what a
 failing seed ended in, and the line that plays it again with its log.
 """
 
@@ -12,15 +12,18 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hbkit_bitmex.simulator import Running
 from hbkit_bitmex.simulator.faults import Fault
+from hbkit_bitmex.simulator.rest import Rest as VenueRest
 
 from hbkit.chance import Chance
 from hbkit.clock import monotonic
 from plugins.bitmex.tests.connector.scene import Scene, differences, play, start_of
 
-FIRST, LAST = 2.0, 32.0
+FIRST, LAST = 6.0, 36.0
 """Seconds between which something goes wrong."""
 Storm = Callable[[Running, Chance, float], Awaitable[None]]
 
@@ -40,7 +43,7 @@ async def _cuts(running: Running, chance: Chance, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while loop.time() < end:
-        await asyncio.sleep(min(chance.choice([0.05, 1.3, 2.0, 4.0, 6.0]), max(0.0, end - loop.time())))
+        await asyncio.sleep(min(chance.choice([0.05, 2.0, 5.0, 9.0]), max(0.0, end - loop.time())))
         running.simulator.hub.cut()
 
 
@@ -53,6 +56,28 @@ async def _mutes(running: Running, chance: Chance, seconds: float) -> None:
         running.simulator.faults.add(Fault("mute", table=table))
         await asyncio.sleep(min(chance.uniform(1, 12), max(0.0, end - loop.time())))
         running.simulator.faults.clear()
+
+
+async def _late(running: Running, chance: Chance, seconds: float) -> None:
+    """Connections break, and the order behind them arrives all the same, up to a second after it has expired."""
+    answer = VenueRest._answer
+    under_way: list[asyncio.Task[None]] = []
+
+    async def arrive(arguments: tuple[Any, ...], after: float) -> None:
+        await asyncio.sleep(after)
+        answer(*arguments)
+
+    def late(rest: VenueRest, request: Any, verb: str, route: str, *more: Any) -> Any:
+        if (verb, route) != ("POST", "/order") or chance.random() < 0.6:
+            return answer(rest, request, verb, route, *more)
+        under_way.append(asyncio.ensure_future(arrive((rest, request, verb, route, *more), chance.uniform(0.2, 11))))
+        request.transport.abort()
+        return 500, {}, b""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VenueRest, "_answer", late)
+        await asyncio.sleep(seconds)
+    await asyncio.gather(*under_way)
 
 
 async def _mix(running: Running, chance: Chance, seconds: float) -> None:
@@ -84,6 +109,7 @@ FAULTS: dict[str, Storm] = {
     "overload": _steady(lambda: Fault("overload", chance=0.5)),
     "cut": _cuts,
     "bad_gateway": _steady(lambda: Fault("bad_gateway", chance=0.4)),
+    "late": _late,
     "delay": _steady(lambda: Fault("delay", seconds=1.5, chance=0.5), lambda: Fault("delay", seconds=9, chance=0.05)),
     "duplicate": _steady(lambda: Fault("duplicate")),
     "mute": _mutes,
@@ -101,7 +127,7 @@ def one(fault: str, seed: int, folder: Path) -> Scene:
 
     draw = Chance(seed).fork(fault)
     scene = play(folder, seed=seed, weather=weather, latency=draw.choice([1, 20, 150]), start=start_of(seed))
-    scene.faults = differences(scene)
+    scene.faults = differences(scene, ordered=fault not in ("mute", "mix"))
     return scene
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hbkit import Fill, Order, Param, Quote, Strategy
+from hbkit import Fill, Order, Param, Quote, Strategy, Trade
 
 
 class Churn(Strategy):
     """Places, amends and cancels for `busy` seconds, then takes everything away and only listens."""
 
-    busy: float = Param(30.0, gt=0, doc="seconds of activity")
+    busy: float = Param(35.0, gt=0, doc="seconds of activity")
     every_seconds: float = Param(0.45, gt=0, doc="pause between two steps")
 
     def on_start(self) -> None:
@@ -16,11 +16,15 @@ class Churn(Strategy):
         self.news: list[Order] = []
         self.ups = self.downs = 0
         self.quiet = False
+        self.traded_at = self.stopped_at = 0
         self.every(self.every_seconds, self.step)
         self.at(self.now + round(self.busy * 1e9), self.rest)
 
     def on_quote(self, quote: Quote) -> None:
         self.touch = quote
+
+    def on_trade(self, trade: Trade) -> None:
+        self.traded_at = self.now
 
     def on_fill(self, fill: Fill) -> None:
         self.heard.append(fill.id)
@@ -33,6 +37,9 @@ class Churn(Strategy):
 
     def on_disconnected(self, exchange: str) -> None:
         self.downs += 1
+
+    def on_stop(self) -> None:
+        self.stopped_at = self.now
 
     def rest(self) -> None:
         self.quiet = True
