@@ -374,7 +374,8 @@ class FillLostOnReconnect(FakeExchange):
 @caught_at("C42")
 class OpenOrdersForgottenAtStart(FakeExchange):
     async def open_orders(self) -> list[OrderReport]:
-        return [report for report in await super().open_orders() if report.id in self._orders]
+        known = set(self._orders)
+        return [report for report in await super().open_orders() if report.id in known]
 
 
 @caught_at("C43")

@@ -172,17 +172,22 @@ class TradingCases:
           where=Exchange.cancel, needs=ORDERS)  # fmt: skip
     async def test_c29_either_id(self, stage: Stage) -> None:
         exchange = await stage.open()
-        request = await stage.placed(Side.SELL, stage.ask - 2)
+        first = await stage.placed(Side.SELL, stage.ask - 2)
+        second = await stage.placed(Side.SELL, stage.ask - 3)
         await stage.shut()
         exchange = await stage.open()
-        (report,) = await exchange.open_orders()
-        exchange.cancel(report.exchange_id)
-        await stage.until(
-            lambda: stage.truth(request.id)[-1].status is OrderStatus.CANCELED,
-            f"{request.id} taken away by the exchange's id {report.exchange_id}",
-            lambda: f"it is {stage.truth(request.id)[-1].status} at the venue; told: {news(stage.heard.reports)}",
-            Exchange.cancel,
-        )
+        theirs = {report.id: report.exchange_id for report in await exchange.open_orders()}[first.id]
+        exchange.cancel(theirs)
+        exchange.cancel(second.id)
+        for request, name in ((first, theirs), (second, second.id)):
+            await stage.until(
+                lambda request=request: stage.truth(request.id)[-1].status is OrderStatus.CANCELED,  # type: ignore[misc]
+                f"{request.id} taken away by the name {name}",
+                lambda request=request: (  # type: ignore[misc]
+                    f"it is {stage.truth(request.id)[-1].status} at the venue; told: {news(stage.heard.reports)}"
+                ),
+                Exchange.cancel,
+            )
 
     @case("C30", Level.SILVER, "a cancel that comes too late says so and does not undo the fill",
           where=OrderReport, needs=ORDERS)  # fmt: skip

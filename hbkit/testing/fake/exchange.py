@@ -53,13 +53,11 @@ class FakeExchange(Exchange):
         self._log = get_logger("fake")
         self._listener: Listener | None = None
         self._stream: Stream | None = None
-        self._ready: asyncio.Future[None] | None = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._topics: dict[Channel, None] = {}
         self._book: OrderBook | None = None
-        """None until its snapshot is here."""
         self._orders: dict[str, OrderReport] = {}
-        """The newest word on each order."""
         self._wallet: Wallet | None = None
         self._wanted_mode: PositionMode | None = None
         self._reference: float | None = None
@@ -79,7 +77,6 @@ class FakeExchange(Exchange):
         self._listener = listener
         await self._link.read_clock()
         await self._read_account()
-        self._ready = asyncio.get_running_loop().create_future()
         self._start(self._run())
         await self._ready
 
@@ -116,7 +113,7 @@ class FakeExchange(Exchange):
         for channel in self._topics:
             stream.subscribe(channel.value)
         self._backoff.reset()
-        if self._ready is not None and not self._ready.done():
+        if not self._ready.done():
             self._ready.set_result(None)
         self._tell("on_connected", self.name)
         while True:
@@ -158,8 +155,10 @@ class FakeExchange(Exchange):
         await self._read_account()
 
     async def open_orders(self) -> list[OrderReport]:
-        """All of the account's, those of an earlier run too."""
-        return [self._wire.report(row) for row in await self._link.ask("orders", {})]
+        """All of the account's; those of an earlier run are remembered from here on."""
+        found = [self._wire.report(row) for row in await self._link.ask("orders", {})]
+        self._orders |= {report.id: report for report in found}
+        return found
 
     async def executions_since(self, ts: int) -> list[Execution]:
         """Oldest first, as the venue keeps them."""
@@ -191,7 +190,7 @@ class FakeExchange(Exchange):
     def submit(self, request: OrderRequest) -> None:
         """A task of its own sends it."""
         if lacking := self.capabilities.lacking(request):
-            raise Unsupported(f"{self.name} does not offer {lacking}")
+            raise Unsupported(f"no {lacking} at {self.name}")
         self._orders[request.id] = self._wire.blank(request, self.server_now())
         self._start(self._send("submit", request.id, self._wire.order_body(request)))
 
@@ -245,9 +244,8 @@ class FakeExchange(Exchange):
             getattr(self._listener, what)(value)
 
     def _hear_trade(self, row: Row) -> None:
-        trade = self._wire.trade(row)
-        self._reference = trade.price
-        self._tell("on_trade", trade)
+        self._reference = float(row["px"])
+        self._tell("on_trade", self._wire.trade(row))
 
     def _hear_quote(self, row: Row) -> None:
         self._tell("on_quote", self._wire.quote(row))
@@ -296,6 +294,6 @@ class FakeExchange(Exchange):
     def _tell_mode(self, mode: PositionMode, reason: str, ts: int) -> None:
         previous, self.position_mode = self.position_mode, mode
         origin = "exchange" if self._wanted_mode is None else "strategy"
-        wanted = self._wanted_mode or mode
-        change = PositionModeChange(self.name, self.account, mode, previous, wanted, origin, reason, ts)
-        self._tell("on_position_mode", change)
+        asked = self._wanted_mode or mode
+        told = PositionModeChange(self.name, self.account, mode, previous, asked, origin, reason, ts)
+        self._tell("on_position_mode", told)

@@ -43,17 +43,23 @@ class Link:
         return await self._venue.dial(*self._signed("stream"))
 
     async def ask(self, verb: str, sent: Row, *, urgent: bool = False) -> Any:
-        """An answer. Raises LostAnswer, AuthenticationError, or OrderRejected with the venue's words."""
-        await self.budget.take(urgent=urgent)
-        expires, signature = self._signed(verb)
-        try:
-            return await self._venue.ask(verb, sent, expires, signature)
-        except Lost:
-            raise LostAnswer(expires) from None
-        except Refused as refused:
-            if refused.word == "key":
-                raise AuthenticationError(f"the venue refused the key ({refused})") from None
-            raise OrderRejected(str(refused)) from None
+        """An answer. Raises LostAnswer, AuthenticationError, or OrderRejected with the venue's words.
+
+        Asked again where it came too fast for the venue: an earlier run may have used up what a new one counts on.
+        """
+        while True:
+            await self.budget.take(urgent=urgent)
+            expires, signature = self._signed(verb)
+            try:
+                return await self._venue.ask(verb, sent, expires, signature)
+            except Lost:
+                raise LostAnswer(expires) from None
+            except Refused as refused:
+                if refused.word == "key":
+                    raise AuthenticationError(f"the venue refused the key ({refused})") from None
+                if refused.word != "fast":
+                    raise OrderRejected(str(refused)) from None
+                self.budget.pause(1.0)
 
     def _signed(self, verb: str) -> tuple[int, str]:
         expires = self.clock.now() + LIFE
