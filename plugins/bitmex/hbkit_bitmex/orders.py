@@ -1,9 +1,9 @@
 """The connector's order desk: what is under way for each order, and what was heard of it last.
 
 Nothing is sent for an order before its POST is answered or the socket has told of it, for the exchange would not know
-it; an order that is taken away before it has left never leaves. A cancel is repeated until it is answered, which does no
-harm; an order and an amend are sent again only where the engine provably was not reached. What is lost is reported with
-the moment at which it expires.
+it; an order that is taken away before it has left never leaves. A cancel is repeated until it is answered, which does
+no harm; an order and an amend are sent again only where the engine provably was not reached. What is lost is reported
+with the moment at which it expires.
 """
 
 from __future__ import annotations
@@ -291,6 +291,9 @@ class OrderDesk:
             return  # the answer of a request can come after later news of the socket
         self._reports.pop(report.id, None)
         self._reports[report.id] = msgspec.structs.replace(report, refused="", reason="")
+        post = self._posts.get(report.id)
+        if post is not None and report.status not in _NEVER_SEEN:
+            post.answered.set()
         if report.status.is_final:
             self._ours.pop(report.id, None)
             self._unwanted.pop(report.id, None)
