@@ -45,6 +45,8 @@ from hbkit.runtime.router import Router
 ACCOUNT = "account"
 BOT = "bot"
 NUMBERS = "strategy numbers"
+LOOKS = 50
+"""How often an account is read at the start until nothing happens on it meanwhile."""
 _FOLLOW_SECONDS = 1.0
 
 
@@ -217,7 +219,8 @@ class LiveRun:
         if self._fault is None:
             self._fault = error
             self._log.error(error.message)
-        self.stop(error.message, error.exit_code)
+        if self._session is not None:
+            self._session.stop(error.message, error.exit_code, gone=True)
 
     def _first_stage(self) -> str:
         own = [
@@ -375,11 +378,15 @@ async def _look(exchange: Exchange, reconciler: Reconciler, router: Router) -> F
     Only then it is certain which executions the positions hold: none is counted twice, and none is left out.
     """
     newest = await reconciler.catch_up()
-    while True:
+    for _ in range(LOOKS):
         found = await look(exchange, router)
         before, newest = newest, await reconciler.catch_up()
         if newest == before:
             return found
+    raise ExchangeError(
+        f"{exchange.name}: somebody trades on this account without a pause; its books cannot be taken over",
+        code="HB421",
+    )
 
 
 def _numbers(journal: Journal, names: list[str]) -> dict[str, int]:

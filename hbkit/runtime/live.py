@@ -28,9 +28,10 @@ FAREWELL_SECONDS = 5.0
 """How long a stopping run waits for its cancels to be answered."""
 UNKNOWN_SECONDS = 30.0
 """How long it waits where an answer was lost: until the request has expired and was looked up."""
+LAST_WORD_SECONDS = 15.0
+"""How long it tries to read the account once more at the end."""
 _POLL_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0
-_LAST_WORD_TRIES = 3
 _SLACK = 1e-6
 """A loop calls a timer up to its resolution early, and what is left then would be waited for without end."""
 
@@ -77,6 +78,7 @@ class LiveSession:
         self._max_drawdown = max_drawdown
         self._stopping = asyncio.Event()
         self._trading = False
+        self._gone = False
         self._there: set[str] = set()
         """Exchanges that are connected and logged in, whether or not the books have been compared since."""
         self._comparing: dict[str, asyncio.Task[None]] = {}
@@ -87,8 +89,9 @@ class LiveSession:
             for name, exchange in exchanges.items()
         }
 
-    def stop(self, reason: str, exit_code: int) -> None:
-        """End the run soon; call it from the loop."""
+    def stop(self, reason: str, exit_code: int, *, gone: bool = False) -> None:
+        """End the run soon; call it from the loop. `gone`: an exchange is lost for good."""
+        self._gone = self._gone or gone
         self.ending.set(reason, exit_code)
         self._stopping.set()
 
@@ -266,16 +269,27 @@ class LiveSession:
 
     async def _last_word(self, name: str) -> None:
         """What the exchange booked until now; asked for also where the socket is gone at this moment."""
-        for left in reversed(range(_LAST_WORD_TRIES)):
-            try:
-                await self._reconcilers[name].catch_up()
-                await self._exchanges[name].refresh()
-                return
-            except ExchangeError as error:
-                reason = error.message
-                if left:
-                    await asyncio.sleep(_AGAIN_SECONDS)
-        self._log.warning("the account could not be read at the end", exchange=name, reason=reason)
+        seconds = _AGAIN_SECONDS if self._gone and name in self._router.blind else LAST_WORD_SECONDS
+        reason = f"no answer within {seconds:g} s"
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self._reconcilers[name].catch_up()
+                        await self._exchanges[name].refresh()
+                        return
+                    except ExchangeError as error:
+                        reason = error.message
+                        await asyncio.sleep(_AGAIN_SECONDS)
+        except TimeoutError:
+            self._log.warning("the account could not be read at the end", exchange=name, reason=reason)
+
+    def _patience(self) -> float:
+        """How long answers are waited for: not at all where nobody is left to give them."""
+        if self._gone and self._router.blind.issuperset(self._exchanges):
+            return 0.0
+        settled = all(reconciler.is_settled for reconciler in self._reconcilers.values())
+        return FAREWELL_SECONDS if settled or self._gone else UNKNOWN_SECONDS
 
     async def _answers(self) -> None:
         """Wait until no order of ours is open any more, within reason."""
@@ -287,8 +301,7 @@ class LiveSession:
         again = began + _AGAIN_SECONDS
         self._log.info("stopping", cancelling=len(open_orders))
         while any(host.trader.tracker.open for host in self._hosts):
-            settled = all(reconciler.is_settled for reconciler in self._reconcilers.values())
-            if loop.time() - began > (FAREWELL_SECONDS if settled else UNKNOWN_SECONDS):
+            if loop.time() - began > self._patience():
                 break
             if loop.time() >= again:
                 # A cancel may have been refused, or an order turned up after its own.
