@@ -148,14 +148,14 @@ class ReplaySession:
     def _play(self, ts: list[int], batch: list[int], row: list[int], handlers: list[RowHandler]) -> bool:
         """Rows of whole moments, in their order; True when the run is over."""
         agenda, clock, ending, due = self._agenda, self._clock, self.ending, self._due
-        limit, told, counts = self._limit, ending.reason, not self._stopping
+        limit, told, counts = self._limit, ending.reason if self._stopping else "", not self._stopping
         moment = -1
         at = 0
         for now, source, at_row in zip(ts, batch, row, strict=True):
             if now != moment:
                 if due:
                     self._tell()
-                if now >= limit or ending.reason is not told:
+                if now >= limit or ending.reason != told:
                     if counts:
                         self.events += at
                         counts = False

@@ -125,8 +125,9 @@ class Way:
     def _send(self, act: Callable[[int], None], then: Callable[[], None]) -> Appointment:
         def arrive() -> None:
             act(self._clock.now())
-            self._on_arrived()
+            # What waited for this answer leaves before what is asked for in answer to the news.
             then()
+            self._on_arrived()
 
         return self._scheduler.at(self._arrival(), arrive, Turn.REQUEST)
 
@@ -139,7 +140,6 @@ class Way:
     def _go_on(self, placement: _Placement) -> None:
         """The placement is answered: send what waited for that."""
         order_id = placement.request.id
-        self._cancels = []
         if order_id in self._changes and order_id not in self._sent:
             self._send_change(order_id)
         if placement.is_unwanted:

@@ -239,6 +239,15 @@ def test_a_replay_from_the_midst_of_a_minute_begins_with_the_whole_book() -> Non
     assert 0 < asks[0][0] - bids[0][0] <= 1
 
 
+def test_a_replay_that_is_stopped_between_two_windows_plays_no_further() -> None:
+    Path("c.yaml").write_text(config("replay", SOME._replace(seconds=3600)))
+    replay = Replay(make_plan(load_config(Path("c.yaml"), environ={}), Plugins([], []), None), wall=ManualClock(0))
+    result = replay.play(lambda done, ts, fills: replay.stop("interrupted", 130))
+    assert (result.exit_code, result.stop_reason) == (130, "interrupted")
+    # The tape comes in windows of ten minutes.
+    assert parse_time(result.stopped) <= parse_time("2019-05-28T19:30:00Z")
+
+
 def test_an_order_may_still_fill_while_its_cancel_is_on_its_way(bench: Bench) -> None:
     # Trades at 100 until 10 s, at 90 from 11 s on; a bid at 95 is cancelled at the end of the run.
     begin = parse_time("2021-07-22")

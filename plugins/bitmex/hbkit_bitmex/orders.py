@@ -301,6 +301,9 @@ class OrderDesk:
             return  # the answer of a request can come after later news of the socket
         self._reports.pop(report.id, None)
         self._reports[report.id] = msgspec.structs.replace(report, refused="", reason="")
+        post = self._posts.get(report.id)
+        if post is not None and report.status not in _NEVER_SEEN:
+            post.answered.set()
         if report.status.is_final:
             self._ours.pop(report.id, None)
             self._unwanted.pop(report.id, None)
