@@ -221,10 +221,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+LISTED_MOST = 24
+"""Names in one message."""
+
+
 def did_you_mean(name: str, known: Iterable[str], *, what: str = "known") -> str:
-    """The mend for a misspelt name: the nearest one, else the whole list."""
+    """The mend for a misspelt name: the nearest one, else the list, as far as a line of it is of use."""
     names = sorted(known)
     close = nearest(name, names)
     if close is not None:
         return f'did you mean "{close}"?'
+    if len(names) > LISTED_MOST:
+        return f"{what}: {', '.join(names[:LISTED_MOST])} and {len(names) - LISTED_MOST} more"
     return f"{what}: {', '.join(names)}" if names else f"{what}: none"

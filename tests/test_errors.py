@@ -74,3 +74,9 @@ def test_the_nearest_name(name: str, found: str | None) -> None:
 def test_without_a_near_name_all_are_listed() -> None:
     assert did_you_mean("zebra", ["b", "a"], what="modes") == "modes: a, b"
     assert did_you_mean("zebra", [], what="modes") == "modes: none"
+
+
+def test_a_long_list_is_cut_and_counted() -> None:
+    told = did_you_mean("zebra", [f"n{number:03}" for number in range(300)], what="instruments")
+    assert told.startswith("instruments: n000, n001")
+    assert told.endswith("n023 and 276 more")

@@ -8,6 +8,7 @@ await running.close()
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from aiohttp import web
 from hbkit.chance import Chance
 from hbkit.clock import SECOND, Clock
 from hbkit.data.source import Source
+from hbkit.errors import UsageError
 from hbkit.exchange import Address, SimulatorOptions
 from hbkit_bitmex import derived, tapes
 from hbkit_bitmex.names import DEFAULT_TAPE
@@ -172,6 +174,14 @@ async def _listen(runner: web.AppRunner, options: Options) -> str:
     if options.path is not None:
         await web.UnixSite(runner, options.path).start()
         return "http://simulator"
-    await web.TCPSite(runner, options.host, options.port).start()
+    try:
+        await web.TCPSite(runner, options.host, options.port).start()
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        raise UsageError(
+            f"the simulator cannot listen at {where} ({os.strerror(error.errno or 0)}); choose another --port, or 0 to "
+            "let the system choose",
+            code="HB435",
+        ) from None
     host = f"[{options.host}]" if ":" in options.host else options.host
     return f"http://{host}:{runner.addresses[0][1]}"

@@ -15,6 +15,7 @@ from hbkit_bitmex.simulator.command import command
 
 from hbkit.chance import Chance
 from hbkit.clock import SECOND, WallClock
+from hbkit.errors import UsageError
 
 READY = re.compile(r"ready rest=(http://127\.0\.0\.1:\d+/api/v1) ws=(ws://127\.0\.0\.1:\d+/realtime)\n")
 
@@ -71,7 +72,7 @@ async def test_a_taken_port_is_an_error_and_nothing_is_left_behind():
     first = await serve(Options(history=60 * SECOND), clock=WallClock(), chance=Chance(1))
     port = int(first.rest.split(":")[2].split("/")[0])
     try:
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(UsageError, match=rf"cannot listen at 127\.0\.0\.1:{port} .*in use.*--port"):
             await serve(Options(history=60 * SECOND, port=port), clock=WallClock(), chance=Chance(1))
     finally:
         await first.close()
