@@ -25,6 +25,11 @@ def test_engine_and_reference_agree(first: int) -> None:
         assert not check(flow), finding(flow)
 
 
+@pytest.mark.parametrize("seed", [1891])
+def test_a_flow_that_found_a_bug_stays_found(seed: int) -> None:
+    assert not check(make_flow(seed)), finding(make_flow(seed))
+
+
 def test_a_seed_is_always_the_same_flow() -> None:
     assert make_flow(7) == make_flow(7)
     assert make_flow(7) != make_flow(8)
