@@ -8,6 +8,9 @@ from hbkit.model import Execution, ExecutionKind, Order
 from hbkit.report.result import EquitySeries, FillRow, OrderRow, PriceSeries
 from hbkit.runtime.host import Host
 
+POINTS = 4_000
+"""Most points of a series."""
+
 
 class Recorder:
     """Rows of orders and executions as they happen; samples of equity and prices when told."""
@@ -16,6 +19,7 @@ class Recorder:
         self.fills: list[FillRow] = []
         self._orders: dict[str, OrderRow] = {}
         self._ts: list[int] = []
+        self._gap = 0
         self._equity: dict[str, list[int]] = {}
         self._prices: dict[str, tuple[list[int], list[float | None]]] = {}
 
@@ -69,8 +73,12 @@ class Recorder:
         self.fills.append(row)
 
     def sample(self, ts: int, equity: Mapping[str, int], prices: Mapping[str, float | None]) -> None:
-        """One point of every series; a second one of the same time takes the place of the first."""
-        if self._ts and self._ts[-1] == ts:
+        """One point of every series; a second one of the same time takes the place of the first.
+
+        Of a run that goes on for days every second point is given up now and then: the page shows no more, and the
+        memory stays as it is. The newest point is always there.
+        """
+        if self._ts and (self._ts[-1] == ts or (len(self._ts) > 1 and ts - self._ts[-2] < self._gap)):
             self._drop_last()
         self._ts.append(ts)
         for code, minor in equity.items():
@@ -79,6 +87,15 @@ class Recorder:
             times, values = self._prices.setdefault(symbol, ([], []))
             times.append(ts)
             values.append(price)
+        if len(self._ts) > POINTS:
+            self._halve()
+
+    def _halve(self) -> None:
+        self._ts = self._ts[::2]
+        for code in self._equity:
+            self._equity[code] = self._equity[code][::2]
+        self._prices = {symbol: (times[::2], values[::2]) for symbol, (times, values) in self._prices.items()}
+        self._gap = (self._ts[-1] - self._ts[0]) // (len(self._ts) - 1)
 
     def equity_series(self) -> EquitySeries:
         """Equity per currency over time."""
