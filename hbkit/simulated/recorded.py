@@ -62,7 +62,7 @@ class SimulatedExchange(EngineExchange):
         """Recorded prices that had to be moved to the tick, per symbol; said in the report."""
         self.due: list[Callable[[], None]] = []
         """Calls that are to be made when the present moment is over."""
-        self._is_due = False
+        self._is_due = self._is_closing = False
         self._marks_told: dict[Instrument, tuple[float, float]] = {}
         self._instruments = dict(instruments)
         self._info = info
@@ -396,12 +396,18 @@ class SimulatedExchange(EngineExchange):
 
         def close() -> None:
             now = self._clock.now()
+            self._is_closing = True
             for candle in builder.close_until(now):
                 if self._listener is not None and candle.ts >= begin:
                     self._listener.on_candle(candle)
+            self._is_closing = False
             self._scheduler.at(now - now % interval + interval, close, Turn.CANDLE)
 
         self._scheduler.at(begin + -begin % interval, close, Turn.CANDLE)
+
+    def _call_soon(self, call: Callable[[], None]) -> None:
+        # A candle that is built here closes before the rows of its moment, and is told as one event with them.
+        self._scheduler.at(self._clock.now(), call, Turn.REQUEST if self._is_closing else Turn.TIMER)
 
     def _on_own_trade(self, trade: Trade) -> None:
         for builder in self._builders.get(trade.instrument, ()):
