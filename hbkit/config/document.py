@@ -17,11 +17,10 @@ import yaml
 
 from hbkit.config.node import KeyPath, Node, Place, Scalar, is_secret, shown
 from hbkit.config.scalars import Trap, read_scalar
-from hbkit.config.syntax import explain
+from hbkit.config.syntax import MAX_DEPTH, explain
 from hbkit.errors import Faults
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
 MAX_VALUES = 50_000
 MAX_ALIAS_VALUES = 10_000
 MAX_FAULTS = 100

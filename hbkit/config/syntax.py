@@ -10,6 +10,9 @@ import re
 
 import yaml
 
+MAX_DEPTH = 32
+"""How deep a config may be nested; libyaml has a limit of its own, far above, and stops before it tells anything."""
+
 _MISFIT = "this does not fit the lines above; check the indentation, or a quote that ends early"
 _OPEN_QUOTE = "a quote opens here and is never closed"
 
@@ -28,6 +31,7 @@ _TELLINGS = (
     ("document indicator", _OPEN_QUOTE),
     ("cannot start any token", "a value cannot start with this character; put the value in quotes"),
     ("node content", "a value is missing here, or a bracket is one too many"),
+    ("nesting depth", f"nested more than {MAX_DEPTH} deep"),
     ("escape", r"a backslash in double quotes must be \\ or a known escape; single quotes take it as it is"),
     ("document start", "this does not belong to the config; a bracket may be one too many"),
 )  # fmt: skip
