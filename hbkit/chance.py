@@ -38,6 +38,11 @@ class Chance(random.Random):
         """A version 4 guid drawn from this stream."""
         return str(uuid.UUID(int=self.getrandbits(128), version=4))
 
+    def named_guid(self, name: str) -> str:
+        """The guid of the part `name`: the same seed and name give the same one, whatever was drawn before."""
+        digest = hashlib.blake2b(f"{self.seed_value}/{name}".encode(), digest_size=16).digest()
+        return str(uuid.UUID(bytes=digest, version=4))
+
     def short_id(self, length: int = 6) -> str:
         """`length` characters of lower-case letters and digits."""
         return "".join(self.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=length))
