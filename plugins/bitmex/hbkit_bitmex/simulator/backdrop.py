@@ -147,7 +147,7 @@ class Backdrop:
         """Trades and candles from where it was left, a day at most; sizes and quotes of that time are not kept."""
         market = one.market
         market.is_asleep = False
-        start = max(one.since, beat - max(self._history, MINUTE), beat - DAY)
+        start = max(one.since or beat - max(self._history, MINUTE), beat - DAY)
         step = MINUTE // SAMPLES
         for ts in range(-(-start // step) * step, beat, step):
             market.close_bins(ts)
@@ -237,6 +237,7 @@ class Backdrop:
         ticker, instrument = market.ticker, market.instrument
         index, fair = self._fair(one, ts)
         self._index(one, ts, index, fair)
+        self._venue.touch(market)
         bid, ask = (number(instrument.price(ticks)) for ticks in one.touch(fair))
         ticker.quoted(bid, ask)
         if "lastPrice" not in ticker.row or not ticker.has_traded:

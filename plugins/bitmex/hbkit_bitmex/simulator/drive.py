@@ -6,7 +6,7 @@ Every request goes through `act`, which first plays what is due, so that a reque
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from hbkit.clock import SECOND, Clock
@@ -110,7 +110,7 @@ class Drive:
             async with self._hurry:
                 pass
 
-    def act(self, request: Callable[[], T], names: Iterable[str] = ()) -> T:
+    def act(self, request: Callable[[], T], names: Collection[str] = ()) -> T:
         """Do something to the venue, now; its frames are queued before this returns.
 
         :param names: of markets that the request is about, which are played from now on.
@@ -120,7 +120,9 @@ class Drive:
         self._venue.begin(max(now, self._venue.ts), self._wall.now())
         for name in names:
             self._feed.attend(name)
-        self._wake()
+        if names:
+            self._hub.publish(self._venue.finish())
+            self._wake()
         try:
             return request()
         finally:

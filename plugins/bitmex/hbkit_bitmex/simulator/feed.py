@@ -190,6 +190,11 @@ class Feed:
     def _tell_next(self) -> None:
         self.next_ts = min(self._row_ts, self._minute, self._backdrop.next_ts)
 
+    @property
+    def awake(self) -> list[str]:
+        """Markets of the backdrop that are awake."""
+        return self._backdrop.awake
+
     def attend(self, name: str) -> None:
         """A client is interested in this market: it is played from now on. EVERY wakes all; LOOK wakes none."""
         if name == EVERY:

@@ -340,9 +340,9 @@ class Realtime:
 
 def _market_of(table: str, wanted: str) -> str:
     """Which market a topic is about: with all instruments nobody has to be woken, with all trades everybody."""
-    if table == "instrument" and (not wanted or wanted in CLASSES):
-        return LOOK
-    return wanted or EVERY
+    if wanted and wanted not in CLASSES:
+        return wanted
+    return EVERY if table.startswith(("trade", "quote", "orderBook")) else LOOK
 
 
 def _keep(table: str, wanted: str) -> Keep | None:

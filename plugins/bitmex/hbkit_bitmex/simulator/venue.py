@@ -46,6 +46,7 @@ from hbkit_bitmex.simulator.step import Step, Update
 Row = dict[str, Any]
 
 FUNDINGS_KEPT = 20_000
+LIFE = ("expiry", "settle", "timestamp")
 SESSION_HOUR = 12 * HOUR
 DAY_HOURS = 24 * HOUR
 CANCELED_BY_USER = "Canceled\nCanceled via API."
@@ -209,6 +210,10 @@ class Venue:
         return self.ten_row(market)
 
     # -- the market
+
+    def touch(self, market: PublicMarket) -> None:
+        """Its instrument row is to be told again."""
+        self._touched[market] = None
 
     def level(self, market: PublicMarket, side: Side, ticks: int, units: int) -> None:
         """A level of the tape has a new size; while the market is halted that waits."""
@@ -547,7 +552,7 @@ def _moved(row: Row, by: int) -> Row:
     """A recorded row whose life ends later."""
     if not by:
         return row
-    return {**row, **{column: iso(parse_time(row[column]) + by) for column in ("expiry", "settle") if column in row}}
+    return {**row, **{column: iso(parse_time(row[column]) + by) for column in LIFE if column in row}}
 
 
 def _within(symbol: str, wanted: Iterable[str] | None) -> bool:
