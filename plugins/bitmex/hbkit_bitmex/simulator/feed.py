@@ -135,6 +135,8 @@ class Feed:
                 market = self._venue.markets.get(batch.symbol)
                 if market is not None and batch.kind is Rows.TRADE:
                     _into_candles(market, batch, self._shift)
+        for market in self._venue.markets.values():
+            market.close_bins(end + self._shift)
         self._minute = end + self._shift + MINUTE
         self._open(end)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hbkit.clock import iso
+from hbkit.data.candles import interval_ns
 from hbkit.data.combined import combine
 from hbkit.data.files import FileSource
 from hbkit.data.source import Batch, Rows, Source, SourceInfo
@@ -28,6 +29,7 @@ from hbkit_bitmex.simulator.paths import STYLES, Style
 
 SYNTHETIC = "synthetic"
 PARTS_OF_CANDLE = 8
+NEVER = 2**63 - 1
 _CUTS = re.compile(r"[-.\s]")
 
 
@@ -157,6 +159,8 @@ class Printed:
     def __init__(self, source: FileSource) -> None:
         self._source = source
         self._info = source.info()
+        intervals = (one for found in self._info.intervals.values() for one in found)
+        self._longest = max((interval_ns(one) for one in intervals), default=0)
 
     def info(self) -> SourceInfo:
         """As the file's, of trades instead of candles."""
@@ -164,12 +168,12 @@ class Printed:
             symbol: frozenset(Rows.TRADE if kind is Rows.CANDLE else kind for kind in found)
             for symbol, found in self._info.kinds.items()
         }
-        return replace(self._info, kinds=kinds, intervals={})
+        return replace(self._info, kinds=kinds, intervals={}, start=self._info.start - self._longest)
 
     def windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
-        """Rows with start <= ts < end, as the file has them."""
-        for window in self._source.windows(start, end):
-            yield [_prints(batch) if batch.kind is Rows.CANDLE else batch for batch in window]
+        """Rows with start <= ts < end; a candle that closes after the end may print before it."""
+        for window in self._source.windows(start, min(end + self._longest, NEVER)):
+            yield [(_prints(batch) if batch.kind is Rows.CANDLE else batch).between(start, end) for batch in window]
 
 
 def _prints(candles: Batch) -> Batch:
