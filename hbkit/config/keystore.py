@@ -88,8 +88,9 @@ class KeyStore:
             document: dict[str, Any] = {"version": 1, "key": public}
         else:
             salt, nonce = unguessable(16), unguessable(12)
-            head = {"version": 1, "key": public, "scrypt": {**_SCRYPT, "salt": _text(salt)}, "nonce": _text(nonce)}
-            sealed = _cipher(_derived(password(), head["scrypt"])).encrypt(nonce, text.encode(), _canonical(head))
+            cost = {**_SCRYPT, "salt": _text(salt)}
+            head = {"version": 1, "key": public, "scrypt": cost, "nonce": _text(nonce)}
+            sealed = _cipher(_derived(password(), cost)).encrypt(nonce, text.encode(), _canonical(head))
             document = head | {"sealed": _text(sealed)}
         self._write(key.exchange, document)
         return self._kept(document)
