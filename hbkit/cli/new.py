@@ -94,7 +94,7 @@ def _next(*steps: str) -> None:
 
 def _runs(name: str, market: Market | None) -> list[str]:
     if market is None:
-        return ["# no exchange is installed: install one (such as hbkit-bitmex), then write a config for it"]
+        return ["# no exchange is installed: install one, then write a config for it"]
     return [f"hbkit backtest configs/{name}.yaml", f"hbkit run configs/{name}.yaml"]
 
 
