@@ -29,7 +29,7 @@ COMMANDS = {
     "exchanges": "The exchanges that plugins offer.",
     "strategies": "The strategies that plugins and files offer.",
     "instruments": "What an exchange trades: symbols, units, grid and fees.",
-    "candles": "Closed candles, as a table or a CSV file.",
+    "candles": "Closed candles, as a table or a file.",
     "book": "The order book at this moment.",
     "balances": "The account's money.",
     "orders": "The account's open orders.",
