@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from hbkit.clock import SECOND
+from hbkit.clock import DAY, MINUTE, SECOND
 from hbkit.matching import Market
 from hbkit.model import Instrument, Side
-from hbkit_bitmex.simulator.bins import Bin, Bins
+from hbkit_bitmex.simulator.bins import Bins
 from hbkit_bitmex.simulator.board import Board
+from hbkit_bitmex.simulator.history import History
 from hbkit_bitmex.simulator.listing import Listing, Ticker
 from hbkit_bitmex.simulator.numbers import notionals, number
 
@@ -68,18 +69,17 @@ class PublicMarket:
         self.ticker.traded(price, self._direction, units, value)
         return row
 
+    def precede(self, past: History) -> None:
+        """Candles from before the tape, and the 24 h figures that begin with them."""
+        self.bins.precede(past)
+        self.ticker.day_before(past.last(DAY // MINUTE))
+
     def close_bins(self, ts: int) -> dict[str, list[Row]]:
         """A minute ends: rows of the bins that closed, by size."""
         ended = self.bins.close_until(ts)
         for which in ended.get("1m", ()):
             self.ticker.minute_closed(which)
         return {size: [self.bins.row(which) for which in bins] for size, bins in ended.items()}
-
-    def bin_rows(self, size: str, *, partial: bool) -> list[Row]:
-        """Every bin of a size, oldest first."""
-        closed: list[Bin] = self.bins.closed[size]
-        unfinished = self.bins.unfinished(size) if partial else None
-        return [self.bins.row(which) for which in (*closed, *((unfinished,) if unfinished is not None else ()))]
 
     def quote(self, stamp: str) -> Row | None:
         """A quote row if the touch changed since the last one."""

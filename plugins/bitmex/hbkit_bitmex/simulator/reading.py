@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from hbkit.clock import iso
@@ -14,7 +14,7 @@ from hbkit_bitmex.simulator.bins import SIZES
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.public import Index, PublicMarket
-from hbkit_bitmex.simulator.query import answer, series
+from hbkit_bitmex.simulator.query import answer, answer_of, series
 from hbkit_bitmex.simulator.refusals import bad_request
 from hbkit_bitmex.simulator.venue import Venue
 
@@ -29,17 +29,17 @@ DEPTH = 25
 
 def instruments(venue: Venue, sent: Parameters) -> list[Row]:
     """All, alphabetical, paged (4.1.6)."""
-    return answer("instrument", venue.instrument_rows(), sent)
+    return answer("instrument", venue.instrument_rows(), sent, in_time=False)
 
 
 def active(venue: Venue, sent: Parameters) -> list[Row]:
     """What is Open."""
-    return answer("instrument", venue.instrument_rows(venue.markets), sent, paged=False)
+    return answer("instrument", venue.instrument_rows(venue.markets), sent, paged=False, in_time=False)
 
 
 def indices(venue: Venue, sent: Parameters) -> list[Row]:
     """The indices."""
-    return answer("instrument", venue.instrument_rows(venue.indices), sent, paged=False)
+    return answer("instrument", venue.instrument_rows(venue.indices), sent, paged=False, in_time=False)
 
 
 def active_and_indices(venue: Venue, sent: Parameters) -> list[Row]:
@@ -64,18 +64,12 @@ def _market(venue: Venue, symbol: str) -> PublicMarket | None:
     return next((market for name, market in venue.markets.items() if name.upper() == wanted), None)
 
 
-def _by_time(lists: list[Iterable[Row]]) -> list[Row]:
-    if len(lists) == 1:
-        return list(lists[0])
-    return sorted((row for rows in lists for row in rows), key=lambda row: row["timestamp"])
-
-
 def trades(venue: Venue, sent: Parameters) -> list[Row]:
     """Trades since shortly before the simulator began, indices' referential ones included."""
     wanted = series(read.text(sent, "symbol")).upper()
     sources: dict[str, PublicMarket | Index] = {**venue.markets, **venue.indices}
-    lists: list[Iterable[Row]] = [one.trades for name, one in sources.items() if wanted in ("", name.upper())]
-    return answer("trade", _by_time(lists) if lists else [], sent, most=TRADES_MAX)
+    lists: list[Sequence[Row]] = [one.trades for name, one in sources.items() if wanted in ("", name.upper())]
+    return answer_of("trade", lists, sent, most=TRADES_MAX)
 
 
 def bucketed(venue: Venue, sent: Parameters) -> list[Row]:
@@ -85,19 +79,21 @@ def bucketed(venue: Venue, sent: Parameters) -> list[Row]:
         raise bad_request("binSize is invalid")
     partial = read.boolean(sent, "partial", False, bad_request("partial is invalid"))
     wanted = series(read.text(sent, "symbol")).upper()
-    lists: list[Iterable[Row]] = [
-        market.bin_rows(size, partial=partial) for name, market in venue.markets.items() if wanted in ("", name.upper())
+    lists = [
+        market.bins.rows(size, partial=partial)
+        for name, market in venue.markets.items()
+        if wanted in ("", name.upper())
     ]
-    return answer(f"tradeBin{size}", _by_time(lists) if lists else [], sent, most=BINS_MAX)
+    return answer_of(f"tradeBin{size}", lists, sent, most=BINS_MAX)
 
 
 def quotes(venue: Venue, sent: Parameters) -> list[Row]:
     """Quotes since the simulator began."""
     wanted = series(read.text(sent, "symbol")).upper()
-    lists: list[Iterable[Row]] = [
+    lists: list[Sequence[Row]] = [
         market.quotes for name, market in venue.markets.items() if wanted in ("", name.upper())
     ]
-    return answer("quote", _by_time(lists) if lists else [], sent)
+    return answer_of("quote", lists, sent)
 
 
 def fundings(venue: Venue, sent: Parameters) -> list[Row]:
@@ -132,7 +128,7 @@ def stats(venue: Venue, sent: Parameters) -> list[Row]:
 
 def assets(venue: Venue, sent: Parameters) -> list[Row]:
     """Every currency that occurs in any row."""
-    return answer("assets", venue.asset_rows, sent, paged=False)
+    return answer("assets", venue.asset_rows, sent, paged=False, in_time=False)
 
 
 # -- private
@@ -161,7 +157,7 @@ def trade_history(venue: Venue, account: VenueAccount, sent: Parameters) -> list
 
 def positions(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
     """Every position row, not paged unless a count is sent."""
-    return answer("position", venue.positions(account), sent, paged="count" in sent)
+    return answer("position", venue.positions(account), sent, paged="count" in sent, in_time=False)
 
 
 def user(venue: Venue, key: Key) -> Row:
@@ -244,6 +240,7 @@ def wallet_history(venue: Venue, account: VenueAccount, sent: Parameters) -> lis
         default=BINS_MAX,
         reverse=True,
         stamp="transactTime",
+        in_time=False,
     )
 
 
