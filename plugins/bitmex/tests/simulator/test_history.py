@@ -1,5 +1,7 @@
 """What a simulator remembers from before its tape: candles of four sizes, day figures, fundings."""
 
+import itertools
+
 import pytest
 
 from hbkit.clock import DAY, HOUR, MINUTE, parse_time
@@ -38,7 +40,7 @@ def test_the_past_goes_over_into_the_tape_without_a_seam(on_its_own_day, symbol,
         return larger[::-1], minutes[::-1]
 
     larger, minutes = on_its_own_day(story)
-    for before, after in zip(larger, larger[1:], strict=False):
+    for before, after in itertools.pairwise(larger):
         assert after["open"] == before["close"]
         assert parse_time(after["timestamp"]) - parse_time(before["timestamp"]) == SIZES[size]
     for row in larger[1:]:
