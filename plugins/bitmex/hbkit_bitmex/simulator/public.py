@@ -14,6 +14,7 @@ from hbkit_bitmex.simulator.board import Board
 from hbkit_bitmex.simulator.history import History
 from hbkit_bitmex.simulator.listing import Listing, Ticker
 from hbkit_bitmex.simulator.numbers import notionals, number
+from hbkit_bitmex.simulator.quotebins import QuoteBins
 
 Row = dict[str, Any]
 
@@ -31,6 +32,7 @@ class PublicMarket:
         self.market = market
         self.board = Board(market, new_id)
         self.bins = Bins(instrument)
+        self.quote_bins = QuoteBins()
         self.ticker = Ticker(instrument, recorded)
         self.trades: deque[Row] = deque(maxlen=TRADES_KEPT)
         self.quotes: deque[Row] = deque(maxlen=QUOTES_KEPT)
@@ -79,6 +81,7 @@ class PublicMarket:
         ended = self.bins.close_until(ts)
         for which in ended.get("1m", ()):
             self.ticker.minute_closed(which)
+        self.quote_bins.close(ts)
         return {size: [self.bins.row(which) for which in bins] for size, bins in ended.items()}
 
     def quote(self, stamp: str) -> Row | None:
@@ -94,6 +97,7 @@ class PublicMarket:
         if ask is not None:
             row |= {"askPrice": self.board.price(ask), "askSize": ask_size}
         self.quotes.append(row)
+        self.quote_bins.add(row)
         self.ticker.quoted(row.get("bidPrice"), row.get("askPrice"))
         return row
 

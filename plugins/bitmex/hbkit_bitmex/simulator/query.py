@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, overload
 
 from hbkit_bitmex.simulator import parameters as read
-from hbkit_bitmex.simulator.columns import KEYS, TYPES
+from hbkit_bitmex.simulator.models import MODEL_KEYS, MODELS
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.refusals import bad_request
 from hbkit_bitmex.simulator.times import iso, moment
@@ -112,7 +112,7 @@ def matcher(table: str, sent: Parameters) -> Fits:
     wanted = _filter(sent)
     tests: list[Fits] = []
     symbol = read.text(sent, "symbol")
-    if symbol and "symbol" in TYPES.get(table, {"symbol": ""}):
+    if symbol and "symbol" in MODELS.get(table, {"symbol": ""}):
         tests.append(_equals("symbol", {series(symbol).upper()}, upper=True))
     for column, value in wanted.items():
         tests.append(_test(table, column, value))
@@ -147,7 +147,7 @@ def _test(table: str, column: str, value: Any) -> Fits:
         return lambda row: (row["currentQty"] != 0) == bool(value)
     if column in ("startTime", "endTime"):
         return _time_test(column, value)
-    if column not in TYPES.get(table, {}):
+    if column not in MODELS.get(table, {}):
         raise bad_request("filter columns are not valid")
     values = value if isinstance(value, list) else [value]
     if any(isinstance(item, (dict, list)) for item in values):
@@ -188,8 +188,8 @@ def _columns(table: str, rows: list[Row], sent: Parameters) -> list[Row]:
     names = read.many(sent, "columns", bad_request("columns are not valid"))
     if not names:
         return rows
-    known = set(TYPES.get(table, {})).union(*(row.keys() for row in rows))
+    known = set(MODELS.get(table, {})).union(*(row.keys() for row in rows))
     if any(name not in known for name in names):
         raise bad_request("columns are not valid")
-    kept = {*names, *KEYS.get(table, ()), "timestamp"}
+    kept = {*names, *MODEL_KEYS.get(table, ()), "timestamp"}
     return [{column: value for column, value in row.items() if column in kept} for row in rows]
