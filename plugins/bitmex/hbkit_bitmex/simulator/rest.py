@@ -23,7 +23,7 @@ from hbkit_bitmex.simulator.wire import encode
 
 NOWHERE = "?"
 OVERLOADED = "The system is currently overloaded. Please try again later."
-BODY_MAX = 1024 * 1024
+BODY_MAX = 1_000_000
 
 
 class Rest:

@@ -137,11 +137,11 @@ def test_long_answers_are_packed_for_who_takes_that(at_the_desk):
     async def story(desk):
         async def get(route, how):
             url = URL(f"http://venue/api/v1{route}", encoded=True)
-            async with aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(path="venue"), auto_decompress=False
-            ) as raw:
-                async with raw.get(url, headers={"Accept-Encoding": how}) as answer:
-                    return answer.headers, await answer.read()
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(path="venue"), auto_decompress=False) as raw,
+                raw.get(url, headers={"Accept-Encoding": how}) as answer,
+            ):
+                return answer.headers, await answer.read()
 
         return [await get(*call) for call in (("/schema", "gzip"), ("/schema", "identity"), ("/trade?count=1", "gzip"))]
 
@@ -174,8 +174,8 @@ def test_headers_are_those_that_were_recorded(at_the_desk):
 @pytest.mark.parametrize(
     ("verb", "target"),
     [
-        ("GET", "/api/v1/nothing"), ("PATCH", "/api/v1/order"), ("DELETE", "/api/v1/trade"), ("OPTIONS", "/api/v1/order"),
-        ("GET", "/api/v2/order"), ("GET", "/"), ("GET", "/api/v1/%6Frder"),
+        ("GET", "/api/v1/nothing"), ("PATCH", "/api/v1/order"), ("DELETE", "/api/v1/trade"),
+        ("OPTIONS", "/api/v1/order"), ("GET", "/api/v2/order"), ("GET", "/"), ("GET", "/api/v1/%6Frder"),
     ],
 )  # fmt: skip
 def test_unknown_routes_and_wrong_verbs(at_the_desk, verb, target):
@@ -221,7 +221,7 @@ def test_a_slash_at_the_end_is_nothing(at_the_desk):
 
 def test_what_was_traded_in_dollars_a_day(at_the_desk):
     async def story(desk):
-        bid, ask = await desk.touch("XBT_USDT")
+        _, ask = await desk.touch("XBT_USDT")
         await desk.place(side="Buy", orderQty=3000, ordType="Market")
         await desk.place(symbol="XBT_USDT", side="Buy", orderQty=1_000_000, price=ask)
         volume = (await desk.call("GET", "/user/tradingVolume")).body
