@@ -190,6 +190,10 @@ class Hub:
                 for group in groups.values():
                     self._send(group, update)
 
+    def is_mute(self, table: str) -> bool:
+        """Whether the next frame of a table is swallowed by a fault; counts as that frame."""
+        return bool(self._faults) and self._faults.copies(table) == 0
+
     def _send(self, group: Group, update: Update) -> None:
         rows = group.rows(update)
         if not rows:

@@ -44,6 +44,8 @@ class Played:
     rates: Callable[[int], list[float]]
     """The funding rates that a tape paid from a moment of it on."""
     style: Style
+    tape: str | None = None
+    """The recorded tape that is played alone; only of these is known what came before."""
 
     @property
     def symbols(self) -> list[str]:
@@ -55,12 +57,13 @@ def open_data(texts: Sequence[str], seed: int) -> Played:
     """Open all of it. Raises DataError, with file and line where a file is at fault."""
     style, rates = STYLES["calm"], _no_rates
     sources: list[Source] = []
+    tape_name = None
     files: dict[tuple[str | None, frozenset[Rows]], list[Path]] = {}
     for text in texts:
         if text.partition(":")[0] == SYNTHETIC:
             style = _style(text)
         elif text in PROVENANCE:
-            tape = tapes.open_tape(text, seed)
+            tape, tape_name = tapes.open_tape(text, seed), text
             rates = tape.funding_rates
             sources.append(derived.Family(tape))
         else:
@@ -72,7 +75,8 @@ def open_data(texts: Sequence[str], seed: int) -> Played:
     if not sources:
         return Played(None, 0, 0, rates, style)
     start, end = _overlap([source.info() for source in sources])
-    played = Played(sources[0] if len(sources) == 1 else combine(sources), start, end, rates, style)
+    alone = tape_name if len(sources) == 1 else None
+    played = Played(sources[0] if len(sources) == 1 else combine(sources), start, end, rates, style, alone)
     _check_symbols(played.symbols)
     return played
 

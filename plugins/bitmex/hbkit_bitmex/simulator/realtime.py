@@ -234,7 +234,8 @@ class Realtime:
             client.send(encode({"success": True, "subscribe": name, "request": command}))
             keep = _keep(table, wanted)
             partial = self._partial(client, table, wanted, keep)
-            client.send(encode(partial))
+            if not self._hub.is_mute(table):
+                client.send(encode(partial))
             self._hub.join(client, name, table, wanted, keep)
 
         self._each(client, command, subscribe)

@@ -32,6 +32,7 @@ from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.feed import Feed
 from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
+from hbkit_bitmex.simulator.memory import remember
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.played import Played, of_source, open_data
 from hbkit_bitmex.simulator.realtime import Realtime
@@ -72,6 +73,8 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     backdrop = Backdrop(venue, worth, played.style, chance.fork("backdrop"), options.history, played.symbols)
     around = books_around(venue, played, worth, options.seed)
     feed = Feed(venue, played, backdrop, around, now=now, history=options.history, start=options.start)
+    if played.tape is not None:
+        remember(venue, tape_start=feed.tape_start, shift=feed.shift)
     venue.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
