@@ -119,3 +119,5 @@ class ExecutionKind(StrEnum):
     FUNDING = "funding"
     LIQUIDATION = "liquidation"
     SETTLEMENT = "settlement"
+    INSURANCE = "insurance"
+    """An insurance fund made a balance good that a liquidation had left below zero; a negative fee."""

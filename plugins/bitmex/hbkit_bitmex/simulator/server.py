@@ -65,7 +65,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
     feed = Feed(venue, played, tape.funding_rates, now=clock.now(), history=options.history, start=options.start)
-    venue.note_deposits()
+    venue.clearing.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
     drive = Drive(venue, feed, hub, clock, options.speed)
