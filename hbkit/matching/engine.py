@@ -143,6 +143,10 @@ class Engine:
             value = instrument.value(abs(leg.units), price)
             self._close_leg(account, instrument, side, price, value, Decimal(0), ExecutionKind.SETTLEMENT, ts)
 
+    def close_market(self, instrument: Instrument) -> None:
+        """Nothing trades there any more; new orders are refused."""
+        self.markets.pop(instrument, None)
+
     def insure(self, account: Account, instrument: Instrument, amount: int, ts: int) -> None:
         """An insurance fund pays what a takeover in `instrument` left missing: no position moves, a fee comes back."""
         account.insure(instrument.settle, amount)

@@ -106,12 +106,13 @@ class Liquidator:
         self._make_good(account, prices[-1][0])
         return True
 
-    def _is_short(self, account: Account, currency: Currency) -> bool:
+    def room(self, account: Account, currency: Currency) -> int:
+        """What the cross positions of a currency may lose until they are taken over."""
         rows = self._cross_legs(account, currency)
-        if not rows:
-            return False
-        needed = sum(account.maintenance_needed(leg, side) for side, leg in rows)
-        return self._backing(account, currency) < needed
+        return self._backing(account, currency) - sum(account.maintenance_needed(leg, side) for side, leg in rows)
+
+    def _is_short(self, account: Account, currency: Currency) -> bool:
+        return bool(self._cross_legs(account, currency)) and self.room(account, currency) < 0
 
     def _backing(self, account: Account, currency: Currency) -> int:
         """What the account is worth, less what belongs to isolated positions."""

@@ -269,6 +269,7 @@ _KINDS: Final[Mapping[str, ExecutionKind]] = {
     ExecType.SETTLEMENT: ExecutionKind.SETTLEMENT,
     ExecType.LIQUIDATION: ExecutionKind.LIQUIDATION,
     ExecType.BANKRUPTCY: ExecutionKind.LIQUIDATION,
+    ExecType.INSURANCE: ExecutionKind.INSURANCE,
 }
 """12.2: the types that move position or money and whose booking is known."""
 
@@ -294,6 +295,8 @@ _MAKER: Final = frozenset({LiquidityInd.ADDED, LiquidityInd.ADDED_SHORT})
 def execution(row: ExecutionRow, instrument: Instrument) -> Execution | None:
     """The movement that a row books; None for a row that moves nothing, and for one that `is_unbooked`."""
     kind = _kind(row)
+    if kind is ExecutionKind.INSURANCE:
+        return _insurance(row, instrument)
     units, price = row.lastQty, row.lastPx
     if kind is None or not row.execID or not units or price is None:
         return None
@@ -318,6 +321,26 @@ def execution(row: ExecutionRow, instrument: Instrument) -> Execution | None:
         liquidity=Liquidity.MAKER if row.lastLiquidityInd in _MAKER else Liquidity.TAKER,
         kind=kind,
         rate=_rate(row, side) if kind is ExecutionKind.FUNDING else row.commission or 0.0,
+    )
+
+
+def _insurance(row: ExecutionRow, instrument: Instrument) -> Execution | None:
+    """What an insurance fund paid after a liquidation: money alone, `execComm` is negative for it came in."""
+    if not row.execID or not row.execComm:
+        return None
+    return Execution(
+        ts=nanoseconds(row.transactTime) or nanoseconds(row.timestamp),
+        id=row.execID,
+        order_id="",
+        instrument=instrument,
+        side=Side.BUY,
+        position_side=PositionSide.NET,
+        price=0.0,
+        units=0,
+        cost=0,
+        fee=row.execComm,
+        liquidity=Liquidity.TAKER,
+        kind=ExecutionKind.INSURANCE,
     )
 
 
@@ -383,6 +406,11 @@ def position(row: PositionRow, instrument: Instrument) -> Position | None:
         entry_price=entry if units and entry else math.nan,
         unrealized_pnl=instrument.settle.amount(known(row.unrealisedPnl) or 0),
     )
+
+
+def leg(row: PositionRow) -> PositionSide:
+    """The leg a position row is about."""
+    return _leg(known(row.strategy), None)
 
 
 def wallet(row: MarginRow | WalletRow, currencies: Mapping[str, Currency]) -> Wallet | None:
