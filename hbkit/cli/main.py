@@ -29,11 +29,14 @@ COMMANDS = {
     "exchanges": "The exchanges that plugins offer.",
     "strategies": "The strategies that plugins and files offer.",
     "instruments": "What an exchange trades: symbols, units, grid and fees.",
-    "candles": "Closed candles, as a table or a CSV file.",
+    "candles": "Closed candles, as a table or a file.",
     "book": "The order book at this moment.",
     "balances": "The account's money.",
     "orders": "The account's open orders.",
     "positions": "The account's positions.",
+    "flatten": "Cancel every order, close every position.",
+    "connect": "Ask for an exchange's key, verify it, keep it.",
+    "disconnect": "Forget an exchange's key.",
     "compliance": "Prove an exchange's connector, case by case.",
 }
 """Every command with its line in the help; the module of the same name holds it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from hbkit.config import ExchangeSettings
+from hbkit.config.settings import Exchange as ExchangeSettings
 from hbkit.exchange import no_legs
 from hbkit.model import Instrument
 

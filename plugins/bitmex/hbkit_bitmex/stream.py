@@ -339,7 +339,7 @@ class Stream:
     def _on_positions(self, frame: PositionFrame) -> None:
         self.positions.apply(frame)
         if frame.action is Action.INSERT:
-            self._inbox.on_new_legs({row.strategy for row in frame.data if isinstance(row.strategy, Strategy)})
+            self._inbox.on_new_legs({row.strategy for row in frame.data or () if isinstance(row.strategy, Strategy)})
         self._after(frame, self.positions.lost)
 
     def _on_margins(self, frame: MarginFrame) -> None:

@@ -138,7 +138,7 @@ class TermsDesk:
                 asked = ", ".join(
                     [*([f"{mode} margin"] if mode else []), *([f"leverage {leverage:f}"] if leverage else [])]
                 )
-                message = f"{self._name} refused {asked} for {instrument} ({error.message}); change margin in the config"
+                message = f"{self._name} refused {asked} for {instrument} ({error.message}); change margin"
                 raise ExchangeError(message, code="HB413") from None
 
     async def mode_at_start(
