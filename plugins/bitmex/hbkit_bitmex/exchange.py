@@ -53,6 +53,8 @@ READY_SECONDS = 20.0
 """How long the login and the first partials may take, on each connection."""
 LEAVING_SECONDS = 2.0
 """How long what is on its way may take when the connector is shut."""
+MODE_SECONDS = 20.0
+"""How often the position mode is asked for: three calls of the 120 a minute."""
 _PAGE = 500
 _BIN_PAGE = 1000
 _IDS_AT_ONCE = 50
@@ -149,6 +151,8 @@ class BitmexExchange(Exchange):
             self._heart = self._own(
                 asyncio.create_task(self._beat(self._connection.dead_man_switch / SECOND), name=f"{self.name} heart")
             )
+        if self._connection.api_key and self.capabilities.hedge_mode:
+            self._do(self._watch_mode())
 
     async def shut(self) -> None:
         """End every task, close every socket; the dead man's switch is taken away after the heartbeat has ended."""
@@ -464,12 +468,24 @@ class BitmexExchange(Exchange):
         if odd and self._is_open and not self._switching:
             self._do(self._look_at_mode())
 
+    async def _watch_mode(self) -> None:
+        """No table tells the mode of an account that is flat: it is asked for now and then."""
+        while not self._leaving.is_set():
+            try:
+                async with asyncio.timeout(MODE_SECONDS):
+                    await self._leaving.wait()
+            except TimeoutError:
+                if self.is_up and not self._switching:
+                    await self._look_at_mode()
+
     async def _look_at_mode(self) -> None:
         try:
             found = await self._terms.read_mode()
         except ExchangeError as error:
-            self._log.warning("the position mode could not be read", exchange=self.name, reason=error.message)
+            self._log.debug("the position mode could not be read", exchange=self.name, reason=error.message)
             return
+        if self._switching:
+            return  # what was read may be of before the switch
         previous, self._mode = self._mode, found
         if found is not previous:
             self._tell_mode(previous, found, "exchange", "")
