@@ -347,7 +347,7 @@ def _insurance(row: ExecutionRow, instrument: Instrument) -> Execution | None:
 def is_unbooked(row: ExecutionRow, instrument: Instrument) -> bool:
     """True for a row that moves money, or may, and that `execution` cannot book: ask the exchange for its balances.
 
-    Insurance, Rebalance, TrialFill, types that nobody knows, and rows that lack what a booking needs.
+    Rebalance, TrialFill, types that nobody knows, and rows that lack what a booking needs.
     """
     return row.execType not in _IDLE and execution(row, instrument) is None
 
