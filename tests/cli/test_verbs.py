@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from hbkit.clock import MINUTE, parse_time
 from hbkit.data.files import FileSource
@@ -140,6 +141,41 @@ def test_candles_of_a_span_make_a_file_that_replay_reads(bench, url):
     assert len({len(line) for line in shown.out.splitlines()}) == 1
 
 
+def test_an_interval_that_the_exchange_lacks_is_put_together(bench, url):
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--json"]
+    large = bench.hbkit(*words, "--interval", "15m", "--last", "3").json["candles"]
+    assert [one["interval"] for one in [bench.hbkit(*words, "--interval", "15m").json]] == ["15m"]
+    small = bench.hbkit(*words, "--from", large[0]["open_time"], "--to", large[-1]["close_time"]).json["candles"]
+    assert len(small) == 15 * len(large) > 0
+    for at, candle in enumerate(large):
+        inner = small[15 * at : 15 * at + 15]
+        # What was not traded in an empty minute counts for nothing.
+        traded = [one for one in inner if one["trades"]] or inner
+        assert candle["open"] == inner[0]["open"]
+        assert candle["close"] == inner[-1]["close"]
+        assert Decimal(candle["high"]) == max(Decimal(one["high"]) for one in traded)
+        assert Decimal(candle["low"]) == min(Decimal(one["low"]) for one in traded)
+        assert Decimal(candle["volume"]) == sum(Decimal(one["volume"]) for one in inner)
+        assert candle["trades"] == sum(one["trades"] for one in inner)
+
+
+def test_candles_can_be_a_parquet_file(bench, url):
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--last", "5", "--json"]
+    done = bench.hbkit(*words, "--out", "x.parquet").json
+    rows = parquet.read_table("x.parquet").to_pylist()
+    assert [row["timestamp"].value for row in rows] == [parse_time(one["open_time"]) for one in done["candles"]]
+    for name in ("open", "high", "low", "close", "volume"):
+        assert [Decimal(repr(row[name])) for row in rows] == [Decimal(one[name]) for one in done["candles"]]
+    assert [row["trades"] for row in rows] == [one["trades"] for one in done["candles"]]
+
+
+@pytest.mark.parametrize("interval", ["7s", "90s", "2d", "x"])
+def test_an_interval_that_cannot_be_made_is_refused_before_anything_is_asked(bench, interval):
+    done = bench.hbkit("candles", "bitmex_perpetual", "XBTUSD", "--interval", interval)
+    assert done.code == 2
+    assert done.err.startswith("error[HB001] --interval: ")
+
+
 def test_the_account_as_the_exchange_books_it(bench, url, held):
     order_id, price = held
     (order,) = bench.hbkit("orders", "bitmex_perpetual", "--url", url, "--json").json["orders"]
@@ -237,7 +273,7 @@ WRONG = {
     "symbol": (["book", "bitmex_perpetual", "XBTUDS"], 2, 'no instrument "XBTUDS"; did you mean "XBTUSD"?'),
     "spot": (["book", "bitmex_perpetual", "XBT_USDT"], 2, "XBT_USDT is spot; use the exchange bitmex for it"),
     "contract": (["candles", "bitmex", "XBTUSD"], 2, "XBTUSD is a contract; use the exchange bitmex_perpetual for it"),
-    "interval": (["candles", "bitmex", "BTC/USDT", "--interval", "3m"], 2, 'candles of "3m"; it has 1m, 5m, 1h'),
+    "interval": (["candles", "bitmex", "BTC/USDT", "--interval", "90s"], 2, "90s candles cannot be made of 1m"),
     "from": (["candles", "bitmex_perpetual", "XBTUSD", "--from", "monday"], 2, '--from: "monday" is not a time'),
     "order": (
         ["candles", "bitmex_perpetual", "XBTUSD", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later"

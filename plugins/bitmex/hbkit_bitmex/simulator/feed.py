@@ -57,6 +57,8 @@ class Feed:
         self._windows: Iterator[Window] = iter(())
         self._window = Window([], [], [], [])
         self._at = 0
+        self.tape_start, self.shift = self._first, self._shift
+        """Where the tape begins, and how far its first round is moved."""
         self._play_candles(now)
         self._play_history(_floor(now), now, rates(_floor(now) - self._shift))
 
@@ -98,7 +100,7 @@ class Feed:
                 market = self._venue.markets.get(batch.symbol)
                 if market is not None and batch.kind is Rows.TRADE:
                     _into_candles(market, batch, self._shift)
-        self._minute = end + self._shift + MINUTE
+        self._minute = end + self._shift  # the first row from here on closes what is still open
         self._open(end)
 
     def _lean(self) -> None:
