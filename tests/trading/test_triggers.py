@@ -17,7 +17,7 @@ def sent(room: Any) -> OrderRequest:
     return list(room.account.orders.values())[-1].request  # type: ignore[no-any-return]
 
 
-# The market stands at 99.5 / 100.5 and traded at 100; no mark is recorded here, so that the last price stands in for it.
+# The market stands at 99.5 / 100.5 and traded at 100; no mark is recorded here, the last price stands in for it.
 @pytest.mark.parametrize(
     ("side", "trigger", "kind"),
     [

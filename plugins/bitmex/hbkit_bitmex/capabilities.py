@@ -12,8 +12,6 @@ CONTRACTS = Capabilities(
     reduce_only=True,
     time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
     amend=True,
-    triggers=True,
-    display_qty=True,
 )
 SPOT = Capabilities(
     channels=frozenset({Channel.TRADE, Channel.QUOTE, Channel.BOOK, Channel.CANDLE}),
@@ -22,6 +20,4 @@ SPOT = Capabilities(
     post_only=True,
     time_in_force=CONTRACTS.time_in_force,
     amend=True,
-    triggers=True,
-    display_qty=True,
 )
