@@ -1,7 +1,5 @@
 """Two averages that cross, after freqtrade's AverageStrategy: in when the fast one rises above the slow, else out."""
 
-from talipp.indicators import EMA
-
 from hbkit import Candle, Param, Strategy
 
 
@@ -15,13 +13,11 @@ class EmaCross(Strategy):
     qty: float = Param(1000, gt=0, doc="position while long")
 
     def on_start(self) -> None:
-        self.averages = EMA(self.fast), EMA(self.slow)
+        self.averages = self.indicator("EMA", self.fast), self.indicator("EMA", self.slow)
 
     def on_candle(self, candle: Candle) -> None:
-        for average in self.averages:
-            average.add(candle.close)
         fast, slow = self.averages
-        if len(slow) < 2 or slow[-2] is None or not candle.volume:
+        if slow[-2] is None or not candle.volume:
             return
         gain = 100 * (candle.close / self.position.entry_price - 1)  # flat has no entry price: nan, beyond no limit
         if fast[-2] <= slow[-2] and fast[-1] > slow[-1]:

@@ -1,7 +1,5 @@
 """Buying weakness, after basana's RSI sample: in when the RSI falls below a level, out when it rises above another."""
 
-from talipp.indicators import RSI
-
 from hbkit import Candle, Param, Strategy
 
 
@@ -15,13 +13,12 @@ class RsiReversal(Strategy):
     qty: float = Param(1000, gt=0, doc="position while long")
 
     def on_start(self) -> None:
-        self.rsi = RSI(self.period)
+        self.rsi = self.indicator("RSI", self.period)
 
     def on_candle(self, candle: Candle) -> None:
-        self.rsi.add(candle.close)
         if candle.close <= self.position.entry_price * (1 - self.stop_loss / 100):
             self.target_position(0)  # flat has no entry price: nan, of which nothing is below
-        if len(self.rsi) < 2 or self.rsi[-2] is None:
+        if self.rsi[-2] is None:
             return
         if self.rsi[-2] >= self.oversold > self.rsi[-1]:
             self.target_position(self.qty)

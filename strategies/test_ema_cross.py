@@ -8,7 +8,6 @@ from hbkit.config import load_config
 from hbkit.plugins import Plugins
 from hbkit.report.result import RunResult
 from hbkit.run import Replay, make_plan
-from tests.ported.statements import statements
 
 ROOT = Path(__file__).resolve().parents[1]
 CANDLES = ROOT / "tests" / "data" / "fixtures" / "XBTUSD-1m-2019-05-29.csv.gz"
@@ -59,7 +58,3 @@ def test_a_profit_and_a_loss_at_their_limits_close(tmp_path: Path) -> None:
     entry = result.index(("2019-05-29T01:03", "buy", 8692.0))
     assert result[entry + 1][0] < "2019-05-29T01:26"
     assert result[entry + 1][2] >= 8696.346
-
-
-def test_it_is_smaller_than_the_original() -> None:
-    assert statements((ROOT / "strategies" / "ema_cross.py").read_text(encoding="utf-8")) < 23  # docs/ported.md

@@ -10,7 +10,6 @@ from hbkit.config import load_config
 from hbkit.plugins import Plugins
 from hbkit.report.result import RunResult
 from hbkit.run import Replay, make_plan
-from tests.ported.statements import statements
 
 ROOT = Path(__file__).resolve().parents[1]
 CANDLES = ROOT / "tests" / "data" / "fixtures" / "XBTUSD-1m-2019-05-29.csv.gz"
@@ -46,8 +45,3 @@ def test_a_loss_and_a_signal_in_one_candle_sell_and_buy(tmp_path: Path) -> None:
     result = play(tmp_path, 0.3)
     moments = [row.ts for row in result.fill_rows]
     assert sum(moments.count(ts) > 1 for ts in set(moments)) == 4
-
-
-def test_it_is_smaller_than_the_original() -> None:
-    # 220 statements: what basana's sample needs to trade, 16 of them for the signals (docs/ported.md).
-    assert statements((ROOT / "strategies" / "rsi_reversal.py").read_text(encoding="utf-8")) < 220

@@ -6,7 +6,6 @@ from typing import Any
 from hbkit.config import load_config
 from hbkit.plugins import Plugins
 from hbkit.run import make_plan
-from tests.ported.statements import statements
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "strategies" / "simple_pmm.py"
@@ -40,7 +39,3 @@ async def test_orders_that_stay_where_they_are_are_left_alone(run_strategy: Any,
 
 def test_its_config_is_good() -> None:
     make_plan(load_config(ROOT / "configs" / "simple_pmm.yaml", environ={}), Plugins([], []), None)
-
-
-def test_it_is_smaller_than_the_original() -> None:
-    assert statements(FILE.read_text(encoding="utf-8")) < 62  # docs/ported.md

@@ -225,10 +225,11 @@ def parsed(words: list[str]) -> str:
 
 
 def sandbox(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder that a reader has who has cloned the project and made a demo.yaml or bot.yaml of the README's config."""
+    """The folder of a reader who has a checkout and a config or two of their own."""
     for name in ("configs", "strategies"):
         shutil.copytree(ROOT / name, folder / name, ignore=lambda *_: ["__pycache__"])
-    config, strategy = (ROOT / "configs" / "replay.yaml").read_text(), (ROOT / "strategies" / "sma_cross.py").read_text()
+    config = (ROOT / "configs" / "replay.yaml").read_text()
+    strategy = (ROOT / "strategies" / "sma_cross.py").read_text()
     for name in ("demo.yaml", "bot.yaml", "my.yaml"):
         (folder / name).write_text(config)
     (folder / "strategies" / "my_cross.py").write_text(strategy.replace("class SmaCross", "class MyCross"))

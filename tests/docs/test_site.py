@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.pages import DOCS, ROOT
+from tests.docs.pages import DOCS, README, ROOT
 
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
 """What a browser fetches by itself; links are followed by readers."""
 COMING = {
     "strategies.md", "indicators.md", "hooks.md", "notebook.md", "orders.md", "money.md",
-    "bitmex-simulator.md", "bitmex-fidelity.md",
+    "bitmex.md", "bitmex-simulator.md", "bitmex-fidelity.md",
 }  # fmt: skip
 """Pages that may be there before the navigation knows of them."""
 
@@ -120,3 +120,8 @@ def test_each_page_asks_one_question() -> None:
         text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert text.startswith("# "), path
         assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1, path
+
+
+def test_the_readmes_links_lead_somewhere() -> None:
+    for address in re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8")):
+        assert is_outside(address) or (ROOT / address).exists(), address
