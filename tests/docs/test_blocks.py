@@ -29,15 +29,10 @@ from hbkit.testing.bench import Bench as VirtualBench
 from hbkit.testing.contract.score import score
 from hbkit.trading.contract import check_class
 from hbkit.trading.strategy import CALLBACKS
-from tests.docs.pages import ROOT, Block, all_blocks
+from tests.docs.pages import ROOT, Block, all_blocks, pages
 from tests.testing.inner import inner_pytest
 from tests.workbench import Bench
 
-ELSEWHERE = {
-    "tutorial.md": "tests/docs/test_tutorial.py",
-    "exchange-author.md": "tests/docs/test_exchange_author.py",
-}
-"""Pages that are followed from top to bottom by a test of their own."""
 QUICK = {"check", "plugins", "exchanges", "strategies", "instruments", "runs", "schema"}
 """Commands that are run. All others are parsed: they open sockets, want a key, or take longer than a moment, and have
 tests of their own under tests/cli and plugins/bitmex/tests."""
@@ -51,7 +46,14 @@ OTHER_PROGRAMS = {
 
 FIXTURES = {"run_strategy", "market", "simulator", "faults", "clock"}
 
-BLOCKS = [block for block in all_blocks() if block.page not in ELSEWHERE]
+
+def is_followed(page: str) -> bool:
+    """Whether a page is followed from top to bottom by a test of its own: `test_PAGE.py`, which reads its fences."""
+    test = Path(__file__).with_name(f"test_{page.removesuffix('.md').replace('-', '_')}.py")
+    return test.is_file() and re.search(r"```|\bblocks\(", test.read_text(encoding="utf-8")) is not None
+
+
+BLOCKS = [block for block in all_blocks() if not is_followed(block.page)]
 
 
 def of(*languages: str) -> list[Block]:
@@ -79,9 +81,10 @@ def test_every_block_has_a_runner() -> None:
     assert not left, f"{left}: write yaml, python, sh, toml or json; what is only shown is text"
 
 
-def test_pages_that_are_run_elsewhere_are_read_there() -> None:
-    for page, test in ELSEWHERE.items():
-        assert page in (ROOT / test).read_text(encoding="utf-8")
+def test_pages_that_have_a_test_of_their_own_are_not_forgotten() -> None:
+    followed = {path.name for path in pages() if is_followed(path.name)}
+    assert followed >= {"tutorial.md", "exchange-author.md"}
+    assert not followed & {"README.md", "index.md", "quickstart.md", "config.md", "testing.md", "ported.md"}
 
 
 # -- Python
