@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -13,11 +13,11 @@ from hbkit.background import InlineBackground
 from hbkit.chance import Chance
 from hbkit.clock import Clock, ManualClock, iso
 from hbkit.data.journal import Journal
-from hbkit.errors import DataError, StateError
+from hbkit.errors import DataError, StateError, StrategyError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
 from hbkit.matching import Account, Engine
-from hbkit.model import PositionMode
+from hbkit.model import Candle, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
@@ -29,7 +29,10 @@ from hbkit.runtime.record import Recorder
 from hbkit.runtime.replay import Feed, ReplaySession
 from hbkit.runtime.router import Router
 from hbkit.simulated import SimulatedExchange
+from hbkit.trading.view import MarketView
 
+EVERY = 1 << 40
+"""More candles than there are."""
 Progress = Callable[[float, int, int], None]
 """Called with the part done (0..1), the data time and the fills so far."""
 
@@ -99,6 +102,30 @@ class Replay:
     def stop(self, reason: str, exit_code: int) -> None:
         """End after the present event; safe to call from a signal handler."""
         self._session.stop(reason, exit_code)
+
+    @property
+    def failure(self) -> StrategyError | None:
+        """What stopped a strategy, if one was."""
+        return next((host.failure for host in self._hosts if host.stopped), None)
+
+    def keep_candles(self) -> None:
+        """Keep every candle that a strategy hears, for `candles`; call it before `play`."""
+        for view, interval in self._heard():
+            view.candles(EVERY, interval)
+
+    def candles(self) -> list[Candle]:
+        """The candles that strategies heard, each once, in the order of their closes."""
+        heard = {
+            (candle.instrument, candle.interval, candle.close_time): candle
+            for view, interval in self._heard()
+            for candle in view.candles(EVERY, interval)
+        }
+        return sorted(heard.values(), key=lambda candle: candle.close_time)
+
+    def _heard(self) -> Iterator[tuple[MarketView, str]]:
+        for host, plan in zip(self._hosts, self._plan.strategies, strict=True):
+            for view in host.desk.markets:
+                yield from ((view, interval) for interval in plan.intervals)
 
     def play(self, progress: Progress | None = None) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
