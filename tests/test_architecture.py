@@ -36,7 +36,7 @@ FLOORS = (
     floor("model", "net"),
     floor("exchange", "matching", "data", "config"),
     floor("simulated", "trading", "report"),
-    floor("runtime", "executors", "hookspecs"),
+    floor("runtime", "executors", "hookspecs", "hooktrace"),
     floor("plugins"),
     floor("run"),
     floor("sweep", "testing", "skeletons", "notebook"),

@@ -19,6 +19,7 @@ from hbkit.log import get_logger
 from hbkit.matching import Account, Engine
 from hbkit.model import Candle, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
+from hbkit.run.alerts import Alerts
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.outcome import Story, outcome, write
@@ -73,6 +74,8 @@ class Replay:
         exchanges: dict[str, Exchange] = {feed.exchange.name: feed.exchange for feed in self._feeds}
         mode_hook = partial(plan.plugins.tell, "position_mode_changed")
         self._router = Router(exchanges, self._journal, self._recorder, mode_hook)
+        # No notifier: nobody wants to be woken by what happened years ago.
+        self._alerts = Alerts(plan.plugins, self.clock, self.folder.name)
         desks = Desks(
             plan,
             strategies,
@@ -85,6 +88,7 @@ class Replay:
             clock=self.clock,
             scheduler=self._agenda,
             on_failed=self._on_failed,
+            alerts=self._alerts,
         )
         desks.subscribe()
         self._hosts: list[Host] = desks.hosts
@@ -108,7 +112,7 @@ class Replay:
     @property
     def failure(self) -> StrategyError | None:
         """What stopped a strategy, if one was."""
-        return next((host.failure for host in self._hosts if host.stopped), None)
+        return next((host.failure for host in self._hosts if host.stopped and host.failure is not None), None)
 
     def keep_candles(self) -> None:
         """Keep every candle that a strategy hears, for `candles`; call it before `play`."""
@@ -136,6 +140,7 @@ class Replay:
             self._log.info(self._set_aside)
         self._journal.begin(self._plan.config.settings.run.name, "replay", self._seed, iso(self._start))
         plugins.tell("session_started", run_id=self.folder.name, mode="replay")
+        self._alerts.started(f"{self._plan.config.settings.run.name} in mode replay")
         if progress is not None:
             self._session.progress = lambda done, ts: progress(done, ts, len(self._recorder.fills))
         try:
@@ -149,6 +154,7 @@ class Replay:
         result = self._result()
         write(self._plan, self.folder, result)
         plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
+        self._alerts.stopped(result.stop_reason, result.exit_code)
         return result
 
     def _warm_up(self) -> None:
