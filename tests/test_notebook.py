@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
-import re
-import shutil
 import signal
 import sys
 from datetime import UTC, date, datetime
@@ -21,8 +18,6 @@ import hbkit
 from hbkit.errors import ConfigError, StrategyError, UsageError
 from tests.workbench import CONFIG, Bench
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "notebook.md").read_text(encoding="utf-8")
 BUYER = """
 qty: float = Param(100, gt=0)
 
@@ -240,13 +235,3 @@ def test_a_notebook_shows_it_escaped(bench: Bench) -> None:
     assert "and 2 more in the report" in shown
     assert "<td>1.00000000</td>" in shown
     assert repr(result).startswith(f"Result({result.run_id}: 4 orders, 3 fills, ")
-
-
-@pytest.mark.parametrize("text", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
-def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    pytest.importorskip("pandas")
-    monkeypatch.chdir(tmp_path)
-    for folder in ("configs", "strategies"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    exec(text, {"__name__": "page"})
-    assert os.listdir("runs")

@@ -63,7 +63,7 @@ def result(guest: Bench) -> dict[str, list[dict[str, str]]]:
 
 def test_the_page_has_every_hook_with_an_example() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("hbkit_")]
-    sections = dict(re.findall(r"^## (hbkit_\w+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^## `(hbkit_\w+)`\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
     assert sorted(sections) == sorted(hooks)
     for name, text in sections.items():
         assert f"@hookimpl\ndef {name}(" in text
