@@ -12,7 +12,6 @@ from collections import Counter
 from hbkit.errors import HbkitError
 from plugins.bitmex.tests.simulator.flows import Flow
 
-
 FAULTS = (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, HbkitError)
 """What a broken rule, or broken code, shows itself by; the seed is what has to be known."""
 
