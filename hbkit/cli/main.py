@@ -34,6 +34,7 @@ COMMANDS = {
     "balances": "The account's money.",
     "orders": "The account's open orders.",
     "positions": "The account's positions.",
+    "flatten": "Cancel every order, close every position.",
     "connect": "Ask for an exchange's key, verify it, keep it.",
     "disconnect": "Forget an exchange's key.",
     "compliance": "Prove an exchange's connector, case by case.",

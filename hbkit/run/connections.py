@@ -18,7 +18,7 @@ from hbkit.errors import ConfigError, ExchangeError, HbkitError
 from hbkit.exchange import Address, Connection, Exchange, SimulatorOptions
 from hbkit.log import Secret, get_logger
 from hbkit.matching import Account, Engine
-from hbkit.model import Instrument, PositionMode
+from hbkit.model import Instrument, MarginMode, PositionMode
 from hbkit.run.ground import Ground
 from hbkit.run.plan import ExchangePlan
 from hbkit.simulated import PaperExchange
@@ -94,6 +94,7 @@ class Connections:
             plan.starting_money,
             engine.reference_price,
             mode=PositionMode(plan.settings.position_mode or PositionMode.ONE_WAY),
+            margin_mode=MarginMode(plan.settings.margin.mode) if plan.settings.margin.mode else None,
             leverage=plan.settings.margin.leverage,
         )
         return PaperExchange(
@@ -153,7 +154,6 @@ class Connections:
         }
         return SimulatorOptions(
             data=next((one.played for one in blocks if one.played), ()),
-            state=next((one.state for one in asked if one.state is not None), None),
             start=next((one.start for one in asked if one.start is not None), None),
             speed=float(asked[0].speed),
             seed=next((one.seed for one in asked if one.seed is not None), self._seed),

@@ -22,10 +22,12 @@ from hbkit.data.files import FileSource
 from hbkit.data.source import Rows, Source, SourceInfo
 from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
 from hbkit.exchange import Channel, ExchangeSpec
+from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import find_strategy
+from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
 from hbkit.trading.params import bind
@@ -78,10 +80,18 @@ class ExchangePlan:
     @property
     def outlives_run(self) -> bool:
         """Whether the account is still there, as it was left, when the run has ended."""
-        simulator = self.settings.simulator
         return self.mode in ("live", "testnet") or (
-            self.mode == "simulator" and (simulator.url is not None or simulator.state is not None)
+            self.mode == "simulator" and self.settings.simulator.url is not None
         )
+
+    @property
+    def purse(self) -> str:
+        """Whose money is traded: blocks with the same one are one account."""
+        if self.mode in ("replay", "paper"):
+            return self.name
+        key = self.settings.api_key
+        place = self.settings.simulator.url or self.settings.rest_url or self.spec.simulator or self.spec.name
+        return f"{self.feed} {place} {key.reveal() if key is not None else ''}"
 
     @property
     def where_from(self) -> str:
@@ -127,6 +137,7 @@ class Plan:
     exchanges: dict[str, ExchangePlan]
     strategies: list[StrategyPlan]
     warnings: list[str]
+    notifiers: dict[str, Notifier] = field(default_factory=dict)
 
     def read_data(self) -> Iterator[str]:
         """Read every row of every data file; yields warnings, raises DataError for the first row that is wrong."""
@@ -162,6 +173,7 @@ class _Planner:
         for name, block in settings.exchanges.items():
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
+        notifiers = self._plan_notifiers()
         self._faults.check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
@@ -172,9 +184,8 @@ class _Planner:
         self._check_owners([strategy for strategy in strategies if strategy is not None])
         self._faults.check()
         warnings = [str(fault) for fault in self._faults.found]
-        return Plan(
-            self._config, self._plugins, self._exchanges, [one for one in strategies if one is not None], warnings
-        )
+        planned = [one for one in strategies if one is not None]
+        return Plan(self._config, self._plugins, self._exchanges, planned, warnings, notifiers)
 
     def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
         self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
@@ -193,6 +204,32 @@ class _Planner:
         except PluginError as error:
             self._adopt(error, *keys)
 
+    def _plan_notifiers(self) -> dict[str, Notifier]:
+        """Who is told of alerts, by name; two of one name have a number."""
+        found: dict[str, Notifier] = {}
+        for at, block in enumerate(self._config.settings.notify):
+            keys = ("notify", at)
+            try:
+                factory = self._plugins.notifier(block.use)
+            except PluginError as error:
+                self._adopt(error, *keys)
+                continue
+            if factory is None:
+                known = self._plugins.notifiers()
+                mend = did_you_mean(block.use, known) if known else "install or load a plugin that offers one"
+                self._fault("HB206", f'no notifier "{block.use}"; {mend}', *keys)
+                continue
+            try:
+                notify = factory(**block.options)
+                if not callable(notify):
+                    raise TypeError(f"it returned {notify!r}, which cannot be called")
+            except Exception as error:  # noqa: BLE001 - a guest's code, or options that it does not take
+                message = f'notifier "{block.use}" with these options raised {type(error).__name__}: {error}'
+                self._fault("HB206", message, *keys)
+                continue
+            found[block.use if block.use not in found else f"{block.use} {at + 1}"] = notify
+        return found
+
     # -- exchanges
 
     def _plan_exchange(self, name: str, block: ExchangeSettings) -> None:
@@ -207,9 +244,6 @@ class _Planner:
             known = ", ".join(spec.modes)
             self._fault("HB205", f'{spec.name} has no mode "{mode}"; it has {known}', "exchanges", name, "mode")
             return
-        if block.margin.mode == "isolated":
-            message = "isolated margin cannot be simulated yet; write cross, or leave margin.mode out"
-            self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
         self._check_account_keys(plan)
         plan.played = self._played(plan)
@@ -232,13 +266,9 @@ class _Planner:
     def _check_account_keys(self, plan: ExchangePlan) -> None:
         """What cannot be set on an account of somebody else, and secrets that stand where others read them."""
         block, at = plan.settings, ("exchanges", plan.name)
-        if plan.mode not in ("replay", "paper"):
-            if block.balances:
-                message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
-                self._fault("HB112", message, *at, "balances")
-            if block.margin.leverage is not None:
-                message = f"leverage is not set on the account in mode {plan.mode} yet; leave margin.leverage out"
-                self._fault("HB413", message, *at, "margin", "leverage")
+        if plan.mode not in ("replay", "paper") and block.balances:
+            message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
+            self._fault("HB112", message, *at, "balances")
         if (block.api_key is None) != (block.api_secret is None):
             self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
         if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
@@ -320,17 +350,23 @@ class _Planner:
         return found
 
     def _check_owners(self, strategies: Sequence[StrategyPlan]) -> None:
-        owners: dict[Instrument, str] = {}
+        owners: dict[tuple[str, str], tuple[StrategyPlan, Instrument]] = {}
         for at, strategy in enumerate(strategies):
             for market in strategy.markets:
-                other = owners.setdefault(market, strategy.name)
-                if other != strategy.name:
-                    self._fault(
-                        "HB108",
-                        f"{market.symbol} on {market.exchange} belongs to strategy {other} already; give each strategy "
-                        "an instrument or an exchange block of its own",
-                        "strategies", at, "instruments",
-                    )  # fmt: skip
+                purse = self._exchanges[market.exchange].purse
+                other, theirs = owners.setdefault((purse, market.symbol), (strategy, market))
+                if other is strategy:
+                    continue
+                owned = f"{market.symbol} on {market.exchange} belongs to strategy {other.name} already"
+                if theirs is not market:
+                    mend = f"{theirs.exchange} is the same account; name one block in both, or give one another api_key"
+                elif other.settings.share and strategy.settings.share:
+                    continue
+                else:
+                    mend = (
+                        "give each strategy an instrument or an exchange block of its own, or write share: true in both"
+                    )
+                self._fault("HB108", f"{owned}; {mend}", "strategies", at, "instruments")
 
     # -- data
 
@@ -341,6 +377,8 @@ class _Planner:
                 market for one in strategies if one is not None for market in one.markets if market.exchange == name
             )
         )
+        for code, message, keys in check_terms(plan.settings, wanted):
+            self._fault(code, message, "exchanges", name, *keys)
         if plan.mode == "paper":
             self._choose_fill_model(plan, sizes_known=True)
         if plan.mode != "replay":

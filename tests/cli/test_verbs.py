@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import http.server
+import io
 import os
 import subprocess
 import sys
@@ -197,6 +198,45 @@ def test_the_account_as_the_exchange_books_it(bench, url, held):
     assert money["USDT"] == {
         "balance": "10000.000000", "open_profit": "0.000000", "equity": "10000.000000", "available": "10000.000000"
     }  # fmt: skip
+
+
+def test_flatten_leaves_no_order_and_no_position(bench, url, held):
+    before = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
+    done = bench.hbkit("flatten", "bitmex_perpetual", "--url", url)
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == [
+        f"bitmex_perpetual ({url}): 1 orders found, positions found: XBTUSD 100",
+        "flat: no orders, no positions",
+    ]
+    assert bench.hbkit("orders", "bitmex_perpetual", "--url", url, "--json").json["orders"] == []
+    assert bench.hbkit("positions", "bitmex_perpetual", "--url", url, "--json").json["positions"] == []
+    again = bench.hbkit("flatten", "bitmex_perpetual", "--url", url, "--json").json
+    assert (again["flat"], again["orders"], again["positions"]) == (True, 0, [])
+    # Closing 100 USD cost one more taker's fee and the spread.
+    after = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
+    assert Decimal(after["balances"]["XBT"]["equity"]) < Decimal(before["balances"]["XBT"]["equity"])
+
+
+def test_flatten_wants_to_be_told_which_account(bench):
+    done = bench.hbkit("flatten", "bitmex_perpetual")
+    assert done.code == 2
+    assert done.err.startswith("error[HB001] say which account: --config FILE")
+
+
+def test_flatten_asks_before_it_touches_real_money(bench, monkeypatch):
+    bench.strategy("def on_start(self): ...")
+    bench.write("c.yaml", """
+        exchanges:
+          bitmex_perpetual: {mode: live, rest_url: "https://a.invalid/api/v1", ws_url: "wss://a.invalid/realtime",
+                             api_key: k, api_secret: "${SECRET}"}
+        strategies: [{use: one, instruments: [XBTUSD]}]
+        """)  # fmt: skip
+    monkeypatch.setenv("SECRET", "canary-secret")
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    done = bench.hbkit("flatten", "bitmex_perpetual", "--config", "c.yaml")
+    assert done.code == 2
+    assert "flatten the account of bitmex_perpetual at a.invalid" in done.err
+    assert done.err.rstrip().endswith("Say --yes")
 
 
 def test_with_neither_a_simulator_is_started_and_that_is_said(bench):

@@ -46,7 +46,7 @@ def remember(venue: Venue, *, tape_start: int, shift: int) -> None:
             "fundingRateDaily": number(round(rate * 3, 10)),
         }
         rows += [{**row, "symbol": symbol} for symbol in perpetuals]
-    venue.fundings.extendleft(reversed(rows))
+    venue.fundings[:0] = rows
 
 
 @lru_cache(maxsize=8)

@@ -75,7 +75,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     feed = Feed(venue, played, backdrop, around, now=now, history=options.history, start=options.start)
     if played.tape is not None:
         remember(venue, tape_start=feed.tape_start, shift=feed.shift)
-    venue.note_deposits()
+    venue.clearing.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
     backdrop.watched = hub.watched
