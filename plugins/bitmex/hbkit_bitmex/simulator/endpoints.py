@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hbkit_bitmex.simulator import leverage, profile, reading, reference, statistics, trading
+from hbkit_bitmex.simulator import explorer, leverage, profile, reading, reference, statistics, trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, Act, Call, Parameter, Route
@@ -251,4 +251,8 @@ USER: tuple[Route, ...] = (
     ),
 )  # fmt: skip
 
-ENDPOINTS: tuple[Route, ...] = (*MARKET, *ORDERS, *POSITIONS, *USER)
+DESCRIPTION = Route(
+    "GET", explorer.PATH, "Explorer.get", "This description.", lambda call: explorer.describe(call.services.routes)
+)
+
+ENDPOINTS: tuple[Route, ...] = (*MARKET, *ORDERS, *POSITIONS, *USER, DESCRIPTION)
