@@ -51,11 +51,16 @@ class Score:
 
     @property
     def grade(self) -> Level | None:
-        """The highest level of which, and of those below, every case passed or is not declared; None for no level."""
+        """The highest level of which, and of those below, every case passed or is not declared; None for no level.
+
+        Above bronze something of what is declared has to have passed: who takes no orders is not silver for it.
+        """
         reached = None
         for level in Level:
-            states = {one.state for one in self.outcomes if one.case.level is level}
-            if not states <= {State.PASSED, State.NOT_DECLARED}:
+            own = [one for one in self.outcomes if one.case.level is level]
+            if not {one.state for one in own} <= {State.PASSED, State.NOT_DECLARED}:
+                break
+            if level is not Level.BRONZE and not any(one.case.needs and one.state is State.PASSED for one in own):
                 break
             reached = level
         return reached
