@@ -296,8 +296,6 @@ class Venue:
         ticker.paid(self.ts)
 
     def _close_session(self) -> None:
-        for market in self.markets.values():
-            market.ticker.session_starts()
         for account in self.accounts.values():
             for code, amount in account.close_session().items():
                 self._transact(account, code, "RealisedPNL", amount, 0, "")
