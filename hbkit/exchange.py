@@ -20,7 +20,7 @@ from hbkit.errors import HbkitError
 from hbkit.log import Secret
 from hbkit.model.balance import Wallet
 from hbkit.model.book import OrderBook
-from hbkit.model.enums import OrderType, PositionMode, PositionSide
+from hbkit.model.enums import OrderType, PositionMode, PositionSide, TriggerBy
 from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, OrderReport, OrderRequest
@@ -183,12 +183,13 @@ class Capabilities:
         asked = {
             "post_only": request.post_only,
             "reduce_only": request.reduce_only,
-            "triggers": request.trigger_ticks is not None,
+            "triggers": request.waits,
             "display_qty": request.display_units is not None,
             "hedge_mode": request.position_side is not PositionSide.NET,
         }
         found = [name for name, is_asked in asked.items() if is_asked and not getattr(self, name)]
-        if request.type is OrderType.LIMIT and request.time_in_force not in self.time_in_force:
+        rests = request.type is OrderType.LIMIT or request.waits
+        if rests and request.time_in_force not in self.time_in_force:
             found.append(f"time_in_force {request.time_in_force}")
         return ", ".join(found)
 
@@ -244,6 +245,16 @@ class Exchange(ABC):
         """The price of the last trade, for charts; the reference price where none is known."""
         return self.reference_price(instrument)
 
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """The price that triggers by `by` look at now; None while it is not known."""
+        if by is TriggerBy.INDEX:
+            return None
+        return self.last_price(instrument) if by is TriggerBy.LAST else self.reference_price(instrument)
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """The prices that a trigger of `instrument` may look at."""
+        return frozenset({TriggerBy.LAST} if instrument.is_spot else {TriggerBy.MARK, TriggerBy.LAST})
+
     @abstractmethod
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; `interval` (`1m`) goes with candles."""
@@ -256,8 +267,15 @@ class Exchange(ABC):
         """
 
     @abstractmethod
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Change price or total quantity of an open order; answered through `on_order`."""
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
+        """Change price or total quantity of an open order, or its trigger; answered through `on_order`."""
 
     @abstractmethod
     def cancel(self, order_id: str) -> None:

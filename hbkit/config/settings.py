@@ -33,6 +33,7 @@ Seed = Annotated[int, BeforeValidator(shapes.whole(0))]
 Count = Annotated[int, BeforeValidator(shapes.whole(1))]
 Fraction = Annotated[Decimal, BeforeValidator(shapes.fraction)]
 Currency = Annotated[str, BeforeValidator(shapes.currency)]
+Switch = Annotated[bool, BeforeValidator(shapes.switch)]
 ExchangeName = Annotated[str, BeforeValidator(shapes.exchange_name)]
 
 ModeWord = Annotated[Mode, BeforeValidator(choice(*MODES))]
@@ -213,6 +214,11 @@ class Strategy(Section):
     """The strategy's parameters: a value or a list of values for each name; default empty."""
     candles: Intervals = ()
     """Candle intervals such as `1m`, `5m`, `1h`, `1d`, each once; default empty."""
+    max_orders_per_minute: Count = 1000
+    """Orders within a minute that are taken for a loop without end, which stops the strategy: a whole number > 0,
+    default 1000. Amends and cancels do not count."""
+    share: Switch = False
+    """`true` to trade instruments that other strategies of this config trade too, which say so as well."""
     on_error: OnError = "stop"
     """What follows an exception in the strategy: `stop` it (the default) or `continue` with the next event."""
 
@@ -263,6 +269,22 @@ class Plugins(Section):
     """Names of installed plugins that are not to be loaded; default empty."""
 
 
+class Notify(Section):
+    """Somebody to tell of a run's start, its end, and what goes wrong."""
+
+    use: Text
+    """A notifier that an installed plugin or one of `plugins.load` offers. Required."""
+    options: Parameters = {}
+    """What the notifier wants to know, such as where to send; default empty."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, (dict, cls)):
+            return value
+        return {"use": shapes.text(value, expected="the name of a notifier, or {use, options}")}
+
+
 class Log(Section):
     """How much is told while running."""
 
@@ -287,6 +309,8 @@ class Settings(Section):
     """Plugins to load and to leave out."""
     log: Log = Log()
     """How much is told."""
+    notify: Annotated[tuple[Notify, ...], BeforeValidator(shapes.items)] = ()
+    """Who is told of a start, an end, a failure, a veto and a risk limit; default nobody."""
 
     @field_validator("exchanges")
     @classmethod

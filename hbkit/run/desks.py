@@ -12,13 +12,16 @@ from hbkit.errors import StrategyError
 from hbkit.exchange import Channel, Exchange
 from hbkit.log import get_logger
 from hbkit.model import Leg, Order, Position, PositionSide
+from hbkit.run.alerts import Alerts
 from hbkit.run.plan import Plan, StrategyPlan
 from hbkit.runtime.host import Host, told
 from hbkit.runtime.kept import KeptState
 from hbkit.runtime.router import Router
 from hbkit.trading.account import AccountView
 from hbkit.trading.ledger import Ledger
+from hbkit.trading.pace import Pace
 from hbkit.trading.risk import RiskGate, RiskLimits
+from hbkit.trading.sharing import Sharing
 from hbkit.trading.strategy import Desk, Strategy, hand_over, set_params, warmup_of
 from hbkit.trading.trader import Trader
 from hbkit.trading.view import MarketView
@@ -46,6 +49,7 @@ class Desks:
         clock: Clock,
         scheduler: Scheduler,
         on_failed: Callable[[Host], None],
+        alerts: Alerts,
     ) -> None:
         """
         :param bot: the bot's identity, with which its order ids begin: the next run knows its own by it.
@@ -62,10 +66,14 @@ class Desks:
         self._clock = clock
         self._scheduler = scheduler
         self._on_failed = on_failed
+        self._alerts = alerts
         self._log = get_logger("hbkit")
         risk = plan.config.settings.risk
         limits = RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
         self._risk = RiskGate(limits)
+        self._shared = {
+            market: Sharing(market) for one in plan.strategies if one.settings.share for market in one.markets
+        }
         self.hosts = [self._host(at, strategy) for at, strategy in enumerate(strategies)]
 
     def subscribe(self) -> None:
@@ -87,10 +95,12 @@ class Desks:
             clock=self._clock,
             risk=self._risk,
             prefix=prefix,
-            veto=self._plan.plugins.veto,
+            veto=self._alerts.veto,
             tell_refusal=lambda order: self._tell_refusal(host, order),
             blind=self._router.blind,
             last_number=self._journal.last_number(prefix),
+            shared={market: self._shared[market] for market in plan.markets if plan.settings.share},
+            pace=Pace(plan.settings.max_orders_per_minute),
         )
         host = Host(strategy, trader, keep_going=plan.settings.on_error == "continue", on_failed=self._failed)
         accounts = {name: self._account(exchange) for name, exchange in own.items()}
@@ -129,6 +139,7 @@ class Desks:
     def _failed(self, host: Host) -> None:
         if host.failures == 1 or host.stopped:
             self._log.error(str(host.failure))
+            self._alerts.failed(host)
             cause = host.failure.__cause__ if host.failure is not None else None
             self._log.debug(f"traceback of strategy {host.name}", exc_info=cause)
         self._on_failed(host)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from hbkit.agenda import Scheduler, Turn
-from hbkit.clock import Clock
+from hbkit.clock import HOUR, Clock
 from hbkit.exchange import Channel, Exchange, Listener
 from hbkit.matching import Account, Engine, Market
 from hbkit.model import (
@@ -22,12 +22,16 @@ from hbkit.model import (
     PositionMode,
     PositionModeChange,
     PositionSide,
+    TimeInForce,
     Trade,
+    TriggerBy,
     Wallet,
 )
 from hbkit.simulated.own import OwnTrades, public
 from hbkit.simulated.shown import Shown
-from hbkit.simulated.way import Way
+from hbkit.simulated.way import Way, Wish
+
+DAY = 24 * HOUR
 
 
 class EngineExchange(Exchange):
@@ -86,6 +90,11 @@ class EngineExchange(Exchange):
         last = market.last if market is not None else None
         return instrument.price(last) if last is not None else self.reference_price(instrument)
 
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """What triggers look at now."""
+        market = self._markets.get(instrument)
+        return market.price_of(by) if market is not None else None
+
     def instruments(self) -> Mapping[str, Instrument]:
         """Those that have a market here."""
         return {instrument.symbol: instrument for instrument in self._markets}
@@ -94,11 +103,21 @@ class EngineExchange(Exchange):
 
     def submit(self, request: OrderRequest) -> None:
         """Reaches the engine after the latency."""
+        if request.time_in_force is TimeInForce.DAY:
+            arrival = self._arrival()
+            self._scheduler.at(arrival - arrival % DAY + DAY, self._end_day)
         self._way.submit(request)
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
         """Reaches the engine after the latency."""
-        self._way.amend(order_id, ticks, units)
+        self._way.amend(order_id, Wish(ticks, units, trigger_ticks))
 
     def cancel(self, order_id: str) -> None:
         """Reaches the engine after the latency."""
@@ -117,6 +136,11 @@ class EngineExchange(Exchange):
     def set_position_mode(self, mode: PositionMode) -> None:
         """Reaches the engine after the latency; refused while orders are open."""
         self._scheduler.at(self._arrival(), partial(self._switch, mode), Turn.REQUEST)
+
+    def _end_day(self) -> None:
+        """00:00 UTC: what was good for the day goes."""
+        self._engine.end_day(self._clock.now())
+        self.settle()
 
     def _call_soon(self, call: Callable[[], None]) -> None:
         """Call at this instant, when everybody has heard of the present event."""
@@ -167,6 +191,14 @@ class EngineExchange(Exchange):
             if shown.stirred and (not ours or shown.may_echo(self._clock.now())):
                 shown.stirred = False
                 self._show(instrument, shown)
+
+    def _release(self) -> None:
+        """A moment is over: what it triggered enters the market, after everything that was recorded for it."""
+        if self._engine.is_releasing:
+            self._engine.at(self._clock.now())
+            first = len(self._engine.out)
+            self._engine.release()
+            self._note_own_trades(first)
 
     def _show(self, instrument: Instrument, shown: Shown) -> None:
         ts, listener = self._clock.now(), self._listener
@@ -225,11 +257,8 @@ class EngineExchange(Exchange):
             return
         for trade in public([event for event in events[first:] if isinstance(event, Execution)]):
             instrument = trade.instrument
-            market = self._markets[instrument]
             if not self._has_levels(instrument):
                 continue
-            if market.last is not None:  # without a record of trades one of ours would be the last for ever
-                market.last = instrument.ticks(trade.price)
             self._own.add(trade)
             self._on_own_trade(trade)
             if self._listener is not None and (instrument, Channel.TRADE) in self._subscribed:

@@ -27,6 +27,7 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerBy,
     Wallet,
 )
 from hbkit.simulated.engine import EngineExchange
@@ -59,7 +60,9 @@ class PaperExchange(EngineExchange):
         self._book_depth = feed.capabilities.book_depth
         self._levels = Channel.BOOK in feed.capabilities.channels
         for instrument in markets:
-            self._markets[instrument] = engine.add_market(instrument, model, has_book=True)
+            market = engine.add_market(instrument, model, has_book=True)
+            market.counts_own_trades = self._levels
+            self._markets[instrument] = market
 
     # -- the contract
 
@@ -73,11 +76,17 @@ class PaperExchange(EngineExchange):
             book_depth=told.book_depth,
             post_only=True,
             reduce_only=any(not instrument.is_spot for instrument in self._markets),
-            time_in_force=frozenset({"gtc", "ioc", "fok"}),
+            time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
             amend=True,
+            triggers=True,
+            display_qty=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),
             leverage=True,
         )
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """Those that the feed tells."""
+        return self._feed.trigger_prices(instrument)
 
     def connect(self, listener: Listener) -> None:
         """A feed has a network: see `open`."""
@@ -221,7 +230,8 @@ class PaperExchange(EngineExchange):
             return
         self._soon()
         self.settle()
-        market.mark = mark.price
+        self._engine.at(self._clock.now())
+        market.marked(mark.price, mark.index)
         self._marks[mark.instrument] = mark
         self._tell_mark(mark.instrument)
 
@@ -295,6 +305,7 @@ class PaperExchange(EngineExchange):
             loop.call_soon(loop.call_soon, self._end_moment)
 
     def _end_moment(self) -> None:
+        self._release()
         self.settle()
         self._is_due = False
         afterwards, self._afterwards = self._afterwards, []
@@ -331,4 +342,3 @@ def _follow_touch(market: Market, quote: Quote) -> None:
         sides.append((ticks, UNKNOWN_SIZE if math.isnan(qty) else round(qty / float(instrument.unit_size))))
     (bid, bid_units), (ask, ask_units) = sides
     market.quote(bid, bid_units, ask, ask_units)
-

@@ -27,6 +27,7 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerBy,
 )
 from hbkit.simulated.engine import EngineExchange
 from hbkit.simulated.history import candle_of
@@ -75,7 +76,9 @@ class SimulatedExchange(EngineExchange):
             if symbol in self._instruments:
                 book = bool(kinds & {Rows.LEVEL, Rows.QUOTE})
                 instrument = self._instruments[symbol]
-                self._markets[instrument] = engine.add_market(instrument, model, has_book=book)
+                market = engine.add_market(instrument, model, has_book=book)
+                market.counts_own_trades = Rows.LEVEL in kinds
+                self._markets[instrument] = market
 
     # -- the contract
 
@@ -87,11 +90,19 @@ class SimulatedExchange(EngineExchange):
             book_depth=self._book_depth,
             post_only=True,
             reduce_only=any(not instrument.is_spot for instrument in self._markets),
-            time_in_force=frozenset({"gtc", "ioc", "fok"}),
+            time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
             amend=True,
+            triggers=True,
+            display_qty=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),
             leverage=True,
         )
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """The index only where it may have been recorded; a mark that was not is the last price."""
+        prices = super().trigger_prices(instrument)
+        has_index = Rows.MARK in self._info.kinds.get(instrument.symbol, frozenset()) and not instrument.is_spot
+        return prices | {TriggerBy.INDEX} if has_index else prices
 
     def connect(self, listener: Listener) -> None:
         """Begin to tell `listener`."""
@@ -168,6 +179,7 @@ class SimulatedExchange(EngineExchange):
 
     def _end_moment(self) -> None:
         self._is_due = False
+        self._release()
         self.settle()
 
     def _trades(self, batch: Batch, instrument: Instrument) -> RowHandler:
@@ -186,11 +198,13 @@ class SimulatedExchange(EngineExchange):
         def play(row: int) -> None:
             price_ticks = ticks[row]
             # Strictly between the touches a print changes nothing: this test is what most rows cost.
-            if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
+            if price_ticks <= market.wakes_at_or_below or price_ticks >= market.wakes_at_or_above or market.waiting:
                 engine.at(ts[row])
                 market.print(price_ticks, units[row], sides[row])
                 if engine.out:
                     tell_fills()
+                if engine.is_releasing:
+                    self._unsettled()
             else:
                 market.last = price_ticks
             for builder in builders:
@@ -219,8 +233,8 @@ class SimulatedExchange(EngineExchange):
             bid = bid_ticks[row] if bids[row] == bids[row] else None
             ask = ask_ticks[row] if asks[row] == asks[row] else None
             market.quote(bid, bid_units[row], ask, ask_units[row])
-            if len(engine.out) > before:
-                self._note_own_trades(before)
+            self._note_own_trades(before)
+            if engine.out or engine.is_releasing:
                 self._unsettled()
             if tell and listener is not None:
                 self._end_moment()
@@ -239,8 +253,8 @@ class SimulatedExchange(EngineExchange):
             engine.at(ts[row])
             before = len(engine.out)
             market.level(sides[row], ticks[row], units[row])
-            if len(engine.out) > before:
-                self._note_own_trades(before)
+            self._note_own_trades(before)
+            if engine.out or engine.is_releasing:
                 self._unsettled()
             if shown is not None:
                 shown.stirred = True
@@ -262,9 +276,9 @@ class SimulatedExchange(EngineExchange):
             if not counts[row]:
                 return  # nothing trades in this interval: an outage fills no order
             price_ticks = ticks[row]
-            if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
+            if price_ticks <= market.wakes_at_or_below or price_ticks >= market.wakes_at_or_above or market.waiting:
                 engine.at(ts[row])
-                market.print(price_ticks, UNKNOWN_SIZE, 0)
+                market.open(price_ticks)
                 if engine.out:
                     self._drain()
             else:
@@ -285,9 +299,10 @@ class SimulatedExchange(EngineExchange):
 
         def play(row: int) -> None:
             if feeds_engine and counts[row]:
-                if low_ticks[row] <= market.top_buy or high_ticks[row] >= market.top_sell or market.waiting:
+                low, high = low_ticks[row], high_ticks[row]
+                if low <= market.wakes_at_or_below or high >= market.wakes_at_or_above or market.waiting:
                     engine.at(ts[row])
-                    market.candle(open_ts[row], low_ticks[row], high_ticks[row], close_ticks[row])
+                    market.candle(open_ts[row], low, high, close_ticks[row])
                     if engine.out:
                         self._drain()
                 else:
@@ -308,7 +323,7 @@ class SimulatedExchange(EngineExchange):
         return play
 
     def _marks(self, batch: Batch, instrument: Instrument) -> RowHandler:
-        market, listener = self._markets[instrument], self._listener
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
         prices, indices = (column.tolist() for column in batch.columns)
         ts = batch.ts.tolist()
         tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
@@ -316,7 +331,10 @@ class SimulatedExchange(EngineExchange):
         only_changes = self._has_levels(instrument)
 
         def play(row: int) -> None:
-            market.mark = prices[row]
+            engine.at(ts[row])
+            market.marked(prices[row], indices[row])
+            if engine.out or engine.is_releasing:
+                self._unsettled()
             if only_changes and told.get(instrument) == (prices[row], indices[row]):
                 return
             told[instrument] = prices[row], indices[row]

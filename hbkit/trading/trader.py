@@ -12,7 +12,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+
+import msgspec
 
 from hbkit.clock import Clock
 from hbkit.data.journal import Journal
@@ -33,13 +34,16 @@ from hbkit.model import (
 )
 from hbkit.model.instrument import Number
 from hbkit.trading.ledger import Ledger
+from hbkit.trading.pace import Pace
 from hbkit.trading.risk import RiskGate
+from hbkit.trading.sharing import Sharing
 from hbkit.trading.tracker import NOTHING, Level, Ticket, Tracker
+from hbkit.trading.triggers import Trigger, display_units, trigger_ticks
+from hbkit.trading.words import choice
 
 Veto = Callable[[OrderRequest, str], str | None]
 QuoteLevel = tuple[Number, Number]
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
-_Word = TypeVar("_Word", TimeInForce, PositionSide, Side)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Wish:
     position_side: PositionSide | str | None = None
     tag: str = ""
     group: str = ""
+    trigger: Trigger | None = None
+    display_qty: Number | None = None
 
 
 class Trader:
@@ -70,11 +76,15 @@ class Trader:
         tell_refusal: Callable[[Order], None],
         blind: AbstractSet[str] = frozenset(),
         last_number: int = 0,
+        shared: Mapping[Instrument, Sharing] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """
         :param blind: names of the exchanges that cannot be seen now, kept by the owner: nothing opens there.
         :param prefix: begins every order id; a number follows.
         :param last_number: the highest number that an earlier run used.
+        :param shared: the instruments that other strategies of this run trade too.
+        :param pace: how many orders are too many.
         """
         self.strategy = strategy
         self.tracker = Tracker()
@@ -92,6 +102,10 @@ class Trader:
         self._tell_refusal = tell_refusal
         self._blind = blind
         self._counter = last_number
+        self._shared = dict(shared or {})
+        self._pace = pace or Pace()
+        for sharing in self._shared.values():
+            sharing.join(self)
         self._targets: dict[tuple[Instrument, PositionSide], tuple[int, Number | None]] = {}
         """Targets (units, price) that wait until the orders of an earlier one are gone."""
         self._unquotable: set[tuple[Instrument, PositionSide, Side]] = set()
@@ -102,11 +116,21 @@ class Trader:
     def place(self, instrument: Instrument, side: Side, qty: Number, price: Number | None, wish: Wish) -> Order:
         """A new order, rounded to the grid. Raises StrategyError for a call that can mean nothing."""
         leg = self.leg_of(instrument, wish.position_side)
+        self._pace.check(self._clock.now())
         units, ticks = self._rounded(f"{side}", instrument, side, qty, price)
+        if wish.trigger is not None:
+            wish.trigger.check(f"{side}", instrument)
         return self._place(instrument, side, leg, units, ticks, wish, asked=(qty, price))
 
-    def amend(self, order_id: str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order; nothing happens to one that has ended."""
+    def amend(
+        self,
+        order_id: str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order; nothing happens to one that has ended."""
         ticket = self.tracker.open.get(order_id)
         if ticket is None or ticket.pending == "cancel":
             return
@@ -120,16 +144,26 @@ class Trader:
             units = new_units
         if price is not None:
             ticks = new_ticks
+        trigger = None
+        if trigger_price is not None:
+            if not request.waits or request.trail_ticks is not None:
+                what = "trails the market; cancel and place anew" if request.waits else "has no trigger"
+                raise StrategyError(f"amend({order_id}): trigger_price is given but the order {what}", code="HB414")
+            trigger = trigger_ticks(f"amend({order_id})", instrument, trigger_price, above=request.fires_above)
         reason = self._amend_refusal(ticket, units) or ("" if ticks is None or ticks > 0 else _no_price(price))
+        if trigger is not None and not reason:
+            reason = "the order is triggered already" if ticket.triggered else ""
         if reason:
             self._refuse_amend(ticket, reason)
         else:
-            self._amend(ticket, ticks, units)
+            self._amend(ticket, ticks, units, trigger)
 
     def cancel(self, order_id: str) -> None:
         """Take an order away; harmless when it has ended or a cancel is on its way."""
         ticket = self.tracker.open.get(order_id)
         if ticket is None or ticket.pending == "cancel":
+            return
+        if self._shared and self._withdrawn(ticket):
             return
         with suppress(StateError):  # told by the journal; what takes exposure away goes out all the same
             self._intent(ticket, "cancel", ticket.ticks, ticket.units)
@@ -139,7 +173,7 @@ class Trader:
 
     def cancel_all(self, instrument: Instrument | None = None, side: Side | str | None = None) -> None:
         """Cancel every open order, of one instrument or side if given; no target waits any longer."""
-        which = None if side is None else _choice(Side, side, Side.BUY, "side")
+        which = None if side is None else choice(Side, side, Side.BUY, "side")
         for key in [key for key in self._targets if instrument in (None, key[0])]:
             del self._targets[key]
         for ticket in list(self.tracker.open.values()):
@@ -162,6 +196,7 @@ class Trader:
         cancelled first; what opens waits until they are gone, because they may still fill.
         """
         leg = self.leg_of(instrument, position_side)
+        self._pace.check(self._clock.now())
         target = self._signed_units(instrument, qty, leg)
         if price is not None:
             self._ticks("target_position", instrument, Side.BUY, price)
@@ -185,6 +220,7 @@ class Trader:
         if instrument.exchange in self._blind:
             return  # what rests there is left alone; the next event after the gap quotes anew
         leg = self.leg_of(instrument, position_side)
+        self._pace.check(self._clock.now())
         sides = [(side, self._levels(instrument, side, given)) for side, given in ((Side.BUY, bids), (Side.SELL, asks))]
         for side, wanted in sides:
             self._quote_side(instrument, side, leg, wanted, post_only)
@@ -201,6 +237,7 @@ class Trader:
             self._write_order(ticket, report.refused)
             order = ticket.value()
         self._go_on(report.id)
+        self._let_others_go_on(report.instrument)
         return order
 
     def on_execution(self, execution: Execution) -> tuple[Order | None, int] | None:
@@ -213,6 +250,8 @@ class Trader:
         realized = self.ledger.apply(execution)
         if execution.order_id:
             self.fills += 1
+        if execution.instrument in self._shared:
+            self._trim(execution.instrument, execution.position_side)
         if ticket is None:
             return None, realized
         order = None
@@ -220,6 +259,7 @@ class Trader:
             self._write_order(ticket, "")
             order = ticket.value()
         self._go_on(execution.order_id)
+        self._let_others_go_on(execution.instrument)
         return order, realized
 
     # -- from an earlier run
@@ -238,7 +278,7 @@ class Trader:
 
     def leg_of(self, instrument: Instrument, side: PositionSide | str | None) -> PositionSide:
         """The leg a call speaks of. Raises StrategyError when the position mode needs another answer."""
-        leg = _choice(PositionSide, side, PositionSide.NET, "position_side")
+        leg = choice(PositionSide, side, PositionSide.NET, "position_side")
         hedge = self._exchange(instrument).position_mode is PositionMode.HEDGE
         hedged = hedge and instrument.hedge and not instrument.is_spot
         if hedged and leg is PositionSide.NET:
@@ -250,6 +290,70 @@ class Trader:
     def orders(self, instrument: Instrument) -> list[Order]:
         """Open orders of an instrument, oldest first."""
         return [ticket.value() for ticket in self.tracker.of(instrument)]
+
+    # -- where other strategies trade the same instrument
+
+    def shares(self, instrument: Instrument) -> bool:
+        """Whether other strategies of the run may hold a part of the account's position."""
+        return instrument in self._shared
+
+    def own_exposure(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
+        """Position plus everything open or in flight on `side`, as if it had filled; this strategy's own."""
+        resting = sum(ticket.leaves for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side)
+        return self._held(instrument, leg) + resting * side.sign
+
+    def leave(self, ticket: Ticket) -> None:
+        """Send an order that was held."""
+        ticket.reason = ""
+        try:
+            if ticket.request.instrument.exchange in self._blind and not ticket.reduces:
+                raise StateError(f"{ticket.request.instrument.exchange} is out of reach; nothing was sent")
+            self._submit(ticket)
+        except StateError as error:
+            self.tracker.withdraw(ticket, error.message)
+            self._tell_refusal(ticket.value())
+
+    def change(self, ticket: Ticket, ticks: int | None, units: int) -> None:
+        """Send a change that was held."""
+        self._amend(ticket, ticks, units)
+
+    def _let_others_go_on(self, instrument: Instrument) -> None:
+        if self._shared and instrument in self._shared:
+            self._shared[instrument].go_on()
+
+    def _withdrawn(self, ticket: Ticket) -> bool:
+        """End an order that is held; False for one that has left."""
+        sharing = self._shared.get(ticket.request.instrument)
+        if sharing is None or not sharing.forget(ticket.request.id):
+            return False
+        self.tracker.withdraw(ticket, "cancelled before it left")
+        self._write_order(ticket, "")
+        self._tell_refusal(ticket.value())
+        self._go_on(ticket.request.id)
+        return True
+
+    def _reducible(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
+        """Units that a reduce-only order on `side` may have: the position less what is on its way to close it."""
+        held = self._held(instrument, leg)
+        if held * side.sign >= 0:
+            return 0
+        resting = [ticket for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side]
+        return max(0, abs(held) - sum(ticket.leaves for ticket in resting if ticket.reduces))
+
+    def _trim(self, instrument: Instrument, leg: PositionSide) -> None:
+        """The position moved: take from reduce-only orders, the newest first, what would now cross zero."""
+        held = self._held(instrument, leg)
+        for side in Side:
+            room = abs(held) if held * side.sign < 0 else 0
+            for ticket in list(self.tracker.of(instrument, leg)):
+                if not ticket.reduces or ticket.request.side is not side or ticket.pending == "cancel":
+                    continue
+                left = min(ticket.leaves, room)
+                room -= left
+                if left == 0 and ticket.leaves:
+                    self.cancel(ticket.request.id)
+                elif left < ticket.leaves:
+                    self._lead(ticket, (ticket.wanted[0] or 0, left), ticket.request.post_only)
 
     # -- inside
 
@@ -319,8 +423,14 @@ class Trader:
     ) -> Order:
         """A new order that is on the grid; `asked` are the quantity and the price as they were given."""
         market = ticks is None
-        default = TimeInForce.IOC if market else TimeInForce.GTC
-        tif = _choice(TimeInForce, wish.time_in_force, default, "time_in_force")
+        shared = instrument in self._shared
+        if shared and wish.reduce_only:
+            units = min(units, self._reducible(instrument, leg, side))
+        default = TimeInForce.IOC if market and wish.trigger is None else TimeInForce.GTC
+        tif = choice(TimeInForce, wish.time_in_force, default, "time_in_force")
+        resolved, reason = None, ""
+        if wish.trigger is not None:
+            resolved, reason = wish.trigger.resolve(instrument, side, self._exchange(instrument))
         request = OrderRequest(
             id=self._next_id(),
             instrument=instrument,
@@ -331,43 +441,69 @@ class Trader:
             ticks=ticks,
             time_in_force=tif,
             post_only=wish.post_only,
-            reduce_only=wish.reduce_only,
+            reduce_only=wish.reduce_only and not shared,
+            display_units=None if wish.display_qty is None else display_units(instrument, wish.display_qty),
         )
+        if resolved is not None:
+            request = msgspec.structs.replace(request, **resolved._asdict())
         ticket = Ticket(request, wish.tag, wish.group)
-        reason = self._refusal(request, *(asked or (instrument.qty(units), None)))
+        ticket.reduces = wish.reduce_only
+        asked = asked or (instrument.qty(units), None)
+        reason = reason or self._refusal(request, *asked, reduces=wish.reduce_only)
         if reason or (reason := self._send(ticket)):
             self.tracker.refuse(ticket, reason)
             self.refused += 1
+            self._pace.refused(self._clock.now())
             order = ticket.value()
             self._write_order(ticket, "submit")
             self._tell_refusal(order)
             return order
         return ticket.value()
 
-    def _refusal(self, request: OrderRequest, qty: Number, price: Number | None) -> str:
+    def _refusal(self, request: OrderRequest, qty: Number, price: Number | None, *, reduces: bool) -> str:
         """Why an order is not sent at all, the empty text if it is."""
         instrument = request.instrument
+        if request.units == 0 and reduces and instrument in self._shared:
+            return f"reduce_only: strategy {self.strategy} holds nothing of {instrument} that it would close"
         if request.units == 0:
             return f"quantity {qty} is below one lot of {instrument.lot_size}"
         if request.ticks is not None and request.ticks <= 0:
             return _no_price(price)
         capabilities = self._capable(instrument)
+        if request.waits and not capabilities.triggers:
+            return f"{instrument.exchange} has no trigger orders"
+        if refusal := self._display_refusal(request, capabilities):
+            return refusal
         if request.post_only and (not capabilities.post_only or request.type is OrderType.MARKET):
             return "post_only does not go with a market order" if capabilities.post_only else "no post-only orders here"
         if request.post_only and request.time_in_force in _AT_ONCE:
             return f"post_only does not go with time_in_force {request.time_in_force}"
         if request.reduce_only and not capabilities.reduce_only:
             return f"{instrument.exchange} has no reduce-only orders"
-        if request.type is OrderType.LIMIT and request.time_in_force not in capabilities.time_in_force:
+        rests = request.type is OrderType.LIMIT or request.waits
+        if rests and request.time_in_force not in capabilities.time_in_force:
             known = ", ".join(sorted(capabilities.time_in_force))
             return f"{instrument.exchange} does not know time_in_force {request.time_in_force}; it knows {known}"
-        if request.reduce_only:
+        if reduces:
             return self._vetoed(request)
         if instrument.exchange in self._blind:
             return f"{instrument.exchange} is out of reach; nothing was sent"
         exposure = self._exposure(instrument, request.position_side, request.side)
         held = self._risk.refusal(instrument, request.side, request.units, exposure, self._clock.now())
         return held or self._vetoed(request)
+
+    @staticmethod
+    def _display_refusal(request: OrderRequest, capabilities: Capabilities) -> str:
+        display = request.display_units
+        if display is None:
+            return ""
+        if not capabilities.display_qty:
+            return f"{request.instrument.exchange} has no display quantity"
+        if request.type is OrderType.MARKET:
+            return "display_qty needs a price: a market order does not rest"
+        if display > request.units:
+            return f"display_qty {request.instrument.qty_text(display)} is more than the quantity"
+        return ""
 
     def _vetoed(self, request: OrderRequest) -> str:
         return (self._veto(request, self.strategy) or "") if self._veto is not None else ""
@@ -379,9 +515,10 @@ class Trader:
         return self._capabilities[name]
 
     def _exposure(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
-        """Position plus everything open or in flight on `side`, as if it had filled."""
-        resting = sum(ticket.leaves for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side)
-        return self._held(instrument, leg) + resting * side.sign
+        """Position plus everything open or in flight on `side`, as if it had filled; of all who share the account."""
+        if instrument in self._shared:
+            return self._shared[instrument].exposure(leg, side)
+        return self.own_exposure(instrument, leg, side)
 
     def _held(self, instrument: Instrument, leg: PositionSide) -> int:
         """The position, also where an order's report is faster than its executions."""
@@ -391,7 +528,7 @@ class Trader:
         """The position once every order that is meant to fill at once, or whose fate is unknown, has filled."""
         total = self._held(instrument, leg)
         for ticket in self.tracker.of(instrument, leg):
-            counts = (
+            counts = not ticket.is_idle and (
                 ticket.group == "target"
                 or ticket.request.type is OrderType.MARKET
                 or ticket.request.time_in_force in _AT_ONCE
@@ -492,6 +629,12 @@ class Trader:
         instrument = ticket.request.instrument
         if ticket.pending == "cancel":
             return
+        if instrument in self._shared and self._shared[instrument].is_held(ticket.request.id):
+            if goal == NOTHING:
+                self.cancel(ticket.request.id)
+            else:
+                self._amend(ticket, goal[0], goal[1])
+            return
         if ticket.pending or ticket.status is OrderStatus.UNKNOWN:
             ticket.goal = goal
             return
@@ -531,15 +674,28 @@ class Trader:
 
     def _send(self, ticket: Ticket) -> str:
         """Write the intent down, then send; why not, when it cannot be written."""
+        request = ticket.request
+        sharing = self._shared.get(request.instrument)
+        if sharing is not None and not request.waits and (other := sharing.met(self, request.side, ticket.ticks)):
+            ticket.reason = f"held back: it would meet {other}"
+            self.tracker.add(ticket)
+            sharing.hold(self, ticket)
+            self._write_order(ticket, "")
+            self._tell_refusal(ticket.value())
+            return ""
         try:
-            self._intent(ticket, "submit", ticket.ticks, ticket.units)
+            self._submit(ticket)
         except StateError as error:
             return error.message
+        return ""
+
+    def _submit(self, ticket: Ticket) -> None:
+        self._intent(ticket, "submit", ticket.ticks, ticket.units)
         self.tracker.add(ticket)
+        self._pace.sent(self._clock.now())
         self._risk.sent(self._clock.now())
         self.sent += 1
         self._exchange(ticket.request.instrument).submit(ticket.request)
-        return ""
 
     def _amend_refusal(self, ticket: Ticket, units: int) -> str:
         """Why an order may not have `units` in all; a price may always change, and a quantity shrink."""
@@ -550,11 +706,14 @@ class Trader:
             return f"the quantity is below one lot of {instrument.lot_size}"
         if growth <= 0:
             return ""
-        if instrument.exchange in self._blind and not request.reduce_only:
+        if instrument.exchange in self._blind and not ticket.reduces:
             return f"{instrument.exchange} is out of reach; nothing was sent"
         held = self._risk.size_refusal(instrument, units)
         if held or request.reduce_only:
             return held
+        if ticket.reduces:
+            room = self._reducible(instrument, request.position_side, request.side)
+            return "" if growth <= room else "reduce_only: it would close more than the strategy holds"
         exposure = self._exposure(instrument, request.position_side, request.side)
         return self._risk.growth_refusal(instrument, request.side, growth, exposure)
 
@@ -564,32 +723,62 @@ class Trader:
         self._write_order(ticket, "amend")
         self._tell_refusal(ticket.value())
 
-    def _amend(self, ticket: Ticket, ticks: int | None, units: int) -> None:
-        if (ticks, units) == ticket.wanted:
-            return
+    def _amend(self, ticket: Ticket, ticks: int | None, units: int, trigger: int | None = None) -> None:
         instrument = ticket.request.instrument
+        if self._shared and not ticket.is_idle and self._changed_or_held(ticket, ticks, units):
+            return
+        if trigger is None:
+            trigger = ticket.wanted_trigger  # it is on its way: what is asked for last holds all that is wanted
+        if (ticks, units) == ticket.wanted and trigger in (None, ticket.wanted_trigger or ticket.trigger):
+            return
         if not self._capable(instrument).amend:
             raise StrategyError(f"{instrument.exchange} cannot amend orders; cancel and place anew", code="HB414")
         try:
-            self._intent(ticket, "amend", ticks, units)
+            self._intent(ticket, "amend", ticks, units, trigger)
         except StateError as error:
             self._refuse_amend(ticket, error.message)
             return
-        ticket.asked("amend", ticks, units)
-        self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
+        ticket.asked("amend", ticks, units, trigger)
+        if trigger is None:
+            self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
+        else:
+            self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units, trigger_ticks=trigger)
 
-    def _intent(self, ticket: Ticket, kind: str, ticks: int | None, units: int) -> None:
+    def _changed_or_held(self, ticket: Ticket, ticks: int | None, units: int) -> bool:
+        """Where an account is shared: change an order that has not left at once, and hold a change that would meet."""
+        request = ticket.request
+        sharing = self._shared.get(request.instrument)
+        if sharing is None:
+            return False
+        if sharing.is_held(request.id):
+            ticket.ticks, ticket.units = ticket.wanted = ticks, units
+            self._write_order(ticket, "")
+            sharing.go_on()
+            return True
+        sharing.forget(request.id)
+        if (ticks, units) == ticket.wanted or not sharing.met(self, request.side, ticks):
+            return False
+        sharing.hold_change(self, ticket, ticks, units)
+        return True
+
+    def _intent(self, ticket: Ticket, kind: str, ticks: int | None, units: int, trigger: int | None = None) -> None:
         request = ticket.request
         instrument = request.instrument
-        flags = ",".join(name for name in ("post_only", "reduce_only") if getattr(request, name))
+        given = {"post_only": request.post_only, "reduce_only": ticket.reduces}
+        flags = ",".join(name for name, is_given in given.items() if is_given)
         if ticket.group:
             # An order that outlives the run is led on by the call that it belongs to.
             flags = f"{flags},{ticket.group}".lstrip(",")
-        price = "" if ticks is None else instrument.price_text(ticks)
+        trigger = ticket.trigger if trigger is None else trigger
+        price, trigger_price, trail = (
+            "" if one is None else instrument.price_text(one) for one in (ticks, trigger, request.trail_ticks)
+        )
+        by, word = (request.trigger_by or "", request.trigger_kind) if request.waits else ("", "")
+        display = "" if request.display_units is None else instrument.qty_text(request.display_units)
         self._journal.intent(
             self._clock.now(), self.strategy, kind, request.id, instrument.exchange, instrument.symbol,
             request.side.value, request.position_side.value, request.type.value, request.time_in_force.value,
-            instrument.qty_text(units), price, flags, ticket.tag,
+            instrument.qty_text(units), price, flags, ticket.tag, trigger_price, str(by), str(word), trail, display,
         )  # fmt: skip
 
     def _write_order(self, ticket: Ticket, refused: str) -> None:
@@ -600,6 +789,7 @@ class Trader:
         self._journal.order(
             self._clock.now(), request.id, ticket.exchange_id, ticket.status.value,
             instrument.qty_text(ticket.units), filled, price, ticket.reason, refused,
+            "" if ticket.trigger is None else instrument.price_text(ticket.trigger),
         )  # fmt: skip
 
 
@@ -611,13 +801,3 @@ def _level(ticket: Ticket) -> Level:
 
 def _no_price(price: Number | None) -> str:
     return f"price {price} is below one tick"
-
-
-def _choice(enum: type[_Word], value: _Word | str | None, default: _Word, what: str) -> _Word:
-    if value is None:
-        return default
-    try:
-        return enum(str(value).lower())
-    except ValueError:
-        known = ", ".join(str(word) for word in enum)
-        raise StrategyError(f'{what} is "{value}"; it is one of {known}') from None

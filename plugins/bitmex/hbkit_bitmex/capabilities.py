@@ -10,7 +10,7 @@ CONTRACTS = Capabilities(
     candle_intervals=("1m", "5m", "1h", "1d"),
     post_only=True,
     reduce_only=True,
-    time_in_force=frozenset({"gtc", "ioc", "fok"}),
+    time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
     amend=True,
 )
 SPOT = Capabilities(

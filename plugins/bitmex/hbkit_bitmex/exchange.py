@@ -17,12 +17,12 @@ from hbkit.clock import SECOND, iso, parse_duration
 from hbkit.errors import AuthenticationError, ConfigError, ExchangeError, HbkitError, Timeout, WireError
 from hbkit.exchange import Capabilities, Channel, Connection, Exchange, Holding, Listener
 from hbkit.log import get_logger
-from hbkit.model import Candle, Execution, Instrument, OrderReport, OrderRequest, PositionMode, Wallet
+from hbkit.model import Candle, Execution, Instrument, OrderReport, OrderRequest, PositionMode, TriggerBy, Wallet
 from hbkit.net.websocket import Socket
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
 from hbkit_bitmex.instruments import currencies
-from hbkit_bitmex.orders import OrderDesk
+from hbkit_bitmex.orders import Change, OrderDesk
 from hbkit_bitmex.rest import Rest
 from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow, WalletRow
 from hbkit_bitmex.stream import Stream
@@ -240,6 +240,14 @@ class BitmexExchange(Exchange):
         last = self._stream.last.get(instrument.symbol) if self._stream is not None else None
         return last if last is not None else self.reference_price(instrument)
 
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """What triggers look at (11.1), as far as the stream has told; nothing stands in for what it has not."""
+        return self._stream.present_price(instrument, by) if self._stream is not None else None
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """Spot triggers look at the last price alone (18.3.13)."""
+        return frozenset({TriggerBy.LAST}) if instrument.is_spot else frozenset(TriggerBy)
+
     def server_now(self) -> int:
         """The exchange's clock."""
         return self._rest.server.now()
@@ -371,9 +379,16 @@ class BitmexExchange(Exchange):
         else:
             self._desk.submit(request)
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
         """Change an order."""
-        self._desk.amend(order_id, ticks, units)
+        self._desk.amend(order_id, Change(ticks, units, trigger_ticks))
 
     def cancel(self, order_id: str) -> None:
         """Take an order away, by our id or by the exchange's."""

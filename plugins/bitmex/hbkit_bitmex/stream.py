@@ -8,6 +8,7 @@ again, and it alone. Private news goes out through `Inbox`, public data straight
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from hbkit.clock import SECOND, parse_duration
 from hbkit.data.candles import Resampler
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
-from hbkit.model import Instrument
+from hbkit.model import Instrument, TriggerBy
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.auth import realtime_signature
 from hbkit_bitmex.books import BookTable
@@ -196,6 +197,16 @@ class Stream:
             if interval not in resamplers:
                 resamplers[interval] = Resampler(instrument, native, interval)
         self._ask(f"{BINS[native]}:{instrument.symbol}")
+
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """Mark, last or index, None where it was not told."""
+        symbol = instrument.symbol
+        if by is TriggerBy.LAST:
+            return self.last.get(symbol)
+        if by is TriggerBy.MARK:
+            return self.marks.get(symbol)
+        index = self._marks_told[symbol][1] if symbol in self._marks_told else math.nan
+        return None if math.isnan(index) else index
 
     def _ask(self, topic: str) -> None:
         if topic not in self._topics:
