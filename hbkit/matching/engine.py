@@ -183,14 +183,65 @@ class Engine:
         No order, no public trade and no queue is involved; the taker fee is charged. What could only reduce the
         position is taken away. Returns the execution, which is in `out` as well; None where there is no position.
         """
-        leg = account.leg(instrument, side)
-        units = -leg.units
-        if not units:
+        if not account.leg(instrument, side).units:
             return None
+        units = account.leg(instrument, side).units
         self.at(ts)
         value = instrument.value_at(abs(units), ticks)
+        rate, kind = instrument.taker_fee, ExecutionKind.LIQUIDATION
+        execution = self._close_leg(account, instrument, side, instrument.price(ticks), value, rate, kind, ts)
+        self._hold_leg(account, instrument, side)
+        return execution
+
+    def settle(self, account: Account, instrument: Instrument, side: PositionSide, price: float, ts: int) -> None:
+        """A dated contract ends: its open orders go, what is held is closed at the settlement price, free of fee."""
+        self.at(ts)
+        for order in [one for one in account.orders.values() if one.request.instrument is instrument]:
+            if account.orders.get(order.request.id) is order and order.request.position_side is side:
+                self._end(order, f"{instrument} has settled")
+        leg = account.leg(instrument, side)
+        if leg.units:
+            value = instrument.value(abs(leg.units), price)
+            self._close_leg(account, instrument, side, price, value, Decimal(0), ExecutionKind.SETTLEMENT, ts)
+
+    def close_market(self, instrument: Instrument) -> None:
+        """Nothing trades there any more; new orders are refused."""
+        self.markets.pop(instrument, None)
+
+    def insure(self, account: Account, instrument: Instrument, amount: int, ts: int) -> None:
+        """An insurance fund pays what a takeover in `instrument` left missing: no position moves, a fee comes back."""
+        account.insure(instrument.settle, amount)
+        execution = Execution(
+            ts=ts,
+            id=self._new_id(),
+            order_id="",
+            instrument=instrument,
+            side=Side.BUY,
+            position_side=PositionSide.NET,
+            price=0.0,
+            units=0,
+            cost=0,
+            fee=-amount,
+            liquidity=Liquidity.TAKER,
+            kind=ExecutionKind.INSURANCE,
+        )
+        self.out.append(execution)
+
+    def _close_leg(
+        self,
+        account: Account,
+        instrument: Instrument,
+        side: PositionSide,
+        price: float,
+        value: int,
+        rate: Decimal,
+        kind: ExecutionKind,
+        ts: int,
+    ) -> Execution:
+        """Close a whole leg beside the market, at a value that is known; the execution is in `out` as well."""
+        units = -account.leg(instrument, side).units
         sign = 1 if units > 0 else -1
-        cost, fee = instrument.cost_sign * value * sign, instrument.fee(value, instrument.taker_fee)
+        cost, fee = instrument.cost_sign * value * sign, instrument.fee(value, rate)
         account.fill(instrument, side, units, cost, fee)
         execution = Execution(
             ts=ts,
@@ -199,15 +250,14 @@ class Engine:
             instrument=instrument,
             side=Side.BUY if units > 0 else Side.SELL,
             position_side=side,
-            price=instrument.price(ticks),
+            price=price,
             units=abs(units),
             cost=cost,
             fee=fee,
             liquidity=Liquidity.TAKER,
-            kind=ExecutionKind.LIQUIDATION,
+            kind=kind,
         )
         self.out.append(execution)
-        self._hold_leg(account, instrument, side)
         return execution
 
     # -- requests
@@ -309,6 +359,11 @@ class Engine:
         free = self._reduces(order) or request.waits
         return None if free else account.shortage(order, self.markets[request.instrument].walk)
 
+    def exceeds_risk_limit(self, account: Account, request: OrderRequest) -> bool:
+        """Whether a new order would raise position and orders above the leg's risk limit. Nothing changes."""
+        order = EngineOrder(account.name, request, "", self._ts)
+        return not self._reduces(order) and account.exceeds_risk_limit(order, self.markets[request.instrument].walk)
+
     def amend_shortage(
         self, account: Account, order_id: str, ticks: int | None, units: int
     ) -> tuple[int, Currency] | None:
@@ -354,7 +409,7 @@ class Engine:
             )
         if self._reduces(order) and leg.units * order.side >= 0:
             return f"reduce-only {request.side} but the position is {instrument.qty_text(leg.units)}"
-        return self._price_refusal(order) or self._money_refusal(order)
+        return self._price_refusal(order) or self._risk_refusal(order) or self._money_refusal(order)
 
     def _display_refusal(self, order: EngineOrder) -> str:
         display, instrument = order.display, order.request.instrument
@@ -393,6 +448,15 @@ class Engine:
             return f"price {price} is above the maximum {instrument.max_price}"
         return ""
 
+    def _risk_refusal(self, order: EngineOrder, replaced: EngineOrder | None = None) -> str:
+        """Position and orders may not grow beyond the risk limit; what only reduces always may."""
+        instrument, account = order.request.instrument, self._owner(order)
+        walk = self.markets[instrument].walk
+        if self._reduces(order) or not account.exceeds_risk_limit(order, walk, replaced):
+            return ""
+        limit = account.risk_limit(instrument, order.request.position_side) or 0
+        return f"position and orders would exceed the risk limit of {instrument.settle.text(limit)} {instrument.settle}"
+
     def _money_refusal(self, order: EngineOrder, replaced: EngineOrder | None = None) -> str:
         """Balance test; an order that only reduces needs nothing, except on spot, where it pays like any other."""
         if self._reduces(order) and not order.request.instrument.is_spot:
@@ -422,7 +486,9 @@ class Engine:
         other = copy(order)
         other.ticks, other.units = ticks, units
         refusal = self._price_refusal(other)
-        return refusal if refusal or order.status is OrderStatus.UNTRIGGERED else self._money_refusal(other, order)
+        if refusal or order.status is OrderStatus.UNTRIGGERED:
+            return refusal
+        return self._risk_refusal(other, order) or self._money_refusal(other, order)
 
     def _reduces(self, order: EngineOrder) -> bool:
         """True for reduce-only orders, and for orders on the closing side of a hedge leg, which never cross zero.

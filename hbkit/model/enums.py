@@ -133,3 +133,10 @@ class ExecutionKind(StrEnum):
     FUNDING = "funding"
     LIQUIDATION = "liquidation"
     SETTLEMENT = "settlement"
+    INSURANCE = "insurance"
+    """An insurance fund made a balance good that a liquidation had left below zero; a negative fee."""
+
+    @property
+    def moves_position(self) -> bool:
+        """False for what moves money alone."""
+        return self not in (ExecutionKind.FUNDING, ExecutionKind.INSURANCE)

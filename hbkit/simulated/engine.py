@@ -11,12 +11,15 @@ from functools import partial
 
 from hbkit.agenda import Scheduler, Turn
 from hbkit.clock import HOUR, Clock
-from hbkit.exchange import Channel, Exchange, Listener
+from hbkit.exchange import Channel, Exchange, Listener, no_legs
+from hbkit.log import get_logger
 from hbkit.matching import Account, Engine, Market
+from hbkit.matching.margin import Refused
 from hbkit.model import (
     Candle,
     Execution,
     Instrument,
+    MarginMode,
     OrderReport,
     OrderRequest,
     PositionMode,
@@ -27,7 +30,9 @@ from hbkit.model import (
     TriggerBy,
     Wallet,
 )
+from hbkit.simulated.guard import Guard
 from hbkit.simulated.own import OwnTrades, public
+from hbkit.simulated.settlement import Settlements
 from hbkit.simulated.shown import Shown
 from hbkit.simulated.way import Way, Wish
 
@@ -68,6 +73,9 @@ class EngineExchange(Exchange):
             on_withdrawn=self._tell_order,
         )
         engine.add_account(account)
+        self._guard = Guard(engine, account)
+        self._settlements = Settlements(engine, account)
+        self._log = get_logger("hbkit")
 
     # -- what is known
 
@@ -129,9 +137,40 @@ class EngineExchange(Exchange):
         return self._way.is_placing
 
     def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
-        """The leverage that order margin is reckoned with; 0 for the instrument's own rate."""
-        del side
-        self._account.set_leverage(instrument, leverage)
+        """Reaches the engine after the latency; refused where it cannot be paid for."""
+        self._terms(instrument, lambda: self._account.set_leverage(instrument, leverage, _one(side)))
+
+    def set_margin_mode(
+        self, instrument: Instrument, mode: MarginMode, side: PositionSide = PositionSide.NET
+    ) -> None:
+        """Reaches the engine after the latency; refused where it cannot be paid for."""
+        self._terms(instrument, lambda: self._account.set_margin_mode(instrument, mode, _one(side)))
+
+    def transfer_margin(self, instrument: Instrument, amount: int, side: PositionSide = PositionSide.NET) -> None:
+        """Reaches the engine after the latency; refused where there is no isolated position, or not the money."""
+        self._terms(instrument, lambda: self._account.transfer_margin(instrument, side, amount))
+
+    def _terms(self, instrument: Instrument, change: Callable[[], Refused | None]) -> None:
+        """Change how a position's margin is reckoned; what is refused is said in the log."""
+
+        def act() -> None:
+            try:
+                refused = change()
+            except ValueError as error:
+                self._log.warning("margin not changed", instrument=instrument.symbol, reason=str(error))
+                return
+            if refused is not None:
+                currency = instrument.settle
+                reason = (
+                    "the mark is past the liquidation price that would follow"
+                    if refused.would_liquidate
+                    else f"needs {currency.text(refused.missing)} {currency} more than is free"
+                )
+                self._log.warning("margin not changed", instrument=instrument.symbol, reason=reason)
+            elif self._listener is not None:
+                self._listener.on_balance(self._account.wallet(instrument.settle.code))
+
+        self._scheduler.at(self._arrival(), act, Turn.REQUEST)
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """Reaches the engine after the latency; refused while orders are open."""
@@ -161,7 +200,7 @@ class EngineExchange(Exchange):
 
     def _switch(self, mode: PositionMode) -> None:
         previous, before = self._account.mode, dict(self._account.cash)
-        reason = self._account.switch_mode(mode)
+        reason = self._unfit(mode) or self._account.switch_mode(mode)
         if self._listener is not None:
             change = PositionModeChange(
                 exchange=self.name,
@@ -177,6 +216,32 @@ class EngineExchange(Exchange):
             for code, cash in self._account.cash.items():
                 if cash != before.get(code):  # legs that netted realized a profit
                     self._listener.on_balance(self._account.wallet(code))
+
+    def _watch(self, instrument: Instrument) -> None:
+        """What positions are valued at moved, or money did: have taken over what has too little behind it."""
+        before = len(self._engine.out)
+        self._guard.moved(instrument, self._clock.now())
+        if len(self._engine.out) > before:
+            self._drain()
+
+    def _expect_ends(self) -> None:
+        """Have dated contracts settled when they end."""
+        now = self._clock.now()
+        for instrument in self._markets:
+            if instrument.expiry is not None and instrument.expiry > now:
+                self._scheduler.at(instrument.expiry, partial(self._settle_contract, instrument))
+
+    def _settle_contract(self, instrument: Instrument) -> None:
+        price = self._settlements.settle(instrument, self._clock.now())
+        if price is not None:
+            self._log.info("settled", instrument=instrument.symbol, price=price)
+            self._drain()
+
+    def _unfit(self, mode: PositionMode) -> str:
+        """Why hedge mode makes no sense here: a contract that is capped, and spot, have no legs."""
+        if mode is not PositionMode.HEDGE or any(one.hedge and not one.is_spot for one in self._markets):
+            return ""
+        return no_legs(self._markets)
 
     # -- what is told
 
@@ -270,3 +335,8 @@ class EngineExchange(Exchange):
     def _with_own(self, candle: Candle) -> Candle:
         """A recorded candle, and our own trades of its interval in it; called when it closes, before anything later."""
         return self._own.merged(candle, self._markets[candle.instrument].last)
+
+
+def _one(side: PositionSide) -> PositionSide | None:
+    """`NET` stands for every leg there is."""
+    return None if side is PositionSide.NET else side

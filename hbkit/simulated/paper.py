@@ -100,6 +100,7 @@ class PaperExchange(EngineExchange):
         """Connect the feed, and ask it for what the engine lives on: books, trades, marks and fundings."""
         self._listener = listener
         await self._feed.open(self)
+        self._expect_ends()
         offered = self._feed.capabilities.channels
         book = Channel.BOOK if self._levels else Channel.QUOTE
         for instrument in self._markets:
@@ -178,6 +179,8 @@ class PaperExchange(EngineExchange):
         market.print(instrument.ticks(trade.price), units, _TAKER[trade.side])
         if not self._levels:
             self._drain()
+        if market.mark is None:
+            self._watch(instrument)
         if self._hears(instrument, Channel.TRADE) and self._listener is not None:
             self._listener.on_trade(trade)
 
@@ -233,6 +236,8 @@ class PaperExchange(EngineExchange):
         self._engine.at(self._clock.now())
         market.marked(mark.price, mark.index)
         self._marks[mark.instrument] = mark
+        self._watch(mark.instrument)
+        self._settlements.note(mark.instrument, self._clock.now(), mark.index)
         self._tell_mark(mark.instrument)
 
     def _tell_mark(self, instrument: Instrument) -> None:
@@ -251,6 +256,7 @@ class PaperExchange(EngineExchange):
         self._engine.fund(instrument, funding.rate, now)
         paid = sum(event.fee for event in self._engine.out if isinstance(event, Execution))
         self.settle()
+        self._watch(instrument)
         if self._hears(instrument, Channel.FUNDING) and self._listener is not None:
             amount = instrument.settle.amount(-paid)
             self._listener.on_funding(

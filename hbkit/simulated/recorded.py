@@ -107,6 +107,7 @@ class SimulatedExchange(EngineExchange):
     def connect(self, listener: Listener) -> None:
         """Begin to tell `listener`."""
         self._listener = listener
+        self._expect_ends()
         listener.on_connected(self.name)
 
     def close(self) -> None:
@@ -182,6 +183,10 @@ class SimulatedExchange(EngineExchange):
         self._release()
         self.settle()
 
+    def _is_unmarked(self, symbol: str) -> bool:
+        """Whether positions are valued at trades and books, for no mark was recorded."""
+        return Rows.MARK not in self._info.kinds[symbol]
+
     def _trades(self, batch: Batch, instrument: Instrument) -> RowHandler:
         market, engine, listener = self._markets[instrument], self._engine, self._listener
         side_column, price_column, qty_column = batch.columns
@@ -192,6 +197,7 @@ class SimulatedExchange(EngineExchange):
         tell = (instrument, Channel.TRADE) in self._subscribed and listener is not None
         builders = self._builders.get(instrument, ())
         on_trade = listener.on_trade if listener is not None else None
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
         # With a book a moment is told as a venue tells it, fills after its trades. Without one a print is all there is.
         tell_fills = self._unsettled if self._has_levels(instrument) else self._drain
 
@@ -207,6 +213,8 @@ class SimulatedExchange(EngineExchange):
                     self._unsettled()
             else:
                 market.last = price_ticks
+            if unmarked and account.movements:
+                self._watch(instrument)
             for builder in builders:
                 builder.add(ts[row], prices[row], quantities[row])
             if tell and on_trade is not None:
@@ -224,6 +232,7 @@ class SimulatedExchange(EngineExchange):
         bid_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ask_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
         bid_units = self._to_units(instrument, batch.columns[2])
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
         ask_units = self._to_units(instrument, batch.columns[3])
         ts = batch.ts.tolist()
 
@@ -236,6 +245,8 @@ class SimulatedExchange(EngineExchange):
             self._note_own_trades(before)
             if engine.out or engine.is_releasing:
                 self._unsettled()
+            if unmarked and account.movements:
+                self._watch(instrument)
             if tell and listener is not None:
                 self._end_moment()
                 listener.on_quote(Quote(ts[row], instrument, bids[row], asks[row], bid_sizes[row], ask_sizes[row]))
@@ -271,6 +282,7 @@ class SimulatedExchange(EngineExchange):
             return None
         ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ts, counts = batch.ts.tolist(), batch.columns[1].tolist()
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
 
         def play(row: int) -> None:
             if not counts[row]:
@@ -283,6 +295,8 @@ class SimulatedExchange(EngineExchange):
                     self._drain()
             else:
                 market.last = price_ticks
+            if unmarked and account.movements:
+                self._watch(instrument)
 
         return play
 
@@ -297,6 +311,8 @@ class SimulatedExchange(EngineExchange):
             self._to_ticks(batch.symbol, instrument, batch.columns[column]) for column in (3, 2, 4)
         )
 
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
+
         def play(row: int) -> None:
             if feeds_engine and counts[row]:
                 low, high = low_ticks[row], high_ticks[row]
@@ -307,6 +323,8 @@ class SimulatedExchange(EngineExchange):
                         self._drain()
                 else:
                     market.last = close_ticks[row]
+                if unmarked and account.movements:
+                    self._watch(instrument)
             if not (tell or resamplers) or listener is None:
                 return
             candle = Candle(
@@ -328,11 +346,14 @@ class SimulatedExchange(EngineExchange):
         ts = batch.ts.tolist()
         tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
         told = self._marks_told
-        only_changes = self._has_levels(instrument)
+        only_changes, expires = self._has_levels(instrument), instrument.expiry is not None
 
         def play(row: int) -> None:
             engine.at(ts[row])
             market.marked(prices[row], indices[row])
+            self._watch(instrument)
+            if expires:
+                self._settlements.note(instrument, ts[row], indices[row])
             if engine.out or engine.is_releasing:
                 self._unsettled()
             if only_changes and told.get(instrument) == (prices[row], indices[row]):
@@ -354,6 +375,7 @@ class SimulatedExchange(EngineExchange):
             engine.fund(instrument, rates[row], ts[row])
             paid = sum(event.fee for event in engine.out if isinstance(event, Execution))
             self._drain()
+            self._watch(instrument)
             if listener is not None and (instrument, Channel.FUNDING) in self._subscribed:
                 amount, code = instrument.settle.amount(-paid), instrument.settle.code
                 listener.on_funding(Funding(ts[row], instrument, rates[row], next_ts[row], amount, code))

@@ -12,6 +12,8 @@ CONTRACTS = Capabilities(
     reduce_only=True,
     time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
     amend=True,
+    hedge_mode=True,
+    leverage=True,
 )
 SPOT = Capabilities(
     channels=frozenset({Channel.TRADE, Channel.QUOTE, Channel.BOOK, Channel.CANDLE}),

@@ -51,7 +51,7 @@ from hbkit_bitmex.rows import (
     WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
-from hbkit_bitmex.words import Action, known, nanoseconds
+from hbkit_bitmex.words import Action, Strategy, known, nanoseconds
 
 ASK_AGAIN_SECONDS = 5.0
 """The least time between two requests for the same table."""
@@ -80,6 +80,9 @@ class Inbox(Protocol):
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
+
+    def on_new_legs(self, legs: set[Strategy]) -> None:
+        """Positions that were not there before, by their legs: they tell of the position mode (13.3)."""
 
     def on_ready(self) -> None:
         """Logged in, and every private table has had its partial."""
@@ -346,6 +349,8 @@ class Stream:
 
     def _on_positions(self, frame: PositionFrame) -> None:
         self.positions.apply(frame)
+        if frame.action is Action.INSERT:
+            self._inbox.on_new_legs({row.strategy for row in frame.data or () if isinstance(row.strategy, Strategy)})
         self._after(frame, self.positions.lost)
 
     def _on_margins(self, frame: MarginFrame) -> None:

@@ -301,6 +301,7 @@ _KINDS: Final[Mapping[str, ExecutionKind]] = {
     ExecType.SETTLEMENT: ExecutionKind.SETTLEMENT,
     ExecType.LIQUIDATION: ExecutionKind.LIQUIDATION,
     ExecType.BANKRUPTCY: ExecutionKind.LIQUIDATION,
+    ExecType.INSURANCE: ExecutionKind.INSURANCE,
 }
 """12.2: the types that move position or money and whose booking is known."""
 
@@ -326,6 +327,8 @@ _MAKER: Final = frozenset({LiquidityInd.ADDED, LiquidityInd.ADDED_SHORT})
 def execution(row: ExecutionRow, instrument: Instrument) -> Execution | None:
     """The movement that a row books; None for a row that moves nothing, and for one that `is_unbooked`."""
     kind = _kind(row)
+    if kind is ExecutionKind.INSURANCE:
+        return _insurance(row, instrument)
     units, price = row.lastQty, row.lastPx
     if kind is None or not row.execID or not units or price is None:
         return None
@@ -353,10 +356,30 @@ def execution(row: ExecutionRow, instrument: Instrument) -> Execution | None:
     )
 
 
+def _insurance(row: ExecutionRow, instrument: Instrument) -> Execution | None:
+    """What an insurance fund paid after a liquidation: money alone, `execComm` is negative for it came in."""
+    if not row.execID or not row.execComm:
+        return None
+    return Execution(
+        ts=nanoseconds(row.transactTime) or nanoseconds(row.timestamp),
+        id=row.execID,
+        order_id="",
+        instrument=instrument,
+        side=Side.BUY,
+        position_side=PositionSide.NET,
+        price=0.0,
+        units=0,
+        cost=0,
+        fee=row.execComm,
+        liquidity=Liquidity.TAKER,
+        kind=ExecutionKind.INSURANCE,
+    )
+
+
 def is_unbooked(row: ExecutionRow, instrument: Instrument) -> bool:
     """True for a row that moves money, or may, and that `execution` cannot book: ask the exchange for its balances.
 
-    Insurance, Rebalance, TrialFill, types that nobody knows, and rows that lack what a booking needs.
+    Rebalance, TrialFill, types that nobody knows, and rows that lack what a booking needs.
     """
     return row.execType not in _IDLE and execution(row, instrument) is None
 
@@ -415,6 +438,11 @@ def position(row: PositionRow, instrument: Instrument) -> Position | None:
         entry_price=entry if units and entry else math.nan,
         unrealized_pnl=instrument.settle.amount(known(row.unrealisedPnl) or 0),
     )
+
+
+def leg(row: PositionRow) -> PositionSide:
+    """The leg a position row is about."""
+    return _leg(known(row.strategy), None)
 
 
 def wallet(row: MarginRow | WalletRow, currencies: Mapping[str, Currency]) -> Wallet | None:
