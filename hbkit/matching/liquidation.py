@@ -16,7 +16,7 @@ from typing import Protocol
 from hbkit.matching.account import Account
 from hbkit.matching.engine import Engine
 from hbkit.matching.margin import ticks_at
-from hbkit.model import Currency, Instrument, Leg, OrderRequest, PositionSide
+from hbkit.model import Currency, Instrument, Leg, OrderRequest, PositionSide, Side
 
 REASON = "liquidation"
 
@@ -165,4 +165,5 @@ class Liquidator:
 def _binds(request: OrderRequest, currency: Currency) -> bool:
     """Whether an order is of a contract that settles in a currency, or reserves it on spot."""
     instrument = request.instrument
-    return currency.code == instrument.settle.code or (instrument.is_spot and currency.code == instrument.base)
+    sells_base = instrument.is_spot and request.side is Side.SELL
+    return currency.code == (instrument.base if sells_base else instrument.settle.code)

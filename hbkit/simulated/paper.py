@@ -142,6 +142,12 @@ class PaperExchange(EngineExchange):
         """The market's time."""
         return self._clock.now()
 
+    async def refresh(self) -> None:
+        """What the feed has to say of this very moment comes first: its answer to a question comes behind it."""
+        await self._feed.listed()
+        await asyncio.sleep(0)
+        self.settle()
+
     async def open_orders(self) -> list[OrderReport]:
         """None: the account begins empty, and its orders answer by themselves."""
         return []
