@@ -33,7 +33,7 @@ from hbkit_bitmex.simulator.feed import Feed
 from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.memory import remember
-from hbkit_bitmex.simulator.options import Options
+from hbkit_bitmex.simulator.options import STARTING_BALANCES, Options
 from hbkit_bitmex.simulator.played import Played, of_source, open_data
 from hbkit_bitmex.simulator.realtime import Realtime
 from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
@@ -69,6 +69,10 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     keys = Keys()
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
+    for plan in options.planned:
+        account = venue.add_account(STARTING_BALANCES if plan.balances is None else plan.balances)
+        for key in plan.keys:
+            keys.add(Key(key.name, key.secret, account, key.permissions, key.enabled, key.cidrs))
     worth = Worth(venue.recorded.values(), options.seed, played.style, now, leader(venue, played))
     backdrop = Backdrop(venue, worth, played.style, chance.fork("backdrop"), options.history, played.symbols)
     around = books_around(venue, played, worth, options.seed)
