@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -33,7 +34,8 @@ from hbkit.net.virtual import VirtualLoop
 from hbkit.testing import ConnectorContract, FakeExchange, FakeVenue, Venue
 from hbkit.testing.contract import Broken, Level, State, cases, score
 from hbkit.testing.fake.link import Link, LostAnswer
-from hbkit.testing.fake.wire import Row, Wire
+from hbkit.testing.fake.rows import Row
+from hbkit.testing.fake.wire import Wire
 
 PLANTED: dict[type[FakeExchange], str] = {}
 
@@ -176,6 +178,28 @@ class MissingZeroTradeCandle(FakeExchange):
 class HistoryWithoutItsLastCandle(FakeExchange):
     async def candles(self, *wanted: Any) -> list[Candle]:
         return (await super().candles(*wanted))[:-1]
+
+
+@caught_at("C14")
+class AnIntervalThatNeverComes(FakeExchange):
+    capabilities = replace(FakeExchange.capabilities, candle_intervals=("1m", "5m"))
+
+
+@caught_at("C15")
+class FundingNotTold(FakeExchange):
+    def _hear_funding(self, row: Row) -> None:
+        pass
+
+
+@caught_at("C16")
+class BookOfTwentyLevels(FakeExchange):
+    def _tell(self, what: str, value: object) -> None:
+        if isinstance(value, OrderBook):
+            whole, value = value, OrderBook(value.instrument)
+            for side in Side:
+                for ticks in whole.prices(side)[:20]:
+                    value.set(side, ticks, whole.size(side, ticks))
+        super()._tell(what, value)
 
 
 @caught_at("C05")
@@ -452,11 +476,8 @@ class SignedWithALateClock(FakeExchange):
 
 @caught_at("C50")
 class RequestsThatOutliveIt(FakeExchange):
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        if work.__name__ == "_send":
-            self.forgotten = asyncio.get_running_loop().create_task(self._slowly(work), name="a request")
-        else:
-            super()._start(work)
+    async def _send(self, verb: str, order_id: str, body: Row) -> None:
+        self.forgotten = asyncio.create_task(self._slowly(super()._send(verb, order_id, body)), name="a request")
 
     async def _slowly(self, work: Coroutine[Any, Any, None]) -> None:
         await work
@@ -522,6 +543,9 @@ class Untraded(FakeExchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         raise Unsupported(f"{self.name} does not switch to {mode}")
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        raise Unsupported(f"{self.name} sets no leverage of {leverage} for {instrument} {side}")
 
 
 def test_what_is_not_declared_is_shown_as_such_and_does_not_count() -> None:

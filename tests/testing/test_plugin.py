@@ -107,7 +107,7 @@ def test_what_a_test_leaves_behind_fails_it(tmp_path: Path) -> None:
         await clock.advance(5)
 
     async def test_connection(simulator, clock):
-        from hbkit.testing.fake.venue import sign
+        from hbkit.testing.fake.rows import sign
         expires = clock.now() + 10**9
         await simulator.dial(expires, sign(simulator.secret, "stream", expires))
     """,

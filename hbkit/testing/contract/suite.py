@@ -18,9 +18,6 @@ from hbkit.testing.contract.stage import Stage
 from hbkit.testing.contract.trading import TradingCases
 from hbkit.testing.contract.venue import Venue
 
-CASE_SECONDS = 900.0
-"""Virtual seconds after which a case is taken to hang."""
-
 
 class ConnectorContract(DataCases, TradingCases, FaultCases):
     """Subclass it with the two things that are yours: the connector, and the venue behind it."""
@@ -54,13 +51,13 @@ class ConnectorContract(DataCases, TradingCases, FaultCases):
             stage = Stage(loop, venue, type(self).connector)
             missing = found.missing(stage.declared, venue.instrument)
             if missing:
-                raise NotDeclared(f"{missing} is not declared")
+                raise NotDeclared(missing)
             try:
-                async with asyncio.timeout(CASE_SECONDS):
+                async with asyncio.timeout(found.seconds):
                     await found.body(self, stage)
             except TimeoutError as late:
                 await stage.strike_after(late)
-                raise Broken(f"an end within {CASE_SECONDS:g} s", "it hangs", found.where) from late
+                raise Broken(f"an end within {found.seconds:g} s", "it hangs", found.where) from late
             except BaseException as failure:
                 await stage.strike_after(failure)
                 raise

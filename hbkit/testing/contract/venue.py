@@ -14,7 +14,7 @@ from typing import Any
 from hbkit.clock import Clock
 from hbkit.exchange import Address, Holding
 from hbkit.log import Secret
-from hbkit.model import Execution, Instrument, OrderReport, PositionMode, Side
+from hbkit.model import Execution, Instrument, OrderReport, PositionMode, PositionSide, Side
 from hbkit.testing.contract.case import NotStaged
 
 
@@ -57,6 +57,14 @@ class Venue(ABC):
         """The mark price moves."""
         raise NotStaged(f"the handle moves no mark to {price}")
 
+    def fund(self, rate: float) -> None:
+        """A funding takes place now, at this rate: longs pay shorts where it is above 0."""
+        raise NotStaged(f"the handle has no funding at {rate}")
+
+    def shown(self, side: Side, ticks: int) -> int:
+        """Units that the market sees at a price, orders of the account among them."""
+        raise NotStaged(f"the handle does not say what the market sees at {ticks} ticks of {side}")
+
     # -- the truth
 
     @abstractmethod
@@ -65,7 +73,7 @@ class Venue(ABC):
 
     @abstractmethod
     def executions(self) -> list[Execution]:
-        """Every trade of the account, oldest first."""
+        """Every trade of the account, oldest first; fundings are left out."""
 
     @abstractmethod
     def positions(self) -> list[Holding]:
@@ -89,6 +97,10 @@ class Venue(ABC):
     def set_mode(self, mode: PositionMode) -> None:
         """The account's mode is changed by somebody else."""
         raise NotStaged(f"the handle does not switch to {mode}")
+
+    def leverage(self, side: PositionSide = PositionSide.NET) -> float:
+        """The leverage in force, of a leg where there are legs; 0 for cross margin."""
+        raise NotStaged(f"the handle does not tell the leverage of {side}")
 
     # -- what goes wrong
 

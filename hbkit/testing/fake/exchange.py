@@ -2,14 +2,14 @@
 
 What stands here is what any connector has to do, whatever its venue: keep a stream up and tell of a gap, hold a book
 back until it is whole, and never make a fact of an answer that was lost. `link.py` signs and sends, `wire.py`
-translates the venue's words; the venue itself is `venue.py`.
+translates the venue's words, `tasks.py` owns what runs; the venue itself is `venue.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -20,20 +20,22 @@ from hbkit.model import (
     Candle,
     Execution,
     Instrument,
-    Mark,
     OrderBook,
     OrderReport,
     OrderRequest,
     OrderStatus,
     PositionMode,
     PositionModeChange,
+    PositionSide,
     Wallet,
 )
 from hbkit.net.websocket import Backoff
 from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.link import Link, LostAnswer
+from hbkit.testing.fake.rows import Row
+from hbkit.testing.fake.tasks import Tasks
 from hbkit.testing.fake.venue import Lost, Refused, Stream
-from hbkit.testing.fake.wire import Row, Wire
+from hbkit.testing.fake.wire import Wire
 
 
 class FakeExchange(Exchange):
@@ -54,7 +56,7 @@ class FakeExchange(Exchange):
         self._listener: Listener | None = None
         self._stream: Stream | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self.name)
         self._topics: dict[Channel, None] = {}
         self._book: OrderBook | None = None
         self._orders: dict[str, OrderReport] = {}
@@ -64,34 +66,18 @@ class FakeExchange(Exchange):
 
     # -- life
 
-    def connect(self, listener: Listener) -> NoReturn:
-        """A connector with a network is opened, not connected."""
-        raise RuntimeError("await open() instead")
-
-    def close(self) -> NoReturn:
-        """See `shut`."""
-        raise RuntimeError("await shut() instead")
-
     async def open(self, listener: Listener) -> None:
         """The clock first, for by it everything else is signed."""
         self._listener = listener
         await self._link.read_clock()
         await self._read_account()
-        self._start(self._run())
+        self._tasks.start(self._run())
         await self._ready
 
     async def shut(self) -> None:
         """Nothing is told from here on."""
         self._listener = None
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._tasks.end()
 
     async def _run(self) -> None:
         """One stream after the other, with a growing pause between them."""
@@ -181,7 +167,8 @@ class FakeExchange(Exchange):
 
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Asked for now, and again on each new stream."""
-        if channel not in CAPABILITIES.channels or (interval and interval not in CAPABILITIES.candle_intervals):
+        has = self.capabilities
+        if channel not in has.channels or (interval and interval not in has.candle_intervals):
             raise Unsupported(f"{self.name} has no {channel} {interval}".rstrip())
         self._topics[channel] = None
         if self._stream is not None:
@@ -192,15 +179,15 @@ class FakeExchange(Exchange):
         if lacking := self.capabilities.lacking(request):
             raise Unsupported(f"no {lacking} at {self.name}")
         self._orders[request.id] = self._wire.blank(request, self.server_now())
-        self._start(self._send("submit", request.id, self._wire.order_body(request)))
+        self._tasks.start(self._send("submit", request.id, self._wire.order_body(request)))
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
         """Price, total quantity, or both."""
-        self._start(self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
+        self._tasks.start(self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
 
     def cancel(self, order_id: str) -> None:
         """By our id, or by the venue's for an order that is none of ours."""
-        self._start(self._send("cancel", order_id, {"id": order_id}))
+        self._tasks.start(self._send("cancel", order_id, {"id": order_id}))
 
     async def cancel_every_order(self) -> None:
         """In one request."""
@@ -225,7 +212,7 @@ class FakeExchange(Exchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """The venue's own message tells of the change; a refusal is told here."""
-        self._start(self._switch(mode))
+        self._tasks.start(self._switch(mode))
 
     async def _switch(self, mode: PositionMode) -> None:
         self._wanted_mode = mode
@@ -236,6 +223,10 @@ class FakeExchange(Exchange):
             self._tell_mode(self.position_mode, error.message, self.server_now())
         finally:
             self._wanted_mode = None
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        """One for both legs."""
+        self._tasks.start(self._link.ask("leverage", {"times": f"{leverage:g}"}))
 
     # -- what the venue tells
 
@@ -270,7 +261,7 @@ class FakeExchange(Exchange):
 
     def _hear_mark(self, row: Row) -> None:
         self._reference = float(row["px"])
-        self._tell("on_mark", Mark(row["ts"], self._wire.instrument, self._reference, float("nan")))
+        self._tell("on_mark", self._wire.mark(row))
 
     def _hear_order(self, row: Row) -> None:
         """An answer can come after later news: what is older than what is known says nothing."""
@@ -279,6 +270,9 @@ class FakeExchange(Exchange):
             return
         self._orders[report.id] = report
         self._tell("on_order", report)
+
+    def _hear_funding(self, row: Row) -> None:
+        self._tell("on_funding", self._wire.funding(row))
 
     def _hear_fill(self, row: Row) -> None:
         self._tell("on_fill", self._wire.execution(row))

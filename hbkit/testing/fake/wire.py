@@ -6,15 +6,17 @@ Prices and quantities are decimal text on the wire; a quantity is in coins, of w
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from hbkit.clock import MINUTE
 from hbkit.exchange import Holding
 from hbkit.model import (
     Candle,
     Execution,
+    ExecutionKind,
+    Funding,
     Instrument,
     Liquidity,
+    Mark,
     OrderReport,
     OrderRequest,
     OrderStatus,
@@ -24,8 +26,8 @@ from hbkit.model import (
     Trade,
     Wallet,
 )
+from hbkit.testing.fake.rows import Row
 
-Row = dict[str, Any]
 NOTHING = (math.nan, math.nan)
 
 
@@ -48,6 +50,10 @@ class Wire:
     def level(self, row: Row) -> tuple[Side, int, int]:
         """Side, ticks and units of a level of the book."""
         return Side(row["side"]), self.instrument.ticks(row["px"]), self.instrument.units(row["qty"])
+
+    def mark(self, row: Row) -> Mark:
+        """A mark; there is no index here."""
+        return Mark(row["ts"], self.instrument, float(row["px"]), math.nan)
 
     def candle(self, row: Row) -> Candle:
         """The venue stamps a candle with its open; so do we, and with its close as the moment it is known."""
@@ -81,8 +87,9 @@ class Wire:
         )
 
     def execution(self, row: Row) -> Execution:
-        """A fill; the cost is reckoned here, for this venue does not tell it."""
+        """A fill, whose cost is reckoned here, for this venue does not tell it; or a funding, which has none."""
         side, units, price = Side(row["side"]), self.instrument.units(row["qty"]), float(row["px"])
+        kind = ExecutionKind(row["kind"])
         return Execution(
             ts=row["ts"],
             id=row["id"],
@@ -92,10 +99,15 @@ class Wire:
             position_side=PositionSide(row["leg"]),
             price=price,
             units=units,
-            cost=self.instrument.signed_cost(units * side.sign, price),
+            cost=0 if kind is ExecutionKind.FUNDING else self.instrument.signed_cost(units * side.sign, price),
             fee=self.instrument.settle.minor(row["fee"]),
             liquidity=Liquidity.MAKER if row["role"] == "made" else Liquidity.TAKER,
+            kind=kind,
         )
+
+    def funding(self, row: Row) -> Funding:
+        """A funding that took place; what it moved is told as an execution."""
+        return Funding(row["ts"], self.instrument, float(row["rate"]), row["next"], 0.0, self.instrument.settle.code)
 
     def order_body(self, request: OrderRequest) -> Row:
         """A new order, as exact decimal text."""
