@@ -115,6 +115,41 @@ class Engine:
             )
             self.out.append(execution)
 
+    def take_over(
+        self, account: Account, instrument: Instrument, side: PositionSide, ticks: int, ts: int
+    ) -> Execution | None:
+        """The venue takes a whole position over at a price it names: an execution of no order, beside the market.
+
+        No order, no public trade and no queue is involved; the taker fee is charged. What could only reduce the
+        position is taken away. Returns the execution, which is in `out` as well; None where there is no position.
+        """
+        leg = account.leg(instrument, side)
+        units = -leg.units
+        if not units:
+            return None
+        self._ts = ts
+        value = instrument.value_at(abs(units), ticks)
+        sign = 1 if units > 0 else -1
+        cost, fee = instrument.cost_sign * value * sign, instrument.fee(value, instrument.taker_fee)
+        account.fill(instrument, side, units, cost, fee)
+        execution = Execution(
+            ts=ts,
+            id=self._new_id(),
+            order_id="",
+            instrument=instrument,
+            side=Side.BUY if units > 0 else Side.SELL,
+            position_side=side,
+            price=instrument.price(ticks),
+            units=abs(units),
+            cost=cost,
+            fee=fee,
+            liquidity=Liquidity.TAKER,
+            kind=ExecutionKind.LIQUIDATION,
+        )
+        self.out.append(execution)
+        self._hold_leg(account, instrument, side)
+        return execution
+
     # -- requests
 
     def submit(self, account: Account, request: OrderRequest, ts: int) -> None:
@@ -155,14 +190,14 @@ class Engine:
         self._cut_to_position(order)
         self._enter(order)
 
-    def cancel(self, account: Account, order_id: str, ts: int) -> None:
-        """Take an open order away."""
+    def cancel(self, account: Account, order_id: str, ts: int, reason: str = "") -> None:
+        """Take an open order away; `reason` is what its report says, of a cancel that its owner did not ask for."""
         self._ts = ts
         order = account.orders.get(order_id)
         if order is None:
             self._late(account, order_id, "cancel")
             return
-        self._end(order, "")
+        self._end(order, reason)
 
     def shortage(self, account: Account, request: OrderRequest) -> tuple[int, Currency] | None:
         """What is missing for a new order, and in which currency; None when it can be paid for. Nothing changes."""
@@ -341,16 +376,18 @@ class Engine:
         self._hold_reduce_only(order)
 
     def _hold_reduce_only(self, cause: EngineOrder) -> None:
+        self._hold_leg(self._owner(cause), cause.request.instrument, cause.request.position_side)
+
+    def _hold_leg(self, account: Account, instrument: Instrument, side: PositionSide) -> None:
         """After a change of a leg its reduce-only orders may not exceed the position: the least aggressive give way."""
-        instrument, side = cause.request.instrument, cause.request.position_side
         orders = [
             order
-            for order in self._owner(cause).orders.values()
+            for order in account.orders.values()
             if order.request.instrument is instrument and order.request.position_side is side and self._reduces(order)
         ]
         if not orders:
             return
-        position = self._owner(cause).leg(instrument, side).units
+        position = account.leg(instrument, side).units
         left = abs(position)
         for order in sorted(orders, key=lambda order: order.eagerness):
             keep = min(order.leaves, left) if order.side * position < 0 else 0

@@ -405,3 +405,30 @@ def test_fees_are_truncated_toward_zero_and_a_rebate_is_received() -> None:
     assert (maker.order_id, maker.cost, maker.fee) == (resting, 310_694, -77)
     assert venue.b.cash["XBT"] == 1_000_000_000 - 233
     assert venue.a.cash["XBT"] == 1_000_000_000 + 77
+
+
+# -- taken over by the venue
+
+
+def test_a_position_is_taken_over_at_the_price_that_the_venue_names(venue: Venue) -> None:
+    venue.hold(300, 100)
+    stays, closes = venue.buy(100, 98), venue.sell(300, 105, reduce_only=True)
+    venue.events()
+    execution = venue.engine.take_over(venue.a, venue.instrument, NET, 90, 50)
+    assert execution is not None
+    assert (execution.order_id, execution.kind, execution.side, execution.units) == ("", "liquidation", "sell", 300)
+    # Lot of 100 at 45 USD: round(100 / 45 * 1e8) = 222222222 XBt, three lots 666666666; taker fee 0.00075.
+    assert (execution.price, execution.cost, execution.fee) == (45.0, 666_666_666, 499_999)
+    assert venue.a.leg(venue.instrument, NET).units == 0
+    assert list(venue.a.orders) == [stays]
+    assert [(event.id, event.status) for event in venue.events()[1:]] == [(closes, "canceled")]
+    # The market never heard of it.
+    assert venue.market.last is None
+    assert venue.engine.take_over(venue.a, venue.instrument, NET, 90, 51) is None
+
+
+def test_a_cancel_of_the_venue_says_why(venue: Venue) -> None:
+    order = venue.buy(100, 98)
+    venue.events()
+    venue.engine.cancel(venue.a, order, 9, "Liquidation")
+    assert venue.said() == [(order, "canceled", "Liquidation")]

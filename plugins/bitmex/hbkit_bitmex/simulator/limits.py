@@ -13,12 +13,6 @@ from hbkit_bitmex.simulator.refusals import Refusal
 KEY_MINUTE, ADDRESS_MINUTE, SECOND_LAYER = 120, 30, 10
 CONNECTS_PER_SECOND, CONNECTS_PER_HOUR = 3, 720
 BAN_AFTER, BAN_SECONDS = 20, 60
-SECOND_ROUTES = frozenset(
-    {
-        ("POST", "/order"), ("PUT", "/order"), ("DELETE", "/order"), ("DELETE", "/order/all"),
-        ("POST", "/position/isolate"), ("POST", "/position/leverage"), ("POST", "/position/transferMargin"),
-    }
-)  # fmt: skip
 
 
 class Bucket:
@@ -81,13 +75,13 @@ class Limits:
             owner = self._owners[name] = _Owner(Bucket(size, 60, now), Bucket(SECOND_LAYER, 1, now))
         return owner
 
-    def admit(self, key: str | None, address: str, verb: str, route: str, now: int) -> tuple[dict[str, str], bool]:
+    def admit(self, key: str | None, address: str, now: int, *, second: bool = False) -> tuple[dict[str, str], bool]:
         """Take a token; the headers of the answer, and False when the call is over the limit (a 429 takes none)."""
         size = KEY_MINUTE if key is not None else ADDRESS_MINUTE
         owner = self._owner(f"key {key}" if key is not None else f"address {address}", size, now)
         if owner.banned_until > now:
             raise Refusal(403, "Forbidden")
-        layers = [owner.minute, *((owner.second,) if (verb, route) in SECOND_ROUTES else ())]
+        layers = [owner.minute, *((owner.second,) if second else ())]
         for bucket in layers:
             bucket.fill(now)
         short = next((bucket for bucket in layers if not bucket.has()), None) if self._on else None

@@ -32,7 +32,8 @@ from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.realtime import Realtime
-from hbkit_bitmex.simulator.rest import BODY_MAX, PREFIX, Rest
+from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
+from hbkit_bitmex.simulator.routes import PREFIX
 from hbkit_bitmex.simulator.venue import Venue
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,0 +1,187 @@
+"""Every REST route of the venue, once: served, limited, guarded and described from these entries (protocol 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hbkit_bitmex.simulator import leverage, reading, trading
+from hbkit_bitmex.simulator.accounts import VenueAccount
+from hbkit_bitmex.simulator.parameters import Parameters
+from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, Act, Call, Parameter, Route
+from hbkit_bitmex.simulator.venue import Venue
+
+VERSION = "2.0.0"
+
+
+def _public(rows: Callable[[Venue, Parameters], Any]) -> Act:
+    """What answers from the venue and the parameters."""
+    return lambda call: rows(call.venue, call.sent)
+
+
+def _own(act: Callable[[Venue, VenueAccount, Parameters], Any]) -> Act:
+    """What answers from, or changes, the account that is logged in."""
+    return lambda call: act(call.venue, call.account, call.sent)
+
+
+def _root(call: Call) -> Any:
+    return {"name": "BitMEX API", "version": VERSION, "timestamp": call.wall // 1_000_000}
+
+
+def _user(call: Call) -> Any:
+    return reading.user(call.venue, call.login)
+
+
+def _api_keys(call: Call) -> Any:
+    return reading.api_keys(call.house.keys.of(call.account))
+
+
+def _cancel_all_after(call: Call) -> Any:
+    row = trading.arm_cancel_all(call.account, call.sent.get("timeout"), call.wall)
+    call.house.watch(call.account)
+    return row
+
+
+# -- parameters that several routes share (4.1)
+
+SYMBOL = Parameter("symbol", text="A symbol, a root such as XBT (its perpetual), or XBT:perpetual; any case.")
+THE_SYMBOL = Parameter("symbol", text="A symbol; any case.", required=True)
+FILTER = Parameter("filter", "json", "An object: column to value, or to a list of values.")
+COLUMNS = Parameter("columns", "json", "An array or a comma list; key columns and timestamp are always there.")
+COUNT = Parameter("count", "integer", "How many rows.", default=100)
+START = Parameter("start", "integer", "How many rows to leave out first.", default=0)
+REVERSE = Parameter("reverse", "boolean", "Newest first.", default=False)
+START_TIME = Parameter("startTime", "time", "Rows from here on, inclusive.")
+END_TIME = Parameter("endTime", "time", "Rows up to here, inclusive.")
+FORMAT = Parameter("_format", text="The form of the answer.", choices=("json", "csv"))
+TABLE = (SYMBOL, FILTER, COLUMNS, COUNT, START, REVERSE, START_TIME, END_TIME, FORMAT)
+BIN_SIZE = Parameter("binSize", text="The length of a bin.", default="1m", choices=("1m", "5m", "1h", "1d"))
+PARTIAL = Parameter("partial", "boolean", "With the bin that is not over yet.", default=False)
+CURRENCY = Parameter("currency", text="A minor code such as XBt, or `all`.", default="XBt")
+TEXT = Parameter("text", text="A note.")
+ORDER_QTY = Parameter("orderQty", "integer", "Contracts, or minor units of the base currency on spot.")
+PRICE = Parameter("price", "number")
+STOP_PX = Parameter("stopPx", "number")
+PEG_OFFSET = Parameter("pegOffsetValue", "number")
+CLIENT_ID = Parameter("clOrdID", text="Your own id, up to 36 characters.")
+
+MARKET: tuple[Route, ...] = (
+    # Some ask for the root with, some without a slash (section 1).
+    Route("GET", "", "Root.get", "Name, version and time.", _root),
+    Route("GET", "/instrument", "Instrument.get", "Instruments.", _public(reading.instruments), TABLE, "instrument"),
+    Route(
+        "GET", "/instrument/active", "Instrument.getActive", "Open instruments.",
+        _public(reading.active), model="instrument",
+    ),
+    Route(
+        "GET", "/instrument/indices", "Instrument.getIndices", "Indices.",
+        _public(reading.indices), model="instrument",
+    ),
+    Route(
+        "GET", "/instrument/activeAndIndices", "Instrument.getActiveAndIndices", "Open instruments and indices.",
+        _public(reading.active_and_indices), model="instrument",
+    ),
+    Route(
+        "GET", "/orderBook/L2", "OrderBook.getL2", "The order book.", _public(reading.book),
+        (THE_SYMBOL, Parameter("depth", "integer", "Levels a side, 0 for all.", default=25)), "orderBookL2",
+    ),
+    Route("GET", "/trade", "Trade.get", "Trades.", _public(reading.trades), TABLE, "trade"),
+    Route(
+        "GET", "/trade/bucketed", "Trade.getBucketed", "Candles, stamped at their end.",
+        _public(reading.bucketed), (BIN_SIZE, PARTIAL, *TABLE), "tradeBin1m",
+    ),
+    Route("GET", "/quote", "Quote.get", "Best bids and asks.", _public(reading.quotes), TABLE, "quote"),
+    Route("GET", "/funding", "Funding.get", "Fundings that were paid.", _public(reading.fundings), TABLE, "funding"),
+    Route("GET", "/stats", "Stats.get", "Volume and open interest per root.", _public(reading.stats), model="stats"),
+    Route(
+        "GET", "/wallet/assets", "Wallet.getAssetsConfig", "Currencies.", _public(reading.assets), model="assets"
+    ),
+)  # fmt: skip
+
+ORDERS: tuple[Route, ...] = (
+    Route("GET", "/order", "Order.getOrders", "Your orders.", _own(reading.orders), TABLE, "order", needs=ANY_KEY),
+    Route(
+        "POST", "/order", "Order.new", "Place an order.", _own(trading.place),
+        (
+            THE_SYMBOL, Parameter("side", choices=("Buy", "Sell")), ORDER_QTY, PRICE,
+            Parameter("displayQty", "integer"), STOP_PX, CLIENT_ID, Parameter("clOrdLinkID"), PEG_OFFSET,
+            Parameter("pegPriceType"), Parameter("ordType"), Parameter("timeInForce"), Parameter("execInst"),
+            Parameter("contingencyType"), TEXT,
+        ),
+        "order", one=True, needs=ORDER, second=True, shed=True,
+    ),
+    Route(
+        "PUT", "/order", "Order.amend", "Amend an order.", _own(trading.amend),
+        (
+            Parameter("orderID"), Parameter("origClOrdID"), CLIENT_ID, ORDER_QTY, Parameter("leavesQty", "integer"),
+            PRICE, STOP_PX, PEG_OFFSET, TEXT,
+        ),
+        "order", one=True, needs=ORDER, second=True, shed=True,
+    ),
+    Route(
+        "DELETE", "/order", "Order.cancel", "Cancel orders.", _own(trading.cancel),
+        (Parameter("orderID", "json", "An id or an array of them."), Parameter("clOrdID", "json"), TEXT),
+        "order", needs=CANCEL, second=True,
+    ),
+    Route(
+        "DELETE", "/order/all", "Order.cancelAll", "Cancel all orders.", _own(trading.cancel_all),
+        (SYMBOL, FILTER, TEXT), "order", needs=CANCEL, second=True,
+    ),
+    Route(
+        "POST", "/order/cancelAllAfter", "Order.cancelAllAfter", "Cancel all orders unless this is sent again in time.",
+        _cancel_all_after, (Parameter("timeout", "number", "Milliseconds, 0 disarms.", required=True),), needs=CANCEL,
+    ),
+    Route(
+        "GET", "/execution", "Execution.get", "Everything that happened to your orders.",
+        _own(reading.executions), TABLE, "execution", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/execution/tradeHistory", "Execution.getTradeHistory", "What moved your balance.",
+        _own(reading.trade_history), TABLE, "execution", needs=ANY_KEY,
+    ),
+)  # fmt: skip
+
+POSITIONS: tuple[Route, ...] = (
+    Route(
+        "GET", "/position", "Position.get", "Your positions.", _own(reading.positions), (FILTER, COLUMNS, COUNT),
+        "position", needs=ANY_KEY,
+    ),
+    Route(
+        "POST", "/position/leverage", "Position.updateLeverage", "Isolate at a leverage; 0 is cross.",
+        _own(leverage.set_leverage), (THE_SYMBOL, Parameter("leverage", "number", required=True)),
+        "position", one=True, needs=ORDER, second=True, shed=True,
+    ),
+    Route(
+        "POST", "/position/isolate", "Position.isolateMargin", "Isolated or cross margin.", _own(leverage.isolate),
+        (THE_SYMBOL, Parameter("enabled", "boolean", default=True)),
+        "position", one=True, needs=ORDER, second=True, shed=True,
+    ),
+    Route(
+        "POST", "/position/crossLeverage", "Position.updateCrossLeverage", "The leverage used while in cross margin.",
+        _own(leverage.set_cross_leverage), (THE_SYMBOL, Parameter("crossLeverage", "number", required=True)),
+        "position", one=True, needs=ORDER, shed=True,
+    ),
+)  # fmt: skip
+
+USER: tuple[Route, ...] = (
+    Route("GET", "/user", "User.get", "The user.", _user, needs=ANY_KEY),
+    Route(
+        "GET", "/user/margin", "User.getMargin", "Margin of a currency, or of all.", _own(reading.margin), (CURRENCY,),
+        "margin", one=True, needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/wallet", "User.getWallet", "Balance of a currency, or of all.", _own(reading.wallet), (CURRENCY,),
+        "wallet", one=True, needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/walletHistory", "User.getWalletHistory", "What moved your wallet, newest first.",
+        _own(reading.wallet_history), (CURRENCY, COUNT, START, REVERSE), "transact", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/commission", "User.getCommission", "Your fees per symbol.", _public(reading.commission),
+        needs=ANY_KEY,
+    ),
+    Route("GET", "/apiKey", "APIKey.get", "Your keys.", _api_keys, (REVERSE,), needs=ANY_KEY),
+)  # fmt: skip
+
+ENDPOINTS: tuple[Route, ...] = (*MARKET, *ORDERS, *POSITIONS, *USER)
