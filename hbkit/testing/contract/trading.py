@@ -22,7 +22,7 @@ from hbkit.model import (
     Side,
     TimeInForce,
 )
-from hbkit.testing.contract.case import ORDERS, Level, case, has
+from hbkit.testing.contract.case import ORDERS, POSITIONS, Level, case, has
 from hbkit.testing.contract.stage import PATIENCE, Stage, news
 
 _HUGE = 1_000_000_000
@@ -87,7 +87,7 @@ class TradingCases:
         money(stage)
 
     @case("C24", Level.SILVER, "a position is signed: above 0 when long, below when short, absent when flat",
-          where=Exchange.positions, needs=ORDERS)  # fmt: skip
+          where=Exchange.positions, needs=(ORDERS, POSITIONS))  # fmt: skip
     async def test_c24_positions(self, stage: Stage) -> None:
         exchange = await stage.open()
         for side, lots, held in ((Side.BUY, 2, 2), (Side.SELL, 5, -3), (Side.BUY, 3, 0)):

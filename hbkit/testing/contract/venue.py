@@ -41,6 +41,12 @@ class Venue(ABC):
 
     # -- the market
 
+    def market(self, symbol: str) -> Venue:
+        """The handle on another market of the same account; every case is content with one."""
+        if symbol != self.instrument.symbol:
+            raise NotStaged(f"the handle stages {self.instrument} alone, not {symbol}")
+        return self
+
     @abstractmethod
     def level(self, side: Side, ticks: int, units: int) -> None:
         """An outside level has a new size; 0 takes it away."""

@@ -79,6 +79,7 @@ def spot(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> Excha
         modes=modes,
         capabilities=SPOT,
         starting_balances=STARTING_BALANCES,
+        contract="hbkit_bitmex.compliance:BitmexSpotContract",
         serves=is_spot,
         elsewhere=elsewhere,
         closed_on=CLOSED_ON,

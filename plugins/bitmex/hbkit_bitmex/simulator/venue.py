@@ -264,13 +264,13 @@ class Venue:
                     self._step.add(f"tradeBin{size}", "insert", row)
             self._touched[market] = None
             if 0 < market.ticker.funding_at <= ts:
-                self._fund(market)
+                self.fund(market)
         if ts % DAY_HOURS == SESSION_HOUR:
             self._close_session()
         if ts % DAY_HOURS == 0:
             self._end_day_orders()
 
-    def _fund(self, market: PublicMarket) -> None:
+    def fund(self, market: PublicMarket) -> None:
         """Protocol 18.7.1 to 18.7.3: the mark is the index, payments leg by leg, then the next rate."""
         ticker, instrument = market.ticker, market.instrument
         if ticker.index is not None:
