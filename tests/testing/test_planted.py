@@ -185,6 +185,12 @@ class AnIntervalThatNeverComes(FakeExchange):
     capabilities = replace(FakeExchange.capabilities, candle_intervals=("1m", "5m"))
 
 
+@caught_at("C17")
+class OnlyItsOwnIntervals(FakeExchange):
+    def _hear_candle(self, row: Row) -> None:
+        self._tell("on_candle", self._wire.candle(row))
+
+
 @caught_at("C15")
 class FundingNotTold(FakeExchange):
     def _hear_funding(self, row: Row) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from hbkit.clock import DAY, HOUR, MINUTE, SECOND, parse_duration
+from hbkit.clock import DAY, HOUR, MINUTE, SECOND, duration_text, parse_duration
 from hbkit.exchange import Capabilities, Channel, Exchange, Listener
 from hbkit.model import Candle, Funding, Instrument, Side, Trade
 from hbkit.testing.contract.case import Level, case
@@ -271,6 +271,28 @@ class DataCases:
             stage.venue.level(Side.SELL, ask + away, 0)
             await asyncio.sleep(1)
             stage.equal(stage.heard.books[-1:], [truth(stage)], "the book after its best levels went", Capabilities)
+
+    @case("C17", Level.BRONZE, "a multiple of a declared interval is put together from its candles",
+          where=Capabilities, needs=Channel.CANDLE, seconds=HOUR / SECOND)  # fmt: skip
+    async def test_c17_put_together(self, stage: Stage) -> None:
+        shortest = min(stage.declared.candle_intervals, key=parse_duration)
+        length = 3 * parse_duration(shortest)
+        interval = duration_text(length)
+        exchange = await stage.open()
+        exchange.subscribe(stage.instrument, Channel.CANDLE, interval)
+        await until_next(stage, length)
+        base, start = stage.bid, stage.venue.clock.now() // length * length
+        stage.heard.candles.clear()
+        for away in (4, 2, 6):
+            stage.venue.trade(Side.BUY, base + away, stage.lots(1))
+            await until_next(stage, length // 3)
+        told = [one for one in stage.heard.candles if one.interval == interval]
+        market = stage.instrument
+        # In units: a sum of floats is off by their last bit.
+        came = [(*ohlc(one)[1:4], one.open_time, one.close_time, market.units(one.volume)) for one in told]
+        prices = market.price(base + 6), market.price(base + 2), market.price(base + 6)
+        expected = [(*prices, start, start + length, stage.lots(3))]
+        stage.equal(came, expected, f"{interval} candles as high, low, close, open and close time, units", Candle)
 
 
 # -- what several cases do

@@ -30,6 +30,7 @@ from hbkit.model import (
     Wallet,
 )
 from hbkit.net.websocket import Backoff
+from hbkit.testing.fake.candles import Larger
 from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.link import Link, LostAnswer
 from hbkit.testing.fake.rows import Row
@@ -51,6 +52,7 @@ class FakeExchange(Exchange):
         self._connection = connection
         self._link = self.link(connection)
         self._wire = self.wire(next(iter(connection.instruments.values())))
+        self._candles = Larger(self._wire.instrument, self.capabilities.candle_intervals)
         self._backoff = Backoff(connection.chance, first=0.5, longest=10.0)
         self._log = get_logger("fake")
         self._listener: Listener | None = None
@@ -167,9 +169,10 @@ class FakeExchange(Exchange):
 
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Asked for now, and again on each new stream."""
-        has = self.capabilities
-        if channel not in has.channels or (interval and interval not in has.candle_intervals):
-            raise Unsupported(f"{self.name} has no {channel} {interval}".rstrip())
+        if channel not in self.capabilities.channels:
+            raise Unsupported(f"{self.name} tells no {channel} of {instrument}")
+        if channel is Channel.CANDLE:
+            self._candles.want(interval)
         self._topics[channel] = None
         if self._stream is not None:
             self._stream.subscribe(channel.value)
@@ -257,7 +260,8 @@ class FakeExchange(Exchange):
             self._stream.subscribe(Channel.BOOK.value)
 
     def _hear_candle(self, row: Row) -> None:
-        self._tell("on_candle", self._wire.candle(row))
+        for candle in self._candles.add(self._wire.candle(row)):
+            self._tell("on_candle", candle)
 
     def _hear_mark(self, row: Row) -> None:
         self._reference = float(row["px"])
