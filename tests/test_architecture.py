@@ -39,7 +39,7 @@ FLOORS = (
     floor("runtime", "executors", "hookspecs"),
     floor("plugins"),
     floor("run"),
-    floor("sweep", "testing"),
+    floor("sweep", "testing", "skeletons"),
     # `python -m hbkit` answers --version by itself and calls cli for the rest.
     floor("cli", "__main__", beside=True),
 )

@@ -58,10 +58,15 @@ class Config:
 
         Where neither exists it is the one from the config's folder, so that a message can name it.
         """
-        beside = self.path.parent / text
-        if not beside.exists() and Path(text).exists():
-            return Path(text)
-        return beside
+        return resolved(self.path, text)
+
+
+def resolved(config: Path, text: str) -> Path:
+    """The path that a text means in the config of that path: see `Config.resolve`."""
+    beside = config.parent / text
+    if not beside.exists() and Path(text).exists():
+        return Path(text)
+    return beside
 
 
 def load_config(path: str | Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str]) -> Config:

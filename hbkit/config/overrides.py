@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from hbkit.config import shapes
 from hbkit.config.check import text_of
-from hbkit.config.document import MAX_BYTES, MAX_DEPTH, read_document
+from hbkit.config.document import MAX_BYTES, read_document
 from hbkit.config.node import KeyPath, Node, Place, child, given, is_secret, path_text, shown
 from hbkit.config.scalars import Trap, read_scalar
+from hbkit.config.syntax import MAX_DEPTH
 from hbkit.errors import Faults, did_you_mean
 
 

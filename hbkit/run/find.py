@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from hbkit.config import Config
+from hbkit.config.load import resolved
 from hbkit.errors import PluginError, did_you_mean
 from hbkit.plugins import Plugins
 from hbkit.trading.strategy import Strategy
@@ -15,16 +16,21 @@ FOLDER = "strategies"
 
 def find_strategy(use: str, config: Config, plugins: Plugins) -> type[Strategy]:
     """The class that `use` means. Raises PluginError with the nearest name."""
+    return find_class(use, config.path, plugins)
+
+
+def find_class(use: str, config: Path, plugins: Plugins) -> type[Strategy]:
+    """The class that `use` would mean in the config of that path, which need not exist."""
     text, _, class_name = use.partition(":")
     if text.endswith(".py"):
-        return _from_file(config.resolve(text), class_name or Path(text).stem, plugins)
+        return _from_file(resolved(config, text), class_name or Path(text).stem, plugins)
     found = plugins.strategy(text)
     if found is not None:
         return _checked(found, text)
-    for folder in strategy_folders(config.path):
+    for folder in strategy_folders(config):
         if (folder / f"{text}.py").is_file():
             return _from_file(folder / f"{text}.py", class_name or text, plugins)
-    names = [*plugins.strategies(), *(path.stem for path in strategy_files(config.path))]
+    names = [*plugins.strategies(), *(path.stem for path in strategy_files(config))]
     mend = did_you_mean(text, names, what="strategies")
     raise PluginError(f'no strategy "{text}"; {mend} `hbkit strategies` lists them', code="HB301")
 

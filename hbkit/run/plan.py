@@ -213,7 +213,7 @@ class _Planner:
             self._adopt(error, "exchanges", name, "replay", "data")
             return
         try:
-            plan.instruments = {one.symbol: replace(one, exchange=name) for one in _instruments(spec, era)}
+            plan.instruments = {one.symbol: replace(one, exchange=name) for one in instruments_of(spec, era)}
             plan.starting_money = _starting_money(plan)
         except ConfigError as error:
             self._adopt(error, "exchanges", name, "balances")
@@ -460,7 +460,8 @@ class _Planner:
                 )  # fmt: skip
 
 
-def _instruments(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
+def instruments_of(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
+    """What an exchange trades, of all its names; raises PluginError where that cannot be loaded."""
     module, _, function = spec.instruments.partition(":")
     try:
         listed: list[Instrument] = getattr(import_module(module), function)(era)

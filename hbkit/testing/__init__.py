@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hbkit.testing.contract import ConnectorContract, Venue
     from hbkit.testing.fake import FakeExchange, FakeVenue
+    from hbkit.testing.fixtures import Market, RunStrategy
+    from hbkit.testing.ran import Ran
 
-__all__ = ["ConnectorContract", "FakeExchange", "FakeVenue", "Venue"]
+__all__ = ["ConnectorContract", "FakeExchange", "FakeVenue", "Market", "Ran", "RunStrategy", "Venue"]
 
-_HOMES = {"ConnectorContract": "contract", "Venue": "contract", "FakeExchange": "fake", "FakeVenue": "fake"}
+_HOMES = {
+    "ConnectorContract": "contract",
+    "FakeExchange": "fake",
+    "FakeVenue": "fake",
+    "Market": "fixtures",
+    "Ran": "ran",
+    "RunStrategy": "fixtures",
+    "Venue": "contract",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,38 @@
+"""The types of the pytest fixtures, for tests that are checked by a type checker.
+
+    from hbkit.testing import Market, RunStrategy
+
+    async def test_quotes(run_strategy: RunStrategy, market: Market) -> None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from hbkit.testing.ran import Ran
+from hbkit.testing.scripts import Script
+from hbkit.trading.strategy import Strategy
+
+
+class RunStrategy(Protocol):
+    """The fixture `run_strategy`."""
+
+    async def __call__(
+        self,
+        use: str | type[Strategy],
+        *,
+        script: str | Sequence[float] | Script = "calm",
+        params: Mapping[str, Any] | None = None,
+        instruments: Sequence[str] = ("COIN",),
+        seconds: float | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Ran:
+        """Run a strategy by name, file or class; see `hbkit.testing.playing.run_strategy`."""
+
+
+class Market(Protocol):
+    """The fixture `market`."""
+
+    def __call__(self, *prices: float, every: float = 1.0) -> Script:
+        """A price every so many seconds."""
