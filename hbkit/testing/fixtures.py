@@ -1,8 +1,8 @@
 """The types of the pytest fixtures, for tests that are checked by a type checker.
 
-    from hbkit.testing import Market, RunStrategy
+from hbkit.testing import Market, RunStrategy
 
-    async def test_quotes(run_strategy: RunStrategy, market: Market) -> None: ...
+async def test_quotes(run_strategy: RunStrategy, market: Market) -> None: ...
 """
 
 from __future__ import annotations

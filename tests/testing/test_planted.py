@@ -377,6 +377,68 @@ class TriggerThatIsDropped(FakeExchange):
         super().submit(msgspec.structs.replace(request, trigger_ticks=None, display_units=None))
 
 
+@caught_at("C60")
+class AllOrNothingFillsInPart(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "life": "ioc"} if body["life"] == "fok" else body
+
+
+@caught_at("C61")
+class DayOrderThatDoesNotRest(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "life": "ioc"} if body["life"] == "day" else body
+
+
+@caught_at("C80")
+class ClosesTheOtherLeg(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "leg": "short" if (body["leg"], body["side"]) == ("long", "sell") else body["leg"]}
+
+
+@caught_at("C81")
+class LegLeftOut(FakeExchange):
+    """Sends an order for the long leg as one for no leg."""
+
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "leg": "net" if body["leg"] == "long" else body["leg"]}
+
+
+@caught_at("C82")
+class RefusedSwitchTakenForDone(FakeExchange):
+    async def _switch(self, mode: PositionMode) -> None:
+        with suppress(ExchangeError):
+            await self._link.ask("mode", {"mode": mode.value})
+        self._hear_mode({"mode": mode.value, "ts": self.server_now()})
+
+
+@caught_at("C83")
+class LegOfAnOrderForgotten(FakeExchange):
+    async def open_orders(self) -> list[OrderReport]:
+        return [msgspec.structs.replace(one, position_side=PositionSide.NET) for one in await super().open_orders()]
+
+
+@caught_at("C84")
+class LeverageRoundedToWhole(FakeExchange):
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        super().set_leverage(instrument, round(leverage), side)
+
+
+@caught_at("C85")
+class FundingOfTheWrongSign(FakeExchange):
+    class wire(Wire):
+        def execution(self, row: Row) -> Execution:
+            found = super().execution(row)
+            return msgspec.structs.replace(found, fee=-found.fee) if row["kind"] == "funding" else found
+
+
 # -- what goes wrong
 
 

@@ -117,6 +117,7 @@ def case(
         found = Case(number, level, title, where, wanted, body, seconds)
 
         def play(self: Any) -> None:
+            __tracebackhide__ = True
             self.check(found)
 
         play.__name__ = play.__qualname__ = body.__name__

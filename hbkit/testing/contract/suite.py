@@ -13,13 +13,15 @@ from hbkit.net.virtual import VirtualLoop, run_virtual
 from hbkit.testing.contract.case import Broken, Case, NotDeclared
 from hbkit.testing.contract.data import DataCases
 from hbkit.testing.contract.faults import FaultCases
+from hbkit.testing.contract.legs import LegCases
 from hbkit.testing.contract.score import State, outcome
+from hbkit.testing.contract.special import SpecialCases
 from hbkit.testing.contract.stage import Stage
 from hbkit.testing.contract.trading import TradingCases
 from hbkit.testing.contract.venue import Venue
 
 
-class ConnectorContract(DataCases, TradingCases, FaultCases):
+class ConnectorContract(DataCases, TradingCases, SpecialCases, LegCases, FaultCases):
     """Subclass it with the two things that are yours: the connector, and the venue behind it."""
 
     connector: Callable[[Connection], Exchange]
@@ -35,6 +37,7 @@ class ConnectorContract(DataCases, TradingCases, FaultCases):
 
     def check(self, found: Case) -> None:
         """Play one case for pytest: one that is known to fail is skipped with its reason, and may not pass unseen."""
+        __tracebackhide__ = True
         reason = self.known.get(found.number)
         if reason is None:
             self.play(found)
@@ -46,9 +49,11 @@ class ConnectorContract(DataCases, TradingCases, FaultCases):
 
     def play(self, found: Case) -> None:
         """Play one case; raises Broken, NotDeclared, NotStaged, or what the connector raised."""
+        __tracebackhide__ = True
         run_virtual(lambda loop: self._main(found, loop))
 
     async def _main(self, found: Case, loop: VirtualLoop) -> None:
+        __tracebackhide__ = True
         async with self.venue(loop) as venue:
             stage = Stage(loop, venue, type(self).connector)
             missing = found.missing(stage.declared, venue.instrument)

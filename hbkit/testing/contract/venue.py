@@ -59,6 +59,21 @@ class Venue(ABC):
     def book(self, side: Side) -> dict[int, int]:
         """Units by ticks, orders of the account left out."""
 
+    def quote(self, bid: int, ask: int, units: int) -> None:
+        """The whole outside book moves: five levels of this size on each side, from these best prices on."""
+        wanted = {Side.BUY: range(bid, bid - 5, -1), Side.SELL: range(ask, ask + 5)}
+        gone = [(side, ticks) for side in Side for ticks in self.book(side) if ticks not in wanted[side]]
+        # What would be crossed by the new levels goes before they come, the rest of the old ones after them.
+        crossed = [one for one in gone if (one[1] <= bid if one[0] is Side.SELL else one[1] >= ask)]
+        for side, ticks in crossed:
+            self.level(side, ticks, 0)
+        for side, levels in wanted.items():
+            for ticks in levels:
+                self.level(side, ticks, units)
+        for side, ticks in gone:
+            if (side, ticks) not in crossed:
+                self.level(side, ticks, 0)
+
     def mark(self, price: float) -> None:
         """The mark price moves."""
         raise NotStaged(f"the handle moves no mark to {price}")

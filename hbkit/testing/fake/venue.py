@@ -123,8 +123,6 @@ class FakeVenue(Venue):
         self.key, self.secret = "fake-key", Secret("fake-secret-of-the-account")
         self.clock = loop.clock
         self.streams: set[Stream] = set()
-        self.watched = asyncio.Event()
-        """Set once somebody has asked for the market."""
         ids = count(1)
         self._loop = loop
         self._engine = Engine(lambda: f"v{next(ids)}")
@@ -267,7 +265,6 @@ class FakeVenue(Venue):
 
     def greet(self, stream: Stream, topic: str) -> None:
         """What a new subscriber is told first."""
-        self.watched.set()
         if topic == "book":
             if self._early:
                 stream.put({"type": "book", "side": "buy", "px": "98.9", "qty": "1"})

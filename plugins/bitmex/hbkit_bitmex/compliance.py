@@ -119,6 +119,19 @@ class BitmexVenue(Venue):
         """As from the tape."""
         self._parts.drive.act(lambda: self._venue.level(self._market, side, ticks, units))
 
+    def quote(self, bid: int, ask: int, units: int) -> None:
+        """In one step, so that it is told as one."""
+        old = [(side, ticks) for side in Side for ticks in self.book(side)]
+        new = [(side, ticks) for away in range(5) for side, ticks in ((Side.BUY, bid - away), (Side.SELL, ask + away))]
+
+        def move() -> None:
+            for level in old:
+                self._venue.level(self._market, *level, 0)
+            for level in new:
+                self._venue.level(self._market, *level, units)
+
+        self._parts.drive.act(move)
+
     def trade(self, side: Side, ticks: int, units: int) -> None:
         """As from the tape."""
         self._parts.drive.act(lambda: self._venue.print(self._market, side, ticks, units))
