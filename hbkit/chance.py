@@ -46,3 +46,8 @@ class Chance(random.Random):
 def fresh_seed() -> int:
     """A seed for a run that names none; it is written down with the run, so the run can be had again."""
     return secrets.randbits(31)
+
+
+def unguessable(length: int) -> bytes:
+    """Bytes from the system that nobody can foretell, for what guards a secret; no seed brings them back."""
+    return secrets.token_bytes(length)

@@ -114,6 +114,29 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """Something that `hbkit connect` asks for, as `Enter your <exchange> <words> >>>`."""
+
+    field: str
+    """`api_key`, `api_secret`, or a name that the verifier knows."""
+    words: str
+    hidden: bool = False
+    """It is not shown while it is typed."""
+    optional: bool = False
+    """It may be left empty."""
+
+
+@dataclass(frozen=True)
+class VerifiedKey:
+    """What the venue said of a key."""
+
+    account: str
+    permissions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What its owner should know, sentence by sentence."""
+
+
+@dataclass(frozen=True)
 class SimulatorOptions:
     """How a venue's own simulator is to be started."""
 
@@ -350,6 +373,13 @@ class ExchangeSpec:
     """Path of the REST interface and of the WebSocket behind the base that `simulator: {url}` names."""
     simulator_key: tuple[str, str] = ("", "")
     """Key and secret of the account that every simulator knows."""
+    prompts: tuple[Prompt, ...] = ()
+    """What `hbkit connect` asks for, in this order; empty for an exchange that needs no key."""
+    verifier: str = ""
+    """`module:function` that asks the venue whether a key is good: takes a Connection and the answers by field; a
+    coroutine that returns a VerifiedKey or raises an ExchangeError with the mend."""
+    connect_help: str = ""
+    """Where it is written how to make keys, in a sentence."""
     contract: str = ""
     """`module:Class` of the contract suite (`hbkit.testing.contract`) with the venue that the plugin brings for it."""
     serves: Callable[[Instrument], bool] | None = None

@@ -31,6 +31,8 @@ from hbkit.model import OrderRequest
 from hbkit.trading.strategy import Strategy
 
 GROUP = "hbkit"
+_EXTRAS = {"talipp": "indicators"}
+"""Libraries that a strategy may import, and the extra that brings each."""
 BUILT_IN = "hbkit"
 """Name under which what is built in is registered."""
 
@@ -398,9 +400,15 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         own = path.resolve()
         line = next((frame.lineno for frame in _frames(error) if Path(frame.filename).resolve() == own), None)
-        message = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}{_extra(error)}"
         raise PluginError([Fault("HB301", message, str(path), line)]) from error
     return module
+
+
+def _extra(error: BaseException) -> str:
+    """The mend for a library that comes with one of hbkit's extras."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f'; pip install "hbkit-core[{_EXTRAS[missing]}]"' if missing in _EXTRAS else ""
 
 
 def _frames(error: BaseException) -> Iterator[traceback.FrameSummary]:

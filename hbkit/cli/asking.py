@@ -79,7 +79,10 @@ def ask(asked: Asked, found: ExchangePlan, work: Callable[[Visit], Awaitable[T]]
     :param account: the account is asked for, which takes a key.
     """
     from hbkit import log
+    from hbkit.cli.connect import password_of
     from hbkit.clock import WallClock
+    from hbkit.config.keystore import KeyStore, default_folder
+    from hbkit.run.keys import take_kept_keys
     from hbkit.run.visit import check_visit, visit
 
     async def go() -> T:
@@ -87,6 +90,8 @@ def ask(asked: Asked, found: ExchangePlan, work: Callable[[Visit], Awaitable[T]]
             return await work(there)
 
     check_visit(found, account=account)
+    if account:
+        take_kept_keys([found], KeyStore(default_folder(os.environ)), password_of(os.environ))
     if found.feed == "simulator" and found.settings.simulator.url is None:
         say(OWN, err=True)
     # What the connection says of itself is of no use here: what fails is raised.

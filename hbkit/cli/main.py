@@ -34,6 +34,8 @@ COMMANDS = {
     "balances": "The account's money.",
     "orders": "The account's open orders.",
     "positions": "The account's positions.",
+    "connect": "Ask for an exchange's key, verify it, keep it.",
+    "disconnect": "Forget an exchange's key.",
     "compliance": "Prove an exchange's connector, case by case.",
 }
 """Every command with its line in the help; the module of the same name holds it."""

@@ -85,7 +85,11 @@ def execute(
         result = _replay(plan, debug=debug, no_view=no_view)
     else:
         from hbkit.cli import live as on_a_loop
+        from hbkit.cli.connect import password_of
+        from hbkit.config.keystore import KeyStore, default_folder
+        from hbkit.run.keys import take_kept_keys
 
+        take_kept_keys(plan.exchanges.values(), KeyStore(default_folder(os.environ)), password_of(os.environ))
         result = on_a_loop.play(plan, virtual=virtual, allowed=live, debug=debug, no_view=no_view or as_json)
     say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
     if as_json:

@@ -1,4 +1,6 @@
-"""Fills in what a config takes from outside: `${NAME}`, `${NAME:-default}`, `${file:path}`; `$${` is a literal `${`.
+"""Fills in what a config takes from outside: `${NAME}`, `${NAME:-default}`, `${file:path}`, `${keyring:service/name}`.
+
+`$${` is a literal `${`.
 
 A scalar that is one reference and nothing else, in quotes or not, is read again as a scalar of its text, so `${QTY}`
 with QTY=100 is a number; within a longer text it stays text. What was filled in is never looked through again. The
@@ -12,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hbkit.config.files import Unreadable, read_small
+from hbkit.config.keystore import from_keyring
 from hbkit.config.node import KeyPath, Node, Scalar, is_secret, scalars, shown
 from hbkit.config.scalars import Trap, read_scalar
-from hbkit.errors import Faults
+from hbkit.errors import ConfigError, Faults
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -71,7 +74,7 @@ def _look_up(body: str, path: KeyPath, folder: Path, environ: Mapping[str, str])
     if body.startswith("file:"):
         return _read_file(body.removeprefix("file:"), path, folder)
     if body.startswith("keyring:"):
-        raise _Missing("${keyring:...} is not built yet; use ${NAME} or ${file:path}")
+        return _read_keyring(body.removeprefix("keyring:"), path)
     match = _NAME.fullmatch(body)
     if match is None:
         what = "this" if is_secret(path) else f'"${{{shown(body)}}}"'
@@ -83,6 +86,20 @@ def _look_up(body: str, path: KeyPath, folder: Path, environ: Mapping[str, str])
         return str(default)
     if value is None:
         raise _Missing(f"environment variable {shown(name)} is not set; set it, or write ${{{shown(name)}:-default}}")
+    return value
+
+
+def _read_keyring(text: str, path: KeyPath) -> str:
+    service, slash, name = text.partition("/")
+    if not (service and slash and name):
+        raise _Missing("a keyring's entry is named ${keyring:service/name}")
+    try:
+        value = from_keyring(service, name)
+    except ConfigError as error:
+        raise _Missing(error.message) from None
+    if value is None:
+        what = "that is named here" if is_secret(path) else f'"{shown(text)}"'
+        raise _Missing(f"the keyring has no entry {what}; `keyring set SERVICE NAME` makes one")
     return value
 
 

@@ -16,9 +16,10 @@ from hbkit.run.plan import Plan, StrategyPlan
 from hbkit.runtime.host import Host, told
 from hbkit.runtime.kept import KeptState
 from hbkit.runtime.router import Router
+from hbkit.trading.account import AccountView
 from hbkit.trading.ledger import Ledger
 from hbkit.trading.risk import RiskGate, RiskLimits
-from hbkit.trading.strategy import AccountView, Desk, Strategy, hand_over
+from hbkit.trading.strategy import Desk, Strategy, hand_over, set_params, warmup_of
 from hbkit.trading.trader import Trader
 from hbkit.trading.view import MarketView
 
@@ -92,14 +93,18 @@ class Desks:
             last_number=self._journal.last_number(prefix),
         )
         host = Host(strategy, trader, keep_going=plan.settings.on_error == "continue", on_failed=self._failed)
-        views = [MarketView(market, own[market.exchange], trader, plan.intervals) for market in plan.markets]
-        first = own[plan.markets[0].exchange]
+        accounts = {name: self._account(exchange) for name, exchange in own.items()}
+        views = [
+            MarketView(
+                market, own[market.exchange], trader, plan.intervals,
+                account=accounts[market.exchange], needs=plan.needs,
+            )
+            for market in plan.markets
+        ]
         desk = Desk(
             name=plan.name,
             markets=views,
             trader=trader,
-            account=AccountView(first, lambda: _positions(self._router.ledgers[first.name], first)),
-            exchange=first,
             clock=self._clock,
             scheduler=self._scheduler,
             chance=self._chance.fork(f"strategy/{plan.name}"),
@@ -107,10 +112,14 @@ class Desks:
             log=get_logger(plan.name),
             guard=host.guard,
         )
-        hand_over(strategy, desk, plan.values)
+        host.warmup = plan.warmup
+        hand_over(strategy, desk)
         self._plan.plugins.add(strategy, f"strategy {plan.name}")
         self._router.seat(host, views, plan.needs, prefix)
         return host
+
+    def _account(self, exchange: Exchange) -> AccountView:
+        return AccountView(exchange, lambda: _positions(self._router.ledgers[exchange.name], exchange))
 
     def _tell_refusal(self, host: Host, order: Order) -> None:
         """Told like an exchange's refusal: soon, but not from inside the call."""
@@ -127,7 +136,10 @@ class Desks:
 
 def _made(plan: StrategyPlan) -> Strategy:
     try:
-        return plan.cls()
+        strategy = plan.cls()
+        set_params(strategy, plan.values)
+        plan.warmup = warmup_of(strategy)
+        return strategy
     except (Exception, SystemExit) as error:
         raise StrategyError(f"strategy {plan.name}: {told(plan.cls, '__init__', None, error)}") from error
 

@@ -341,6 +341,7 @@ class LiveRun:
                 if leg.units:
                     row = (self.clock.now(), name, leg.instrument.symbol, side.value, leg.units, leg.cost)
                     journal.position(*row)
+        self._plan.warnings.extend(session.warnings)
         plans = self._plan.exchanges.values()
         story = Story(
             mode=self.mode,

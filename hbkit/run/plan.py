@@ -108,6 +108,8 @@ class StrategyPlan:
     markets: list[Instrument]
     needs: frozenset[Channel]
     intervals: tuple[str, ...]
+    warmup: int = 0
+    """Candles of each interval that are known before the beginning; the strategy says it once it is made."""
 
 
 @dataclass

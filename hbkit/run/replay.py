@@ -11,9 +11,9 @@ from pathlib import Path
 from hbkit.agenda import Agenda
 from hbkit.background import InlineBackground
 from hbkit.chance import Chance
-from hbkit.clock import Clock, ManualClock, iso
+from hbkit.clock import Clock, ManualClock, iso, parse_duration
 from hbkit.data.journal import Journal
-from hbkit.errors import DataError, StateError
+from hbkit.errors import ConfigError, DataError, StateError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
 from hbkit.matching import Account, Engine
@@ -23,12 +23,14 @@ from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import ExchangePlan, Plan
+from hbkit.runtime.history import hand_out, wanted
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.replay import Feed, ReplaySession
 from hbkit.runtime.router import Router
 from hbkit.simulated import SimulatedExchange
+from hbkit.simulated.history import recorded_candles
 
 Progress = Callable[[float, int, int], None]
 """Called with the part done (0..1), the data time and the fills so far."""
@@ -46,12 +48,12 @@ class Replay:
         self._plan = plan
         self._seed = settings.run.seed
         self._chance = Chance(self._seed)
+        # User code first: what it raises must leave nothing behind.
+        strategies = made(plan)
         self._start, self._end = _span(plan)
         self.clock = ManualClock(self._start)
         """The time of the data; logs of the run are stamped with it."""
         self._agenda = Agenda(self.clock)
-        # User code first: what it raises must leave nothing behind.
-        strategies = made(plan)
         runs = Path(settings.run.dir)
         self.folder = new_run_folder(runs, settings.run.name, wall)
         try:
@@ -110,6 +112,7 @@ class Replay:
         if progress is not None:
             self._session.progress = lambda done, ts: progress(done, ts, len(self._recorder.fills))
         try:
+            self._warm_up()
             self._session.run()
         except DataError:
             self._discard()
@@ -120,6 +123,19 @@ class Replay:
         write(self._plan, self.folder, result)
         plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
         return result
+
+    def _warm_up(self) -> None:
+        """The candles that the strategies want to know before they begin."""
+        sources = {feed.exchange.name: feed.source for feed in self._feeds}
+        found = {
+            (instrument, interval): recorded_candles(
+                sources[instrument.exchange], instrument, interval, count, self._start
+            )
+            for (instrument, interval), count in wanted(self._hosts).items()
+        }
+        for fault in hand_out(self._hosts, found):
+            self._log.warning(str(fault))
+            self._plan.warnings.append(str(fault))
 
     def _on_failed(self, host: Host) -> None:
         self._session.on_failed(host)
@@ -203,5 +219,32 @@ def _span(plan: Plan) -> tuple[int, int]:
     start = max(starts) if starts else min(info.start for info in infos)
     # The end is exclusive, the last row of the data is not.
     end = min(ends) if ends else max(info.end for info in infos) + 1
+    if not starts:
+        start = _after_warmup(plan, start, end)
     duration = plan.config.settings.run.duration
     return start, end if duration is None else min(end, start + duration)
+
+
+def _after_warmup(plan: Plan, start: int, end: int) -> int:
+    """Where a run begins that names no `from`: once the data holds what its strategies want to know before they begin.
+
+    Raises ConfigError when nothing would be left to play.
+    """
+    for strategy in plan.strategies:
+        for market in strategy.markets if strategy.warmup else ():
+            info = plan.exchanges[market.exchange].info
+            assert info is not None
+            for interval in strategy.intervals:
+                length = parse_duration(interval)
+                native = map(parse_duration, info.intervals.get(market.symbol, ()))
+                inner = max((known for known in native if length % known == 0), default=0)
+                opened = info.start - inner  # candles are stamped with their close
+                begin = opened + -opened % length + (strategy.warmup + 1) * length
+                if begin >= end:
+                    raise ConfigError(
+                        f"strategy {strategy.name} wants {strategy.warmup} {interval} candles of {market} before it "
+                        f"begins, and the data {info.name} ends at {iso(info.end)}; lower warmup, or name more data",
+                        code="HB509",
+                    )
+                start = max(start, begin)
+    return start

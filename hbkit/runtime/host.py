@@ -32,6 +32,8 @@ class Host:
         self.stopped = False
         self.began = True
         """False before on_start where there is something to wait for before it: nothing is heard until then."""
+        self.warmup = 0
+        """Candles of each row that are to be known before on_start."""
         self.failures = 0
         self.failure: StrategyError | None = None
         self._keep_going = keep_going

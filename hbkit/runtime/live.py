@@ -18,6 +18,7 @@ from hbkit.log import get_logger
 from hbkit.model import OrderReport, PositionModeChange
 from hbkit.report.result import MoneyRow
 from hbkit.runtime.ending import Ending
+from hbkit.runtime.history import History, hand_out, wanted
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
 from hbkit.runtime.reconcile import Reconciler
@@ -84,6 +85,9 @@ class LiveSession:
         self._comparing: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = get_logger("hbkit")
+        self.warnings: list[str] = []
+        """What the report is to say of the beginning."""
+        self._history = History(exchanges, clock, router.tell_candle, self._spawn)
         self._reconcilers = {
             name: Reconciler(exchange, router, lambda name=name: self._open_ids(name), since[name])  # type: ignore[misc]
             for name, exchange in exchanges.items()
@@ -112,6 +116,7 @@ class LiveSession:
         """Open, trade, close. What an exchange raises while it opens goes up."""
         self._router.on_connection = self._on_connection
         self._router.on_lost = self._on_lost
+        self._router.is_next_candle = self._history.take
         for host in self._hosts:
             host.began = False
         try:
@@ -140,6 +145,7 @@ class LiveSession:
 
     async def _begin(self) -> None:
         self._router.on_money = self._watch if self._max_drawdown is not None else None
+        await self._warm_up()
         for host in self._hosts:
             host.began = True
             await host.wait("on_start")
@@ -148,6 +154,15 @@ class LiveSession:
                 self._router.tell_connected(name)
             self._router.on_position_mode(self._first_mode(exchange))
         self._subscribe()
+        if wanted(self._hosts):
+            self._spawn(self._history.look(), "first candles")
+
+    async def _warm_up(self) -> None:
+        """The candles that the strategies want to know before they begin."""
+        counts = wanted(self._hosts)
+        for fault in hand_out(self._hosts, await self._history.load(counts)) if counts else ():
+            self._log.warning(str(fault))
+            self.warnings.append(str(fault))
 
     def _first_mode(self, exchange: Exchange) -> PositionModeChange:
         mode = exchange.position_mode
@@ -188,6 +203,7 @@ class LiveSession:
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
                 self._log.info("books agree again", exchange=name)
+                self._history.reconnected(name)
                 self._router.tell_connected(name)
                 return
 

@@ -103,6 +103,8 @@ class Router:
         """Called after each movement of money; the session watches the drawdown here."""
         self.on_lost: Callable[[OrderReport], None] | None = None
         """Called with the report of a request whose answer was lost; somebody has to look it up."""
+        self.is_next_candle: Callable[[Candle], bool] | None = None
+        """Asked of each candle over a network: whether it follows the one before, or has to wait, or was told."""
         self.on_connection: Callable[[str, bool], None] | None = None
         """Called when an exchange is there again (True) or is gone; strategies hear of it by `tell_connected`."""
         self._exchanges = dict(exchanges)
@@ -161,9 +163,17 @@ class Router:
 
     def on_candle(self, candle: Candle) -> None:
         """A candle closed."""
+        if self.is_next_candle is None or self.is_next_candle(candle):
+            self.tell_candle(candle)
+
+    def tell_candle(self, candle: Candle) -> None:
+        """Hand a candle on, the next one of its row: to what follows it, then to on_candle."""
         for seat in self._seats[Channel.CANDLE].get(candle.instrument, ()):
-            if not seat.view.remember(candle):
-                continue
+            try:
+                if not seat.view.remember(candle):
+                    continue
+            except RAISED as error:  # an indicator of the user's own
+                seat.host.failed("indicator", candle, error)
             if seat.call is not None:
                 self._tell(seat, seat.call, "on_candle", candle)
 

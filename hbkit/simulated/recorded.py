@@ -29,6 +29,7 @@ from hbkit.model import (
     Trade,
 )
 from hbkit.simulated.engine import EngineExchange
+from hbkit.simulated.history import candle_of
 
 RowHandler = Callable[[int], None]
 _SIDES = {1: Side.BUY, -1: Side.SELL, 0: Side.BUY}
@@ -148,7 +149,7 @@ class SimulatedExchange(EngineExchange):
         elif batch.kind is Rows.CANDLE:
             for resampler in self._resamplers.get((instrument, batch.interval), ()):
                 for row in range(len(batch)):
-                    resampler.add(_candle(batch, instrument, row))
+                    resampler.add(candle_of(batch, instrument, row))
 
     # -- rows come in
 
@@ -441,10 +442,3 @@ class SimulatedExchange(EngineExchange):
         steps = np.where(np.isfinite(steps), np.clip(steps, 0, UNKNOWN_SIZE), UNKNOWN_SIZE)
         units: list[int] = steps.astype(np.int64).tolist()
         return units
-
-
-def _candle(batch: Batch, instrument: Instrument, row: int) -> Candle:
-    open_ts, *prices, volume, trades = (column[row].item() for column in batch.columns)
-    opened, high, low, close = prices
-    ts = int(batch.ts[row])
-    return Candle(ts, open_ts, ts, instrument, batch.interval, opened, high, low, close, volume, trades)

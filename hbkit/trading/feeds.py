@@ -27,7 +27,12 @@ BY_READING = {
     "last_quote": Channel.QUOTE,
     "book": Channel.BOOK,
     "mark_price": Channel.MARK,
+    "opens": Channel.CANDLE,
+    "highs": Channel.CANDLE,
+    "lows": Channel.CANDLE,
     "closes": Channel.CANDLE,
+    "volumes": Channel.CANDLE,
+    "indicator": Channel.CANDLE,
     "candles": Channel.CANDLE,
 }
 _READS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"})
@@ -42,13 +47,27 @@ def needed(cls: type, base: type) -> frozenset[Channel]:
 
 
 def _code_of(cls: type, base: type) -> Iterator[CodeType]:
-    """Every function body of the user's classes, nested ones too."""
+    """Every function body of the user's classes, nested ones too, and of what they call in their files."""
+    seen: set[CodeType] = set()
     for owner in cls.__mro__:
         if owner in base.__mro__:
             continue
         for member in vars(owner).values():
             for function in _functions(member):
-                yield from _nested(function.__code__)
+                yield from _reached(function, seen)
+
+
+def _reached(function: FunctionType, seen: set[CodeType]) -> Iterator[CodeType]:
+    """The body of a function, and of each function of the same file whose name stands in it."""
+    for code in _nested(function.__code__):
+        if code in seen:
+            continue
+        seen.add(code)
+        yield code
+        for name in code.co_names:
+            for other in _functions(function.__globals__.get(name)):
+                if other.__code__.co_filename == code.co_filename:
+                    yield from _reached(other, seen)
 
 
 def _functions(member: Any) -> Iterator[FunctionType]:

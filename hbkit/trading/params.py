@@ -144,8 +144,8 @@ def collect(cls: type) -> dict[str, ParamSpec]:
         hints = _annotations(base)
         for name, value in vars(base).items():
             if not isinstance(value, ParamSpec):
-                if found.pop(name, None) is None:  # else a subclass fixed the parameter
-                    taken.add(name)
+                if found.pop(name, None) is None and not isinstance(value, int):
+                    taken.add(name)  # else a subclass fixed the parameter, or it is a number such as `warmup`
                 continue
             if name in taken and name not in found:
                 raise TypeError(f"{cls.__name__}.{name} would hide what a strategy has under that name; rename it")

@@ -14,14 +14,13 @@ A callback that is defined is a subscription. Calls that act return at once; wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from hbkit.agenda import Appointment, Scheduler
 from hbkit.chance import Chance
 from hbkit.clock import SECOND, Clock, parse_time
-from hbkit.errors import StrategyError
-from hbkit.exchange import Exchange
+from hbkit.errors import StrategyError, did_you_mean
 from hbkit.model import (
     Balance,
     Candle,
@@ -40,6 +39,8 @@ from hbkit.model import (
     Trade,
 )
 from hbkit.model.instrument import Number
+from hbkit.trading.account import AccountView
+from hbkit.trading.indicators import Indicator, Source
 from hbkit.trading.params import ParamSpec, collect
 from hbkit.trading.trader import QuoteLevel, Trader
 from hbkit.trading.view import Floats, MarketView
@@ -66,6 +67,10 @@ CALLBACKS = (
 """Every callback there is; another name that begins with `on_` is taken for a misspelling."""
 
 
+MOST_WARMUP = 100_000
+"""Candles before the beginning: more is a mistake, not a history."""
+
+
 class Log(Protocol):
     """What `self.log` can do: `self.log.info("quoted", bid=7000.5)`."""
 
@@ -82,31 +87,6 @@ class Log(Protocol):
         """Needs somebody."""
 
 
-class AccountView:
-    """The venue's own view of the account: positions and balances of everybody who trades on it."""
-
-    def __init__(self, exchange: Exchange, positions: Callable[[], Iterator[Position]]) -> None:
-        self._exchange = exchange
-        self._positions = positions
-
-    @property
-    def balances(self) -> dict[str, Balance]:
-        """Per currency: total with open profit, and what is free."""
-        return {
-            wallet.currency.code: Balance(
-                wallet.currency.code,
-                wallet.currency.amount(wallet.equity),
-                wallet.currency.amount(wallet.available),
-            )
-            for wallet in self._exchange.wallets()
-        }
-
-    @property
-    def positions(self) -> list[Position]:
-        """Every leg that is not flat."""
-        return list(self._positions())
-
-
 class Desk:
     """Everything a strategy works with, handed to it before `on_start`."""
 
@@ -116,8 +96,6 @@ class Desk:
         name: str,
         markets: Sequence[MarketView],
         trader: Trader,
-        account: AccountView,
-        exchange: Exchange,
         clock: Clock,
         scheduler: Scheduler,
         chance: Chance,
@@ -128,8 +106,6 @@ class Desk:
         self.name = name
         self.markets = list(markets)
         self.trader = trader
-        self.account = account
-        self.exchange = exchange
         self.clock = clock
         self.scheduler = scheduler
         self.chance = chance
@@ -145,8 +121,20 @@ class Desk:
         for view in self.markets:
             if which in (view.instrument, view.instrument.unified):
                 return view
-        known = ", ".join(view.instrument.symbol for view in self.markets)
-        raise StrategyError(f'strategy "{self.name}" has no instrument "{which}"; its config lists {known}')
+        names = [name for view in self.markets for name in (view.instrument.symbol, view.instrument.unified)]
+        mend = did_you_mean(str(which), names, what="its config lists")
+        raise StrategyError(f'strategy "{self.name}" has no instrument "{which}"; {mend}', code="HB401")
+
+
+class _NoDesk:
+    """Stands where a strategy's desk will be, until the run hands it over."""
+
+    def __get__(self, strategy: Strategy | None, cls: type[Strategy]) -> _NoDesk:
+        if strategy is None:
+            return self
+        raise StrategyError(
+            "in __init__ there is no market, no parameter and no clock yet; do it in on_start", code="HB305"
+        )
 
 
 class Strategy:
@@ -155,7 +143,13 @@ class Strategy:
     params: ClassVar[dict[str, ParamSpec]] = {}
     """The declared parameters by name."""
 
-    _desk: Desk
+    warmup: int = 0
+    """Candles of each interval and instrument that are known before on_start; a property or a Param will do too."""
+
+    if TYPE_CHECKING:
+        _desk: Desk
+    else:
+        _desk = _NoDesk()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -282,10 +276,23 @@ class Strategy:
 
     def balance(self, currency: str) -> Balance:
         """One currency of the account. Raises StrategyError when the account has none of that name."""
-        balances = self._desk.account.balances
-        if currency not in balances:
-            raise StrategyError(f'the account has no currency "{currency}"; it has {", ".join(balances)}')
-        return balances[currency]
+        return self._desk.markets[0].balance(currency)
+
+    def opens(self, n: int, interval: str | None = None) -> Floats:
+        """The last `n` opens, as `closes`."""
+        return self._desk.markets[0].opens(n, interval)
+
+    def highs(self, n: int, interval: str | None = None) -> Floats:
+        """The last `n` highs, as `closes`."""
+        return self._desk.markets[0].highs(n, interval)
+
+    def lows(self, n: int, interval: str | None = None) -> Floats:
+        """The last `n` lows, as `closes`."""
+        return self._desk.markets[0].lows(n, interval)
+
+    def volumes(self, n: int, interval: str | None = None) -> Floats:
+        """The last `n` volumes, as `closes`."""
+        return self._desk.markets[0].volumes(n, interval)
 
     def closes(self, n: int, interval: str | None = None) -> Floats:
         """The last `n` closes (fewer at the beginning), oldest first: a numpy view, not to be changed."""
@@ -294,6 +301,23 @@ class Strategy:
     def candles(self, n: int, interval: str | None = None) -> list[Candle]:
         """The last `n` candles (fewer at the beginning), oldest first."""
         return self._desk.markets[0].candles(n, interval)
+
+    def indicator(
+        self,
+        what: Any,
+        *arguments: Any,
+        instrument: Any = None,
+        interval: str | None = None,
+        source: Source | None = None,
+        **options: Any,
+    ) -> Indicator:
+        """An indicator that follows the closed candles: `self.ema = self.indicator(EMA, 20)` in on_start.
+
+        It knows every candle that the strategy knows, `warmup` among them, and is moved before `on_candle`; other
+        options as in `MarketView.indicator`.
+        """
+        view = self._desk.market(instrument)
+        return view.indicator(what, *arguments, interval=interval, source=source, **options)
 
     @property
     def now(self) -> int:
@@ -312,8 +336,8 @@ class Strategy:
 
     @property
     def account(self) -> AccountView:
-        """The venue's positions and balances of the whole account."""
-        return self._desk.account
+        """The venue's positions and balances of the whole account; of the first instrument's exchange."""
+        return self._desk.markets[0].account
 
     @property
     def log(self) -> Log:
@@ -374,11 +398,7 @@ class Strategy:
 
     def set_position_mode(self, mode: PositionMode | str) -> None:
         """Ask for another position mode; the answer comes through `on_position_mode`."""
-        try:
-            wanted = PositionMode(str(mode).lower())
-        except ValueError:
-            raise StrategyError(f'set_position_mode("{mode}"): it is one of {", ".join(PositionMode)}') from None
-        self._desk.exchange.set_position_mode(wanted)
+        self._desk.markets[0].set_position_mode(mode)
 
     def set_leverage(self, leverage: float, *, instrument: Any = None) -> None:
         """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
@@ -409,8 +429,23 @@ class Strategy:
         return self._desk.scheduler.at(ts, self._desk.guard("timer", call))
 
 
-def hand_over(strategy: Strategy, desk: Desk, values: dict[str, Any]) -> None:
-    """Give a strategy its desk and the values of its parameters."""
-    strategy._desk = desk  # private to keep the strategy's own names free
+def set_params(strategy: Strategy, values: dict[str, Any]) -> None:
+    """Give a strategy the values of its parameters."""
     for name, value in values.items():
         setattr(strategy, name, value)
+
+
+def hand_over(strategy: Strategy, desk: Desk) -> None:
+    """Give a strategy its desk."""
+    strategy._desk = desk  # private to keep the strategy's own names free
+
+
+def warmup_of(strategy: Strategy) -> int:
+    """How many candles a strategy wants to know before it begins. Raises StrategyError for no such number."""
+    wanted: object = strategy.warmup
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or not 0 <= wanted <= MOST_WARMUP:
+        raise StrategyError(
+            f"{type(strategy).__name__}.warmup must be a whole number from 0 to {MOST_WARMUP:,}, got {wanted!r}",
+            code="HB305",
+        )
+    return wanted

@@ -62,7 +62,7 @@ def test_reference_is_filled_in(written: str, value: object) -> None:
     [
         ("${GONE}", "environment variable GONE is not set; set it, or write ${GONE:-default}"),
         ("a ${GONE} b", "environment variable GONE is not set"),
-        ("${keyring:a/b}", "${keyring:...} is not built yet; use ${NAME} or ${file:path}"),
+        ("${keyring:a}", "a keyring's entry is named ${keyring:service/name}"),
         ("${file:gone.txt}", 'file "gone.txt" is not found; a relative path starts in the config\'s folder'),
         ("${file:}", "names no file"),
         ("${file:.}", 'file "." is a directory'),
@@ -97,3 +97,17 @@ def test_secret_is_not_spelled_out(written: str) -> None:
     interpolate(root, Path(), {}, faults)
     [fault] = faults.found
     assert "hunter2" not in fault.message
+
+
+def test_an_entry_of_the_keyring_is_filled_in(ring) -> None:
+    ring.set_password("mine", "bitmex/main", "tulip")
+    assert fill("${keyring:mine/bitmex/main}") == ("tulip", [])
+    _, [(code, place, message)] = fill("${keyring:a/b}")
+    assert (code, place) == ("HB110", "x.yaml:1:4")
+    assert message.startswith('the keyring has no entry "a/b"')
+
+
+def test_without_a_keyring_a_reference_to_it_has_its_place() -> None:
+    _, [(code, place, message)] = fill("${keyring:a/b}")
+    assert (code, place) == ("HB110", "x.yaml:1:4")
+    assert message.startswith("there is no keyring here")

@@ -23,8 +23,9 @@ from hbkit.runtime.host import Host
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.router import Router
 from hbkit.simulated import SimulatedExchange
+from hbkit.trading.account import AccountView
 from hbkit.trading.risk import RiskGate, RiskLimits
-from hbkit.trading.strategy import AccountView, Desk, Strategy, hand_over
+from hbkit.trading.strategy import Desk, Strategy, hand_over
 from hbkit.trading.trader import Trader
 from hbkit.trading.view import MarketView
 
@@ -126,13 +127,13 @@ class Room:
         )  # fmt: skip
         self.bot = Bot()
         self.host = Host(self.bot, self.trader, keep_going=True, on_failed=lambda host: None)
-        view = MarketView(instrument, self.exchange, self.trader, ["1m"])
+        account = AccountView(self.exchange, lambda: iter(()))
+        view = MarketView(instrument, self.exchange, self.trader, ["1m"], account=account)
         desk = Desk(
-            name="bot", markets=[view], trader=self.trader, account=AccountView(self.exchange, lambda: iter(())),
-            exchange=self.exchange, clock=self.clock, scheduler=self.agenda, chance=Chance(1), state={},
-            log=get_logger("bot"), guard=self.host.guard,
+            name="bot", markets=[view], trader=self.trader, clock=self.clock, scheduler=self.agenda,
+            chance=Chance(1), state={}, log=get_logger("bot"), guard=self.host.guard,
         )  # fmt: skip
-        hand_over(self.bot, desk, {})
+        hand_over(self.bot, desk)
         self.router.seat(self.host, [view], frozenset(), "b-1-")
         self.exchange.connect(self.router.listener("venue"))
 

@@ -148,3 +148,25 @@ def test_orders_positions_and_money_are_no_feed() -> None:
 
     body = {"on_start": on_start, "on_order": on_start, "on_fill": on_start, "on_balance": on_start}
     assert channels(body) == frozenset()
+
+
+def test_a_function_of_the_same_file_that_a_method_calls_counts_too():
+    class Reads(Strategy):
+        def on_trade(self, trade):
+            _middle(self)
+
+    class Stranger(Strategy):
+        def on_trade(self, trade):
+            needed(Reads, Strategy)
+
+    assert needed(Reads, Strategy) == {Channel.TRADE, Channel.BOOK, Channel.MARK}
+    # A function of another file is not looked into: what it reads need not be a strategy's.
+    assert needed(Stranger, Strategy) == {Channel.TRADE}
+
+
+def _middle(strategy):
+    return strategy.book.mid or _mark(strategy)
+
+
+def _mark(strategy):
+    return strategy.mark_price if strategy else _middle(strategy)

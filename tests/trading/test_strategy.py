@@ -7,7 +7,10 @@ import pytest
 
 from hbkit.clock import SECOND, parse_time
 from hbkit.errors import StrategyError
+from hbkit.exchange import Channel
 from hbkit.model import Candle, PositionMode, PositionSide
+from hbkit.trading.strategy import Strategy
+from hbkit.trading.view import MarketView
 
 
 def test_timers_come_again_until_they_are_cancelled(room: Any) -> None:
@@ -58,7 +61,7 @@ def test_markets_are_found_by_either_name_and_others_are_told(room: Any) -> None
     assert room.bot.market("ABC/USD:USD") is view
     assert room.bot.market(room.instrument) is view
     assert room.bot.buy(10, 90, instrument="ABC").instrument == "ABC"
-    with pytest.raises(StrategyError, match='strategy "bot" has no instrument "XYZ"; its config lists ABC'):
+    with pytest.raises(StrategyError, match='strategy "bot" has no instrument "XYZ"; its config lists: ABC'):
         room.bot.market("XYZ")
 
 
@@ -118,3 +121,24 @@ def test_a_switch_of_the_mode_moves_the_strategys_position_to_its_leg(room: Any)
 def test_a_leverage_that_means_nothing_is_refused(room: Any, leverage: float) -> None:
     with pytest.raises(StrategyError, match="the leverage must be a finite number"):
         room.bot.set_leverage(leverage)
+
+
+@pytest.mark.parametrize(
+    ("name", "callback"), [("book", "on_book"), ("mark_price", "on_mark"), ("last_trade", "on_trade")]
+)
+def test_what_no_feed_fills_is_an_error_where_it_is_read(room, name, callback):
+    view = MarketView(room.instrument, room.exchange, room.trader, [], account=None, needs=frozenset({Channel.QUOTE}))
+    assert view.last_quote is None
+    with pytest.raises(StrategyError, match=f"{name} of ABC is never filled.*; define {callback}, or read self.{name}"):
+        getattr(view, name)
+    with pytest.raises(StrategyError, match="no candles of ABC: no method of the strategy reads them"):
+        view.closes(3)
+
+
+def test_in_init_there_is_no_market_yet():
+    class Early(Strategy):
+        def __init__(self):
+            self.buy(1)
+
+    with pytest.raises(StrategyError, match="in __init__ there is no market, no parameter and no clock yet"):
+        Early()

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hbkit import ExchangeSpec, Instrument, hookimpl
+from hbkit.exchange import Prompt
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
 from hbkit_bitmex.names import DEFAULT_TAPE
 
@@ -46,13 +47,26 @@ CONNECTOR: dict[str, Any] = {
     "simulator_factory": "hbkit_bitmex.simulator:hosted",
     "simulator_routes": ("/api/v1", "/realtime"),
     "simulator_key": ("demo", "demo-secret"),
+    "verifier": "hbkit_bitmex.keycheck:verify",
+    "connect_help": 'docs/bitmex.md, "How to create API keys", tells where keys come from',
 }
 """What all six names share: one connector, one simulator."""
 
+KEY = (Prompt("api_key", "API key"), Prompt("api_secret", "secret key", hidden=True))
+KEY_AND_ACCOUNT = (*KEY, Prompt("user_id", "user id", optional=True))
+"""A contract's key may be a sub-account's: naming the account makes sure of it."""
+
 FACTS = {
     "type": "centralized",
+    "market": "central limit order book",
     "site": "https://www.bitmex.com",
-    "API docs": "https://www.bitmex.com/app/wsAPI, https://www.bitmex.com/api/explorer/",
+    "CoinMarketCap": "https://coinmarketcap.com/exchanges/bitmex/",
+    "CoinGecko": "https://www.coingecko.com/en/exchanges/bitmex",
+    "API docs": "https://www.bitmex.com/api/explorer/, https://www.bitmex.com/app/wsAPI",
+    "fees": "https://www.bitmex.com/wallet/fees/spot; each instrument's own: hbkit instruments",
+    "supported countries": "as its terms of service said; none since it closed",
+    "tier": "Bronze, in Hummingbot's votes, whose connectors for it were removed in 2024",
+    "connection": "REST and WebSocket",
     "closed on": f"{CLOSED_ON} 04:00 UTC",
     "order types": "limit, market, stop, stop limit, market if touched, limit if touched, pegged, trailing stop",
     "time in force": "good till cancel, immediate or cancel, fill or kill, day",
@@ -80,6 +94,7 @@ def spot(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> Excha
         capabilities=SPOT,
         starting_balances=STARTING_BALANCES,
         contract="hbkit_bitmex.compliance:BitmexSpotContract",
+        prompts=() if modes == ("paper",) else KEY,
         serves=is_spot,
         elsewhere=elsewhere,
         closed_on=CLOSED_ON,
@@ -99,6 +114,7 @@ def contracts(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> 
         modes=modes,
         capabilities=CONTRACTS,
         starting_balances=STARTING_BALANCES,
+        prompts=() if modes == ("paper",) else KEY_AND_ACCOUNT,
         contract="hbkit_bitmex.compliance:BitmexContract",
         serves=is_contract,
         elsewhere=elsewhere,

@@ -30,8 +30,7 @@ SECOND_LIMIT: Final = 10
 ADDRESS_LIMIT: Final = 30
 """Calls a minute without a key."""
 _TIMEOUT: Final = 8.0
-_TRIES: Final = 4
-"""How often a question is asked: asking twice does no harm, unlike ordering twice."""
+TRIES: Final = 4
 _PAUSE: Final = 0.25
 LOCKED_OUT: Final = 3
 """Refused logins in a row after which the key is taken for refused: one can be a clock that was just set."""
@@ -80,10 +79,14 @@ class SteadyClock:
 class Rest:
     """The calls of one account."""
 
-    def __init__(self, connection: Connection, on_locked_out: Callable[[AuthenticationError], None]) -> None:
+    def __init__(
+        self, connection: Connection, on_locked_out: Callable[[AuthenticationError], None], *, tries: int = TRIES
+    ) -> None:
         """
         :param on_locked_out: called when the key is refused again and again.
+        :param tries: how often a question is asked: asking twice does no harm, unlike ordering twice.
         """
+        self._tries = tries
         self._clock = SteadyClock(connection.clock)
         self.server = ServerClock(self._clock)
         self._connection = connection
@@ -135,11 +138,11 @@ class Rest:
 
     async def get(self, path: str, kind: type[T], **params: str | int) -> T:
         """A table, read as `kind`; asked for again where the answer was lost."""
-        for attempt in range(_TRIES):
+        for attempt in range(self._tries):
             try:
                 return await self._call("GET", path, kind, params=params)
             except (WireError, *NotAccepted):
-                if attempt == _TRIES - 1:
+                if attempt == self._tries - 1:
                     raise
                 await asyncio.sleep(_PAUSE * 2**attempt)
         raise AssertionError("unreachable")

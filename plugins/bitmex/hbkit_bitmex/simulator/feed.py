@@ -98,7 +98,7 @@ class Feed:
                 market = self._venue.markets.get(batch.symbol)
                 if market is not None and batch.kind is Rows.TRADE:
                     _into_candles(market, batch, self._shift)
-        self._minute = end + self._shift + MINUTE
+        self._minute = end + self._shift  # the first row from here on closes what is still open
         self._open(end)
 
     def _lean(self) -> None:
