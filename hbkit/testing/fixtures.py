@@ -15,6 +15,10 @@ from hbkit.testing.scripts import Script
 from hbkit.trading.strategy import Strategy
 
 
+Scripts = str | Sequence[float] | Script
+"""A script by name, as text, as numbers, or as `market(...)` makes it."""
+
+
 class RunStrategy(Protocol):
     """The fixture `run_strategy`."""
 
@@ -22,9 +26,11 @@ class RunStrategy(Protocol):
         self,
         use: str | type[Strategy],
         *,
-        script: str | Sequence[float] | Script = "calm",
+        script: Scripts | Mapping[str, Scripts] = "calm",
         params: Mapping[str, Any] | None = None,
+        exchange: str = "fake",
         instruments: Sequence[str] = ("COIN",),
+        position_mode: str = "one_way",
         seconds: float | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Ran:

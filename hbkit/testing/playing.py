@@ -34,11 +34,11 @@ from hbkit.run.plan import Plan
 from hbkit.testing.contract import ConnectorContract, Venue
 from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.venue import COIN, FakeVenue
+from hbkit.testing.fixtures import Scripts
 from hbkit.testing.ran import Ran
 from hbkit.testing.scripts import LEAD, Script
 from hbkit.trading.strategy import Strategy
 
-Scripts = str | Sequence[float] | Script
 FAKE = "fake"
 SPEC = ExchangeSpec(
     name=FAKE,

@@ -28,6 +28,14 @@ class Level(StrEnum):
     GOLD = "gold"
 
 
+MEANING = {
+    Level.BRONZE: "market data",
+    Level.SILVER: "trading",
+    Level.GOLD: "both, while things go wrong",
+}
+"""What each level is about; in the order in which they are reached."""
+
+
 class NotDeclared(SkipTest):
     """The connector does not declare what the case needs; C39 proves that it refuses it."""
 

@@ -34,6 +34,9 @@ class State(StrEnum):
     NOT_STAGED = "not staged"
 
 
+_FINE = (State.PASSED, State.NOT_DECLARED)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One case that was played; `why` is empty where it passed."""
@@ -52,13 +55,20 @@ class Score:
     @property
     def grade(self) -> Level | None:
         """The highest level of which, and of those below, every case passed or is not declared; None for no level."""
-        reached = None
+        missing, levels = self.missing, list(Level)
+        if missing is None:
+            return levels[-1]
+        below = levels.index(missing[0])
+        return levels[below - 1] if below else None
+
+    @property
+    def missing(self) -> tuple[Level, list[Outcome]] | None:
+        """The next level and the cases that keep it open; None where all of them are reached."""
         for level in Level:
-            states = {one.state for one in self.outcomes if one.case.level is level}
-            if not states <= {State.PASSED, State.NOT_DECLARED}:
-                break
-            reached = level
-        return reached
+            still = [one for one in self.outcomes if one.case.level is level and one.state not in _FINE]
+            if still:
+                return level, still
+        return None
 
     @property
     def failed(self) -> list[Outcome]:

@@ -1,12 +1,11 @@
-"""Silver: orders with a condition to them, such as all or nothing, or only a part of them shown."""
+"""Silver: orders with a condition to them, such as all or nothing."""
 
 from __future__ import annotations
 
 import asyncio
 
-from hbkit.exchange import Capabilities
-from hbkit.model import OrderRequest, OrderStatus, Side, TimeInForce
-from hbkit.testing.contract.case import ORDERS, Level, case
+from hbkit.model import OrderStatus, Side, TimeInForce
+from hbkit.testing.contract.case import Level, case
 from hbkit.testing.contract.stage import Stage
 from hbkit.testing.contract.trading import agree
 
@@ -38,19 +37,3 @@ class SpecialCases:
         await asyncio.sleep(60)
         told, there = stage.heard.status(request.id), [one.status for one in stage.truth(request.id)]
         stage.equal((told, there), (OrderStatus.OPEN, [OrderStatus.OPEN]), "told, and at the venue", TimeInForce)
-
-    @case("C62", Level.SILVER, "of an order with a display quantity the market sees that much, and all of it fills",
-          where=Capabilities, needs=(ORDERS, "display_qty"))  # fmt: skip
-    async def test_c62_display(self, stage: Stage) -> None:
-        await stage.open()
-        request = await stage.placed(Side.BUY, stage.bid + 2, lots=6, display_units=stage.lots(2))
-        assert request.ticks is not None
-        for done in (2, 4, 6):
-            seen = stage.venue.shown(Side.BUY, request.ticks)
-            stage.equal(seen, stage.lots(2), f"units shown after {done - 2} lots of 6 filled", OrderRequest)
-            stage.venue.trade(Side.SELL, request.ticks, stage.lots(2))
-            await asyncio.sleep(1)
-            filled = sum(stage.heard.filled(request.id).values())
-            stage.equal(filled, stage.lots(done), "units filled", OrderRequest)
-        await stage.reaches(request, OrderStatus.FILLED)
-        agree(stage)

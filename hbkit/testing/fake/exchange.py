@@ -73,7 +73,7 @@ class FakeExchange(Exchange):
         self._listener = listener
         await self._link.read_clock()
         await self._read_account()
-        self._tasks.start(self._run())
+        self._tasks.start("stream", self._run())
         await self._ready
 
     async def shut(self) -> None:
@@ -182,15 +182,15 @@ class FakeExchange(Exchange):
         if lacking := self.capabilities.lacking(request):
             raise Unsupported(f"no {lacking} at {self.name}")
         self._orders[request.id] = self._wire.blank(request, self.server_now())
-        self._tasks.start(self._send("submit", request.id, self._wire.order_body(request)))
+        self._tasks.start("submit", self._send("submit", request.id, self._wire.order_body(request)))
 
     def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
         """Price, total quantity, or both."""
-        self._tasks.start(self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
+        self._tasks.start("amend", self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
 
     def cancel(self, order_id: str) -> None:
         """By our id, or by the venue's for an order that is none of ours."""
-        self._tasks.start(self._send("cancel", order_id, {"id": order_id}))
+        self._tasks.start("cancel", self._send("cancel", order_id, {"id": order_id}))
 
     async def cancel_every_order(self) -> None:
         """In one request."""
@@ -215,7 +215,7 @@ class FakeExchange(Exchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """The venue's own message tells of the change; a refusal is told here."""
-        self._tasks.start(self._switch(mode))
+        self._tasks.start("position mode", self._switch(mode))
 
     async def _switch(self, mode: PositionMode) -> None:
         self._wanted_mode = mode
@@ -229,7 +229,7 @@ class FakeExchange(Exchange):
 
     def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
         """One for both legs."""
-        self._tasks.start(self._link.ask("leverage", {"times": f"{leverage:g}"}))
+        self._tasks.start("leverage", self._link.ask("leverage", {"times": f"{leverage:g}"}))
 
     # -- what the venue tells
 

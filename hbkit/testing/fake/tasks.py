@@ -17,9 +17,9 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
         self._log = get_logger("fake")
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, what: str, work: Coroutine[Any, Any, None]) -> None:
         """From here on it runs."""
-        task = asyncio.get_running_loop().create_task(work, name=f"{self._name} {work.__name__}")
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._name} {what}")
         self._running.add(task)
         task.add_done_callback(self._done)
 
