@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +23,19 @@ if TYPE_CHECKING:
     from hbkit.run.visit import Visit
 
 LAST = 20
+PARQUET = ".parquet"
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume", "trades")
 """Of a file; `timestamp` is when the interval opened, which is how replay reads it."""
 
 
-@click.command("candles", short_help="Closed candles, as a table or a CSV file.")
+@click.command("candles", short_help="Closed candles, as a table or a file.")
 @exchange_options
 @click.argument("symbol")
-@click.option("--interval", default="1m", show_default=True, help="One that the exchange itself offers.")
+@click.option("--interval", default="1m", show_default=True, help="1m, 5m, 15m, 1h, 4h, 1d ...")
 @click.option("--from", "start", metavar="TIME", help="First candle's open: 2019-05-28 or 2019-05-28T18:30:00Z.")
 @click.option("--to", "end", metavar="TIME", help="Candles that close up to this moment; default: now.")
 @click.option("--last", type=click.IntRange(1, 100_000), help=f"So many before the end; default {LAST}.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write them to this CSV file.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write them here: .csv or .parquet.")
 def command(
     asked: Asked,
     symbol: str,
@@ -50,8 +54,8 @@ def command(
     since, until = _moment("--from", start), _moment("--to", end)
     if since is not None and until is not None and since >= until:
         raise UsageError("--to must be later than --from")
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out is not None:
+        _check_out(out)
     found = plan(asked)
     _check_interval(found.spec, interval)
     instrument_of(found, symbol)  # a wrong symbol is told before anything is started
@@ -64,7 +68,7 @@ def command(
     if start is None and 0 < len(candles) < (last or LAST) - 1:  # the newest may be late by a moment
         say(f"{found.name} has no {interval} candles before {iso(candles[0].open_time)}", err=True)
     if out is not None:
-        _write(out, candles)
+        (_write_parquet if out.suffix == PARQUET else _write_csv)(out, candles)
         if not as_json:
             say(f"{len(candles)} candles written to {out}")
     elif not as_json:
@@ -86,9 +90,23 @@ def _moment(flag: str, text: str | None) -> int | None:
 
 
 def _check_interval(spec: ExchangeSpec, interval: str) -> None:
+    from hbkit.data.candles import inner_interval
+
     known = spec.capabilities.candle_intervals
-    if interval not in known:
-        raise UsageError(f'{spec.name} has no candles of "{interval}"; it has {", ".join(known) or "none"}')
+    if not known:
+        raise UsageError(f"{spec.name} has no candles")
+    try:
+        inner_interval(interval, known)
+    except ValueError as error:
+        raise UsageError(f"--interval: {error}") from None
+
+
+def _check_out(out: Path) -> None:
+    """Whether the file can be written at all, before anything is asked."""
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out.suffix == PARQUET and find_spec("pyarrow") is None:
+        raise UsageError(f'--out {out} needs pyarrow: pip install "hbkit-core[parquet]", or write a .csv file')
 
 
 def _texts(candle: Candle) -> list[str]:
@@ -124,11 +142,29 @@ def _table(candles: list[Candle]) -> str:
     return aligned(rows, left=(0,))
 
 
-def _write(out: Path, candles: list[Candle]) -> None:
+def _write_csv(out: Path, candles: list[Candle]) -> None:
+    with _writing(out), out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([iso(one.open_time), *_texts(one)] for one in candles)
+
+
+def _write_parquet(out: Path, candles: list[Candle]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {
+        "timestamp": pa.array([one.open_time for one in candles], pa.timestamp("ns", tz="UTC")),
+        **{name: pa.array([getattr(one, name) for one in candles], pa.float64()) for name in COLUMNS[1:6]},
+        "trades": pa.array([one.trades if one.trades >= 0 else None for one in candles], pa.int64()),
+    }
+    with _writing(out):
+        parquet.write_table(pa.table(columns), out)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
     try:
-        with out.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows([iso(one.open_time), *_texts(one)] for one in candles)
+        yield
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be written ({error.strerror})") from None
+        raise UsageError(f"--out {out} cannot be written ({error.strerror or error})") from None

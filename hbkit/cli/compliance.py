@@ -12,7 +12,7 @@ from hbkit.errors import ExchangeError
 
 if TYPE_CHECKING:
     from hbkit.exchange import ExchangeSpec
-    from hbkit.testing.contract import ConnectorContract, Level, Outcome, Score
+    from hbkit.testing.contract import ConnectorContract, Outcome, Score
 
 OPEN = 4
 """Exit code where something that is declared does not hold, or nothing is reached."""
@@ -92,12 +92,9 @@ def _grade(found: Score) -> str:
     missing = found.missing
     if missing is None:
         return f"{found.grade} ({counts})"
-    reached = found.grade or "no grade"
-    return f"{reached} ({counts}); {missing[0]} is missing {_numbers(missing)}"
-
-
-def _numbers(missing: tuple[Level, list[Outcome]]) -> str:
-    return ", ".join(one.case.number for one in missing[1])
+    level, still = missing
+    why = f"is missing {', '.join(one.case.number for one in still)}" if still else "asks for more than is declared"
+    return f"{found.grade or 'no grade'} ({counts}); {level} {why}"
 
 
 def _counts(found: Score) -> dict[str, int]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hbkit.report.result import RunResult
     from hbkit.run.plan import Plan
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def play(plan: Plan, *, virtual: bool, allowed: bool, debug: bool, no_view: bool) -> RunResult:
@@ -144,7 +144,7 @@ def _ask_for_live(plan: Plan, allowed: bool) -> None:
         urlsplit(one.settings.rest_url or one.spec.rest_url).hostname or ""
         for one in plan.exchanges.values()
         if one.mode == "live" and not (one.spec.closed_on and one.settings.rest_url is None)
-    } - set(_LOOPBACK)
+    } - set(LOOPBACK)
     if not hosts or allowed:
         return
     names = ", ".join(sorted(hosts))

@@ -33,6 +33,7 @@ Seed = Annotated[int, BeforeValidator(shapes.whole(0))]
 Count = Annotated[int, BeforeValidator(shapes.whole(1))]
 Fraction = Annotated[Decimal, BeforeValidator(shapes.fraction)]
 Currency = Annotated[str, BeforeValidator(shapes.currency)]
+Switch = Annotated[bool, BeforeValidator(shapes.switch)]
 ExchangeName = Annotated[str, BeforeValidator(shapes.exchange_name)]
 
 ModeWord = Annotated[Mode, BeforeValidator(choice(*MODES))]
@@ -213,6 +214,11 @@ class Strategy(Section):
     """The strategy's parameters: a value or a list of values for each name; default empty."""
     candles: Intervals = ()
     """Candle intervals such as `1m`, `5m`, `1h`, `1d`, each once; default empty."""
+    max_orders_per_minute: Count = 1000
+    """Orders within a minute that are taken for a loop without end, which stops the strategy: a whole number > 0,
+    default 1000. Amends and cancels do not count."""
+    share: Switch = False
+    """`true` to trade instruments that other strategies of this config trade too, which say so as well."""
     on_error: OnError = "stop"
     """What follows an exception in the strategy: `stop` it (the default) or `continue` with the next event."""
 

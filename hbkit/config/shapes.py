@@ -91,6 +91,15 @@ def choice(*allowed: str) -> Callable[[object], str]:
     return check
 
 
+def switch(value: object) -> bool:
+    """`true` or `false`; a text that came from a variable counts too."""
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise mismatch("true or false")
+
+
 def whole(minimum: int) -> Callable[[object], int]:
     """A whole number of at least `minimum` that fits 64 bits."""
     expected = f"a whole number {'> 0' if minimum == 1 else f'>= {minimum}'}"

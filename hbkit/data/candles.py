@@ -7,6 +7,7 @@ seen, and no volume is invented.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -163,6 +164,28 @@ class Resampler:
             sum(candle.volume for candle in inner),
             sum(candle.trades for candle in inner) if known else -1,
         )
+
+
+def inner_interval(interval: str, native: Sequence[str]) -> str:
+    """The interval to ask for where `interval` is wanted: itself where it is native, else the longest that fits in it.
+
+    Raises ValueError with the mend where none of the native ones fits.
+    """
+    length = interval_ns(interval)
+    if not native or interval in native:
+        return interval
+    fitting = [one for one in native if length % parse_duration(one) == 0 and parse_duration(one) <= length]
+    if not fitting:
+        raise ValueError(f"{interval} candles cannot be made of {', '.join(native)}; take a multiple of one of them")
+    return max(fitting, key=parse_duration)
+
+
+def resampled(candles: Iterable[Candle], instrument: Instrument, inner: str, interval: str) -> list[Candle]:
+    """Whole candles of `interval` from those of `inner`, which may be the same."""
+    if inner == interval:
+        return list(candles)
+    resampler = Resampler(instrument, inner, interval)
+    return [larger for candle in candles for larger in resampler.add(candle)]
 
 
 class CandleSeries:

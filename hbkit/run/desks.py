@@ -18,7 +18,9 @@ from hbkit.runtime.kept import KeptState
 from hbkit.runtime.router import Router
 from hbkit.trading.account import AccountView
 from hbkit.trading.ledger import Ledger
+from hbkit.trading.pace import Pace
 from hbkit.trading.risk import RiskGate, RiskLimits
+from hbkit.trading.sharing import Sharing
 from hbkit.trading.strategy import Desk, Strategy, hand_over, set_params, warmup_of
 from hbkit.trading.trader import Trader
 from hbkit.trading.view import MarketView
@@ -66,6 +68,9 @@ class Desks:
         risk = plan.config.settings.risk
         limits = RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
         self._risk = RiskGate(limits)
+        self._shared = {
+            market: Sharing(market) for one in plan.strategies if one.settings.share for market in one.markets
+        }
         self.hosts = [self._host(at, strategy) for at, strategy in enumerate(strategies)]
 
     def subscribe(self) -> None:
@@ -91,6 +96,8 @@ class Desks:
             tell_refusal=lambda order: self._tell_refusal(host, order),
             blind=self._router.blind,
             last_number=self._journal.last_number(prefix),
+            shared={market: self._shared[market] for market in plan.markets if plan.settings.share},
+            pace=Pace(plan.settings.max_orders_per_minute),
         )
         host = Host(strategy, trader, keep_going=plan.settings.on_error == "continue", on_failed=self._failed)
         accounts = {name: self._account(exchange) for name, exchange in own.items()}

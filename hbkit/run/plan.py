@@ -78,6 +78,15 @@ class ExchangePlan:
         )
 
     @property
+    def purse(self) -> str:
+        """Whose money is traded: blocks with the same one are one account."""
+        if self.mode in ("replay", "paper"):
+            return self.name
+        key = self.settings.api_key
+        place = self.settings.simulator.url or self.settings.rest_url or self.spec.simulator or self.spec.name
+        return f"{self.feed} {place} {key.reveal() if key is not None else ''}"
+
+    @property
     def where_from(self) -> str:
         """One line for the report."""
         own = self.settings.simulator.url or "its own simulator"
@@ -289,17 +298,23 @@ class _Planner:
         return found
 
     def _check_owners(self, strategies: Sequence[StrategyPlan]) -> None:
-        owners: dict[Instrument, str] = {}
+        owners: dict[tuple[str, str], tuple[StrategyPlan, Instrument]] = {}
         for at, strategy in enumerate(strategies):
             for market in strategy.markets:
-                other = owners.setdefault(market, strategy.name)
-                if other != strategy.name:
-                    self._fault(
-                        "HB108",
-                        f"{market.symbol} on {market.exchange} belongs to strategy {other} already; give each strategy "
-                        "an instrument or an exchange block of its own",
-                        "strategies", at, "instruments",
-                    )  # fmt: skip
+                purse = self._exchanges[market.exchange].purse
+                other, theirs = owners.setdefault((purse, market.symbol), (strategy, market))
+                if other is strategy:
+                    continue
+                owned = f"{market.symbol} on {market.exchange} belongs to strategy {other.name} already"
+                if theirs is not market:
+                    mend = f"{theirs.exchange} is the same account; name one block in both, or give one another api_key"
+                elif other.settings.share and strategy.settings.share:
+                    continue
+                else:
+                    mend = (
+                        "give each strategy an instrument or an exchange block of its own, or write share: true in both"
+                    )
+                self._fault("HB108", f"{owned}; {mend}", "strategies", at, "instruments")
 
     # -- data
 

@@ -25,6 +25,7 @@ from hbkit.clock import ShiftedClock, parse_duration
 from hbkit.config import Config
 from hbkit.config.settings import Exchange as Settings
 from hbkit.config.settings import implied_mode
+from hbkit.data.candles import inner_interval, resampled
 from hbkit.errors import ConfigError, ExchangeError, HbkitError, PluginError, UsageError, did_you_mean
 from hbkit.exchange import Channel, Exchange, ExchangeSpec
 from hbkit.model import Candle, Instrument, Mark, OrderBook, Side
@@ -157,13 +158,19 @@ class Visit:
     async def candles(
         self, instrument: Instrument, interval: str, *, start: int | None, end: int | None, last: int
     ) -> list[Candle]:
-        """Closed candles, oldest first: from `start` to `end` (None for now), or the `last` ones before `end`."""
+        """Closed candles, oldest first: from `start` to `end` (None for now), or the `last` ones before `end`.
+
+        An interval that the exchange does not offer is put together from one that it does.
+        """
         length = parse_duration(interval)
         stop = self.clock.now() if end is None else end
         stop -= stop % length
         if start is None:
             start = stop - last * length
-        return await self.exchange.candles(instrument, interval, -(-start // length) * length, stop)
+        first = -(-start // length) * length
+        inner = inner_interval(interval, self.exchange.capabilities.candle_intervals)
+        found = await self.exchange.candles(instrument, inner, first, stop)
+        return resampled(found, instrument, inner, interval)
 
     async def price(self, instrument: Instrument) -> float | None:
         """What positions are valued at now; None where the exchange does not tell."""

@@ -123,7 +123,12 @@ def _adopt_order(report: OrderReport, asked: Mapping[str, Any], hosts: Sequence[
 
 def _adopt_position(router: Router, exchange: str, hosts: Iterable[Host], holding: Holding) -> None:
     ledgers = [router.ledgers[exchange]]
-    ledgers += [host.trader.ledger for host in hosts if _trades(host, holding.instrument)]
+    # Of a position that several strategies share nobody knows whose the rest is: it stays with the account.
+    ledgers += [
+        host.trader.ledger
+        for host in hosts
+        if _trades(host, holding.instrument) and not host.trader.shares(holding.instrument)
+    ]
     for ledger in ledgers:
         leg = ledger.legs.get(holding.instrument, holding.side)
         leg.units, leg.cost = holding.units, holding.cost

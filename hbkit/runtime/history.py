@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from hbkit.clock import SECOND, Clock, iso, parse_duration
-from hbkit.data.candles import Resampler
+from hbkit.data.candles import inner_interval, resampled
 from hbkit.errors import ExchangeError, Fault
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
@@ -146,11 +146,7 @@ class History:
         """Candles that open at `start` or later and close at `end` or earlier."""
         instrument, interval = key
         exchange = self._exchanges[instrument.exchange]
-        native = exchange.capabilities.candle_intervals
-        length = parse_duration(interval)
-        inner = interval
-        if native and interval not in native:
-            inner = max((one for one in native if length % parse_duration(one) == 0), key=parse_duration)
+        inner = inner_interval(interval, exchange.capabilities.candle_intervals)
         try:
             found = await exchange.candles(instrument, inner, start, end)
         except NotImplementedError as error:
@@ -159,7 +155,5 @@ class History:
         except ExchangeError as error:
             self._log.warning("the history of candles cannot be read", exchange=exchange.name, reason=error.message)
             return []
-        if inner != interval:
-            resampler = Resampler(instrument, inner, interval)
-            found = [larger for candle in found for larger in resampler.add(candle)]
-        return [candle for candle in found if start <= candle.open_time and candle.close_time <= end]
+        larger = resampled(found, instrument, inner, interval)
+        return [candle for candle in larger if start <= candle.open_time and candle.close_time <= end]

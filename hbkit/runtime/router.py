@@ -28,6 +28,7 @@ from hbkit.model import (
     Trade,
     Wallet,
 )
+from hbkit.runtime.division import divided
 from hbkit.runtime.host import RAISED, Host
 from hbkit.trading.ledger import Ledger
 from hbkit.trading.seen import Seen
@@ -207,7 +208,10 @@ class Router:
         """An execution of ours."""
         if not self._seen.is_new((execution.instrument, execution.id)):
             return
-        host = self._owner(execution.order_id) if execution.order_id else self._holder(execution)
+        if not execution.order_id:
+            self._on_system(execution)
+            return
+        host = self._owner(execution.order_id)
         news: Order | None = None
         if host is not None:
             applied = host.trader.on_execution(execution)
@@ -221,6 +225,22 @@ class Router:
         self._record.execution(host, execution, realized)
         if host is not None and execution.kind is not ExecutionKind.FUNDING:
             self._tell_fill(host, execution, news)
+        if self.on_money is not None:
+            self.on_money()
+
+    def _on_system(self, execution: Execution) -> None:
+        """A funding or a liquidation: of the account, and of the strategies whose positions it is about."""
+        parts = self._parts(execution)
+        applied = [(host, part, host.trader.on_execution(part)) for host, part in parts]
+        realized = self.ledgers[execution.instrument.exchange].apply(execution)
+        whole = parts[0][0] if len(parts) == 1 and parts[0][1] is execution else None
+        self._write(whole, execution)
+        if not self.begun:
+            return
+        self._record.execution(whole, execution, realized)
+        for host, part, news in applied:
+            if news is not None and execution.kind is not ExecutionKind.FUNDING:
+                self._tell_fill(host, part, news[0])
         if self.on_money is not None:
             self.on_money()
 
@@ -281,10 +301,13 @@ class Router:
         """Book an execution of an earlier run: positions as they were left, nothing told and nothing written."""
         if not self._seen.is_new((execution.instrument, execution.id)):
             return
+        if strategy or execution.order_id:
+            parts = [(host, execution) for host in self._hosts if host.name == strategy]
+        else:
+            parts = self._parts(execution)
         self.ledgers[execution.instrument.exchange].apply(execution)
-        for host in self._hosts:
-            if host.name == strategy:
-                host.trader.restore(execution)
+        for host, part in parts:
+            host.trader.restore(part)
 
     # -- inside
 
@@ -335,12 +358,20 @@ class Router:
         """The strategy whose prefix the id bears."""
         return next((host for prefix, host in self._owners.items() if order_id.startswith(prefix)), None)
 
-    def _holder(self, execution: Execution) -> Host | None:
-        """The strategy that owns the leg a system execution (funding, liquidation) is about."""
-        for host in self._hosts:
-            if any(leg.instrument is execution.instrument for _, leg in host.trader.ledger.legs):
-                return host
-        return None
+    def _parts(self, execution: Execution) -> list[tuple[Host, Execution]]:
+        """The strategies that a system execution (funding, liquidation) is about, each with its part of it.
+
+        One that owns its instrument has the whole; those that share theirs have it divided.
+        """
+        instrument, side = execution.instrument, execution.position_side
+        holders = [
+            host for host in self._hosts if any(leg.instrument is instrument for _, leg in host.trader.ledger.legs)
+        ]
+        if not any(host.trader.shares(instrument) for host in holders):
+            return [(host, execution) for host in holders[:1]]
+        account = self.ledgers[instrument.exchange].legs.get(instrument, side).units
+        units = [(host, host.trader.ledger.legs.get(instrument, side).units) for host in holders]
+        return divided(execution, units, account)
 
     def _hosts_at(self, exchange: str) -> list[Host]:
         return [

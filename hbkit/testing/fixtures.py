@@ -14,7 +14,6 @@ from hbkit.testing.ran import Ran
 from hbkit.testing.scripts import Script
 from hbkit.trading.strategy import Strategy
 
-
 Scripts = str | Sequence[float] | Script
 """A script by name, as text, as numbers, or as `market(...)` makes it."""
 

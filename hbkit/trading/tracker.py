@@ -31,6 +31,7 @@ class Ticket:
         "group",
         "pending",
         "reason",
+        "reduces",
         "reported_filled",
         "reported_ts",
         "request",
@@ -55,6 +56,8 @@ class Ticket:
         self.reason = ""
         self.reported_ts = 0
         """Time of the newest report: an older one that comes late says nothing of price, quantity and reason."""
+        self.reduces = request.reduce_only
+        """Whether it may only close; where an account is shared the trader sees to that, and not the exchange."""
         self.pending = "submit"
         self.wanted = request.ticks, request.units
         """Ticks and units once every request in flight is done."""
@@ -184,6 +187,11 @@ class Tracker:
         ticket.status = OrderStatus.REJECTED
         ticket.reason = reason
         ticket.pending = ""
+
+    def withdraw(self, ticket: Ticket, reason: str) -> None:
+        """End an order that was held and never left."""
+        ticket.status, ticket.reason = OrderStatus.CANCELED, reason
+        self._settle(ticket)
 
     def _book(self, ticket: Ticket) -> None:
         if ticket.unbooked:

@@ -33,7 +33,9 @@ from hbkit.model import (
 )
 from hbkit.model.instrument import Number
 from hbkit.trading.ledger import Ledger
+from hbkit.trading.pace import Pace
 from hbkit.trading.risk import RiskGate
+from hbkit.trading.sharing import Sharing
 from hbkit.trading.tracker import NOTHING, Level, Ticket, Tracker
 
 Veto = Callable[[OrderRequest, str], str | None]
@@ -70,11 +72,15 @@ class Trader:
         tell_refusal: Callable[[Order], None],
         blind: AbstractSet[str] = frozenset(),
         last_number: int = 0,
+        shared: Mapping[Instrument, Sharing] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """
         :param blind: names of the exchanges that cannot be seen now, kept by the owner: nothing opens there.
         :param prefix: begins every order id; a number follows.
         :param last_number: the highest number that an earlier run used.
+        :param shared: the instruments that other strategies of this run trade too.
+        :param pace: how many orders are too many.
         """
         self.strategy = strategy
         self.tracker = Tracker()
@@ -92,6 +98,10 @@ class Trader:
         self._tell_refusal = tell_refusal
         self._blind = blind
         self._counter = last_number
+        self._shared = dict(shared or {})
+        self._pace = pace or Pace()
+        for sharing in self._shared.values():
+            sharing.join(self)
         self._targets: dict[tuple[Instrument, PositionSide], tuple[int, Number | None]] = {}
         """Targets (units, price) that wait until the orders of an earlier one are gone."""
         self._unquotable: set[tuple[Instrument, PositionSide, Side]] = set()
@@ -102,6 +112,7 @@ class Trader:
     def place(self, instrument: Instrument, side: Side, qty: Number, price: Number | None, wish: Wish) -> Order:
         """A new order, rounded to the grid. Raises StrategyError for a call that can mean nothing."""
         leg = self.leg_of(instrument, wish.position_side)
+        self._pace.check(self._clock.now())
         units, ticks = self._rounded(f"{side}", instrument, side, qty, price)
         return self._place(instrument, side, leg, units, ticks, wish, asked=(qty, price))
 
@@ -130,6 +141,8 @@ class Trader:
         """Take an order away; harmless when it has ended or a cancel is on its way."""
         ticket = self.tracker.open.get(order_id)
         if ticket is None or ticket.pending == "cancel":
+            return
+        if self._shared and self._withdrawn(ticket):
             return
         with suppress(StateError):  # told by the journal; what takes exposure away goes out all the same
             self._intent(ticket, "cancel", ticket.ticks, ticket.units)
@@ -162,6 +175,7 @@ class Trader:
         cancelled first; what opens waits until they are gone, because they may still fill.
         """
         leg = self.leg_of(instrument, position_side)
+        self._pace.check(self._clock.now())
         target = self._signed_units(instrument, qty, leg)
         if price is not None:
             self._ticks("target_position", instrument, Side.BUY, price)
@@ -185,6 +199,7 @@ class Trader:
         if instrument.exchange in self._blind:
             return  # what rests there is left alone; the next event after the gap quotes anew
         leg = self.leg_of(instrument, position_side)
+        self._pace.check(self._clock.now())
         sides = [(side, self._levels(instrument, side, given)) for side, given in ((Side.BUY, bids), (Side.SELL, asks))]
         for side, wanted in sides:
             self._quote_side(instrument, side, leg, wanted, post_only)
@@ -201,6 +216,7 @@ class Trader:
             self._write_order(ticket, report.refused)
             order = ticket.value()
         self._go_on(report.id)
+        self._let_others_go_on(report.instrument)
         return order
 
     def on_execution(self, execution: Execution) -> tuple[Order | None, int] | None:
@@ -213,6 +229,8 @@ class Trader:
         realized = self.ledger.apply(execution)
         if execution.order_id:
             self.fills += 1
+        if execution.instrument in self._shared:
+            self._trim(execution.instrument, execution.position_side)
         if ticket is None:
             return None, realized
         order = None
@@ -220,6 +238,7 @@ class Trader:
             self._write_order(ticket, "")
             order = ticket.value()
         self._go_on(execution.order_id)
+        self._let_others_go_on(execution.instrument)
         return order, realized
 
     # -- from an earlier run
@@ -250,6 +269,70 @@ class Trader:
     def orders(self, instrument: Instrument) -> list[Order]:
         """Open orders of an instrument, oldest first."""
         return [ticket.value() for ticket in self.tracker.of(instrument)]
+
+    # -- where other strategies trade the same instrument
+
+    def shares(self, instrument: Instrument) -> bool:
+        """Whether other strategies of the run may hold a part of the account's position."""
+        return instrument in self._shared
+
+    def own_exposure(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
+        """Position plus everything open or in flight on `side`, as if it had filled; this strategy's own."""
+        resting = sum(ticket.leaves for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side)
+        return self._held(instrument, leg) + resting * side.sign
+
+    def leave(self, ticket: Ticket) -> None:
+        """Send an order that was held."""
+        ticket.reason = ""
+        try:
+            if ticket.request.instrument.exchange in self._blind and not ticket.reduces:
+                raise StateError(f"{ticket.request.instrument.exchange} is out of reach; nothing was sent")
+            self._submit(ticket)
+        except StateError as error:
+            self.tracker.withdraw(ticket, error.message)
+            self._tell_refusal(ticket.value())
+
+    def change(self, ticket: Ticket, ticks: int | None, units: int) -> None:
+        """Send a change that was held."""
+        self._amend(ticket, ticks, units)
+
+    def _let_others_go_on(self, instrument: Instrument) -> None:
+        if self._shared and instrument in self._shared:
+            self._shared[instrument].go_on()
+
+    def _withdrawn(self, ticket: Ticket) -> bool:
+        """End an order that is held; False for one that has left."""
+        sharing = self._shared.get(ticket.request.instrument)
+        if sharing is None or not sharing.forget(ticket.request.id):
+            return False
+        self.tracker.withdraw(ticket, "cancelled before it left")
+        self._write_order(ticket, "")
+        self._tell_refusal(ticket.value())
+        self._go_on(ticket.request.id)
+        return True
+
+    def _reducible(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
+        """Units that a reduce-only order on `side` may have: the position less what is on its way to close it."""
+        held = self._held(instrument, leg)
+        if held * side.sign >= 0:
+            return 0
+        resting = [ticket for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side]
+        return max(0, abs(held) - sum(ticket.leaves for ticket in resting if ticket.reduces))
+
+    def _trim(self, instrument: Instrument, leg: PositionSide) -> None:
+        """The position moved: take from reduce-only orders, the newest first, what would now cross zero."""
+        held = self._held(instrument, leg)
+        for side in Side:
+            room = abs(held) if held * side.sign < 0 else 0
+            for ticket in list(self.tracker.of(instrument, leg)):
+                if not ticket.reduces or ticket.request.side is not side or ticket.pending == "cancel":
+                    continue
+                left = min(ticket.leaves, room)
+                room -= left
+                if left == 0 and ticket.leaves:
+                    self.cancel(ticket.request.id)
+                elif left < ticket.leaves:
+                    self._lead(ticket, (ticket.wanted[0] or 0, left), ticket.request.post_only)
 
     # -- inside
 
@@ -319,6 +402,9 @@ class Trader:
     ) -> Order:
         """A new order that is on the grid; `asked` are the quantity and the price as they were given."""
         market = ticks is None
+        shared = instrument in self._shared
+        if shared and wish.reduce_only:
+            units = min(units, self._reducible(instrument, leg, side))
         default = TimeInForce.IOC if market else TimeInForce.GTC
         tif = _choice(TimeInForce, wish.time_in_force, default, "time_in_force")
         request = OrderRequest(
@@ -331,22 +417,26 @@ class Trader:
             ticks=ticks,
             time_in_force=tif,
             post_only=wish.post_only,
-            reduce_only=wish.reduce_only,
+            reduce_only=wish.reduce_only and not shared,
         )
         ticket = Ticket(request, wish.tag, wish.group)
-        reason = self._refusal(request, *(asked or (instrument.qty(units), None)))
+        ticket.reduces = wish.reduce_only
+        reason = self._refusal(request, *(asked or (instrument.qty(units), None)), reduces=wish.reduce_only)
         if reason or (reason := self._send(ticket)):
             self.tracker.refuse(ticket, reason)
             self.refused += 1
+            self._pace.refused(self._clock.now())
             order = ticket.value()
             self._write_order(ticket, "submit")
             self._tell_refusal(order)
             return order
         return ticket.value()
 
-    def _refusal(self, request: OrderRequest, qty: Number, price: Number | None) -> str:
+    def _refusal(self, request: OrderRequest, qty: Number, price: Number | None, *, reduces: bool) -> str:
         """Why an order is not sent at all, the empty text if it is."""
         instrument = request.instrument
+        if request.units == 0 and reduces and instrument in self._shared:
+            return f"reduce_only: strategy {self.strategy} holds nothing of {instrument} that it would close"
         if request.units == 0:
             return f"quantity {qty} is below one lot of {instrument.lot_size}"
         if request.ticks is not None and request.ticks <= 0:
@@ -361,7 +451,7 @@ class Trader:
         if request.type is OrderType.LIMIT and request.time_in_force not in capabilities.time_in_force:
             known = ", ".join(sorted(capabilities.time_in_force))
             return f"{instrument.exchange} does not know time_in_force {request.time_in_force}; it knows {known}"
-        if request.reduce_only:
+        if reduces:
             return self._vetoed(request)
         if instrument.exchange in self._blind:
             return f"{instrument.exchange} is out of reach; nothing was sent"
@@ -379,9 +469,10 @@ class Trader:
         return self._capabilities[name]
 
     def _exposure(self, instrument: Instrument, leg: PositionSide, side: Side) -> int:
-        """Position plus everything open or in flight on `side`, as if it had filled."""
-        resting = sum(ticket.leaves for ticket in self.tracker.of(instrument, leg) if ticket.request.side is side)
-        return self._held(instrument, leg) + resting * side.sign
+        """Position plus everything open or in flight on `side`, as if it had filled; of all who share the account."""
+        if instrument in self._shared:
+            return self._shared[instrument].exposure(leg, side)
+        return self.own_exposure(instrument, leg, side)
 
     def _held(self, instrument: Instrument, leg: PositionSide) -> int:
         """The position, also where an order's report is faster than its executions."""
@@ -492,6 +583,12 @@ class Trader:
         instrument = ticket.request.instrument
         if ticket.pending == "cancel":
             return
+        if instrument in self._shared and self._shared[instrument].is_held(ticket.request.id):
+            if goal == NOTHING:
+                self.cancel(ticket.request.id)
+            else:
+                self._amend(ticket, goal[0], goal[1])
+            return
         if ticket.pending or ticket.status is OrderStatus.UNKNOWN:
             ticket.goal = goal
             return
@@ -531,15 +628,28 @@ class Trader:
 
     def _send(self, ticket: Ticket) -> str:
         """Write the intent down, then send; why not, when it cannot be written."""
+        request = ticket.request
+        sharing = self._shared.get(request.instrument)
+        if sharing is not None and (other := sharing.met(self, request.side, ticket.ticks)):
+            ticket.reason = f"held back: it would meet {other}"
+            self.tracker.add(ticket)
+            sharing.hold(self, ticket)
+            self._write_order(ticket, "")
+            self._tell_refusal(ticket.value())
+            return ""
         try:
-            self._intent(ticket, "submit", ticket.ticks, ticket.units)
+            self._submit(ticket)
         except StateError as error:
             return error.message
+        return ""
+
+    def _submit(self, ticket: Ticket) -> None:
+        self._intent(ticket, "submit", ticket.ticks, ticket.units)
         self.tracker.add(ticket)
+        self._pace.sent(self._clock.now())
         self._risk.sent(self._clock.now())
         self.sent += 1
         self._exchange(ticket.request.instrument).submit(ticket.request)
-        return ""
 
     def _amend_refusal(self, ticket: Ticket, units: int) -> str:
         """Why an order may not have `units` in all; a price may always change, and a quantity shrink."""
@@ -550,11 +660,14 @@ class Trader:
             return f"the quantity is below one lot of {instrument.lot_size}"
         if growth <= 0:
             return ""
-        if instrument.exchange in self._blind and not request.reduce_only:
+        if instrument.exchange in self._blind and not ticket.reduces:
             return f"{instrument.exchange} is out of reach; nothing was sent"
         held = self._risk.size_refusal(instrument, units)
         if held or request.reduce_only:
             return held
+        if ticket.reduces:
+            room = self._reducible(instrument, request.position_side, request.side)
+            return "" if growth <= room else "reduce_only: it would close more than the strategy holds"
         exposure = self._exposure(instrument, request.position_side, request.side)
         return self._risk.growth_refusal(instrument, request.side, growth, exposure)
 
@@ -565,9 +678,11 @@ class Trader:
         self._tell_refusal(ticket.value())
 
     def _amend(self, ticket: Ticket, ticks: int | None, units: int) -> None:
+        instrument = ticket.request.instrument
+        if self._shared and self._changed_or_held(ticket, ticks, units):
+            return
         if (ticks, units) == ticket.wanted:
             return
-        instrument = ticket.request.instrument
         if not self._capable(instrument).amend:
             raise StrategyError(f"{instrument.exchange} cannot amend orders; cancel and place anew", code="HB414")
         try:
@@ -578,10 +693,28 @@ class Trader:
         ticket.asked("amend", ticks, units)
         self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
 
+    def _changed_or_held(self, ticket: Ticket, ticks: int | None, units: int) -> bool:
+        """Where an account is shared: change an order that has not left at once, and hold a change that would meet."""
+        request = ticket.request
+        sharing = self._shared.get(request.instrument)
+        if sharing is None:
+            return False
+        if sharing.is_held(request.id):
+            ticket.ticks, ticket.units = ticket.wanted = ticks, units
+            self._write_order(ticket, "")
+            sharing.go_on()
+            return True
+        sharing.forget(request.id)
+        if (ticks, units) == ticket.wanted or not sharing.met(self, request.side, ticks):
+            return False
+        sharing.hold_change(self, ticket, ticks, units)
+        return True
+
     def _intent(self, ticket: Ticket, kind: str, ticks: int | None, units: int) -> None:
         request = ticket.request
         instrument = request.instrument
-        flags = ",".join(name for name in ("post_only", "reduce_only") if getattr(request, name))
+        given = {"post_only": request.post_only, "reduce_only": ticket.reduces}
+        flags = ",".join(name for name, is_given in given.items() if is_given)
         if ticket.group:
             # An order that outlives the run is led on by the call that it belongs to.
             flags = f"{flags},{ticket.group}".lstrip(",")

@@ -61,8 +61,9 @@ def test_a_connector_that_does_nothing_reaches_no_grade(bench, monkeypatch):
 def test_spot_is_not_asked_for_what_it_has_none_of(bench):
     shown = bench.hbkit("compliance", "bitmex")
     assert shown.code == 0
-    assert "  C24  not declared  a position is signed: above 0 when long, below when short, absent when flat (spot has no" in (
-        shown.out
+    assert (
+        "  C24  not declared  a position is signed: above 0 when long, below when short, absent when flat (spot has no"
+        in (shown.out)
     )
     assert shown.out.splitlines()[-1].startswith("bitmex: gold (")
 
@@ -71,7 +72,9 @@ def test_what_keeps_a_grade_open_is_named(bench, monkeypatch):
     monkeypatch.setattr(BitmexContract, "connector", Deaf)
     shown = bench.hbkit("compliance", "bitmex_perpetual")
     assert shown.code == 4
-    assert "C21 failed: each fill is told once, with its order, side, price and quantity\n  expected: fills" in shown.out
+    assert (
+        "C21 failed: each fill is told once, with its order, side, price and quantity\n  expected: fills" in shown.out
+    )
     assert "; silver is missing C21, C22," in shown.out.splitlines()[-1]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import http.server
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from hbkit.clock import MINUTE, parse_time
 from hbkit.data.files import FileSource
@@ -140,6 +142,41 @@ def test_candles_of_a_span_make_a_file_that_replay_reads(bench, url):
     assert len({len(line) for line in shown.out.splitlines()}) == 1
 
 
+def test_an_interval_that_the_exchange_lacks_is_put_together(bench, url):
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--json"]
+    large = bench.hbkit(*words, "--interval", "15m", "--last", "3").json["candles"]
+    assert [one["interval"] for one in [bench.hbkit(*words, "--interval", "15m").json]] == ["15m"]
+    small = bench.hbkit(*words, "--from", large[0]["open_time"], "--to", large[-1]["close_time"]).json["candles"]
+    assert len(small) == 15 * len(large) > 0
+    for at, candle in enumerate(large):
+        inner = small[15 * at : 15 * at + 15]
+        # What was not traded in an empty minute counts for nothing.
+        traded = [one for one in inner if one["trades"]] or inner
+        assert candle["open"] == inner[0]["open"]
+        assert candle["close"] == inner[-1]["close"]
+        assert Decimal(candle["high"]) == max(Decimal(one["high"]) for one in traded)
+        assert Decimal(candle["low"]) == min(Decimal(one["low"]) for one in traded)
+        assert Decimal(candle["volume"]) == sum(Decimal(one["volume"]) for one in inner)
+        assert candle["trades"] == sum(one["trades"] for one in inner)
+
+
+def test_candles_can_be_a_parquet_file(bench, url):
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--last", "5", "--json"]
+    done = bench.hbkit(*words, "--out", "x.parquet").json
+    rows = parquet.read_table("x.parquet").to_pylist()
+    assert [row["timestamp"].value for row in rows] == [parse_time(one["open_time"]) for one in done["candles"]]
+    for name in ("open", "high", "low", "close", "volume"):
+        assert [Decimal(repr(row[name])) for row in rows] == [Decimal(one[name]) for one in done["candles"]]
+    assert [row["trades"] for row in rows] == [one["trades"] for one in done["candles"]]
+
+
+@pytest.mark.parametrize("interval", ["7s", "90s", "2d", "x"])
+def test_an_interval_that_cannot_be_made_is_refused_before_anything_is_asked(bench, interval):
+    done = bench.hbkit("candles", "bitmex_perpetual", "XBTUSD", "--interval", interval)
+    assert done.code == 2
+    assert done.err.startswith("error[HB001] --interval: ")
+
+
 def test_the_account_as_the_exchange_books_it(bench, url, held):
     order_id, price = held
     (order,) = bench.hbkit("orders", "bitmex_perpetual", "--url", url, "--json").json["orders"]
@@ -161,6 +198,45 @@ def test_the_account_as_the_exchange_books_it(bench, url, held):
     assert money["USDT"] == {
         "balance": "10000.000000", "open_profit": "0.000000", "equity": "10000.000000", "available": "10000.000000"
     }  # fmt: skip
+
+
+def test_flatten_leaves_no_order_and_no_position(bench, url, held):
+    before = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
+    done = bench.hbkit("flatten", "bitmex_perpetual", "--url", url)
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == [
+        f"bitmex_perpetual ({url}): 1 orders found, positions found: XBTUSD 100",
+        "flat: no orders, no positions",
+    ]
+    assert bench.hbkit("orders", "bitmex_perpetual", "--url", url, "--json").json["orders"] == []
+    assert bench.hbkit("positions", "bitmex_perpetual", "--url", url, "--json").json["positions"] == []
+    again = bench.hbkit("flatten", "bitmex_perpetual", "--url", url, "--json").json
+    assert (again["flat"], again["orders"], again["positions"]) == (True, 0, [])
+    # Closing 100 USD cost one more taker's fee and the spread.
+    after = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
+    assert Decimal(after["balances"]["XBT"]["equity"]) < Decimal(before["balances"]["XBT"]["equity"])
+
+
+def test_flatten_wants_to_be_told_which_account(bench):
+    done = bench.hbkit("flatten", "bitmex_perpetual")
+    assert done.code == 2
+    assert done.err.startswith("error[HB001] say which account: --config FILE")
+
+
+def test_flatten_asks_before_it_touches_real_money(bench, monkeypatch):
+    bench.strategy("def on_start(self): ...")
+    bench.write("c.yaml", """
+        exchanges:
+          bitmex_perpetual: {mode: live, rest_url: "https://a.invalid/api/v1", ws_url: "wss://a.invalid/realtime",
+                             api_key: k, api_secret: "${SECRET}"}
+        strategies: [{use: one, instruments: [XBTUSD]}]
+        """)  # fmt: skip
+    monkeypatch.setenv("SECRET", "canary-secret")
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    done = bench.hbkit("flatten", "bitmex_perpetual", "--config", "c.yaml")
+    assert done.code == 2
+    assert "flatten the account of bitmex_perpetual at a.invalid" in done.err
+    assert done.err.rstrip().endswith("Say --yes")
 
 
 def test_with_neither_a_simulator_is_started_and_that_is_said(bench):
@@ -237,7 +313,7 @@ WRONG = {
     "symbol": (["book", "bitmex_perpetual", "XBTUDS"], 2, 'no instrument "XBTUDS"; did you mean "XBTUSD"?'),
     "spot": (["book", "bitmex_perpetual", "XBT_USDT"], 2, "XBT_USDT is spot; use the exchange bitmex for it"),
     "contract": (["candles", "bitmex", "XBTUSD"], 2, "XBTUSD is a contract; use the exchange bitmex_perpetual for it"),
-    "interval": (["candles", "bitmex", "BTC/USDT", "--interval", "3m"], 2, 'candles of "3m"; it has 1m, 5m, 1h'),
+    "interval": (["candles", "bitmex", "BTC/USDT", "--interval", "90s"], 2, "90s candles cannot be made of 1m"),
     "from": (["candles", "bitmex_perpetual", "XBTUSD", "--from", "monday"], 2, '--from: "monday" is not a time'),
     "order": (
         ["candles", "bitmex_perpetual", "XBTUSD", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later"

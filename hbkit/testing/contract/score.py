@@ -54,19 +54,22 @@ class Score:
 
     @property
     def grade(self) -> Level | None:
-        """The highest level of which, and of those below, every case passed or is not declared; None for no level."""
-        missing, levels = self.missing, list(Level)
-        if missing is None:
-            return levels[-1]
-        below = levels.index(missing[0])
+        """The highest level of which, and of those below, every case passed or is not declared; None for no level.
+
+        Above bronze something of what is declared has to have passed: who takes no orders is not silver for it.
+        """
+        levels = list(Level)
+        below = levels.index(self.missing[0]) if self.missing is not None else len(levels)
         return levels[below - 1] if below else None
 
     @property
     def missing(self) -> tuple[Level, list[Outcome]] | None:
-        """The next level and the cases that keep it open; None where all of them are reached."""
+        """The next level and the cases that keep it open, none where nothing of it is declared; None past the last."""
         for level in Level:
-            still = [one for one in self.outcomes if one.case.level is level and one.state not in _FINE]
-            if still:
+            own = [one for one in self.outcomes if one.case.level is level]
+            still = [one for one in own if one.state not in _FINE]
+            shown = level is Level.BRONZE or any(one.case.needs and one.state is State.PASSED for one in own)
+            if still or not shown:
                 return level, still
         return None
 

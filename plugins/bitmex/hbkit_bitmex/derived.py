@@ -31,6 +31,14 @@ def derive(tape: Tape, symbol: str) -> Derived:
     return Derived(tape, symbol)
 
 
+def quantity(symbol: str, contracts: Floats, price: Floats) -> Floats:
+    """What XBTUSD's contracts are of `symbol`: whole lots, one at least where there was anything."""
+    lots = np.where(contracts > 0, np.maximum(1, np.rint(contracts / price / LOT[symbol])), 0)
+    units = lots * round(LOT[symbol] * 1e8)
+    qty: Floats = units / (1e8 / CONTRACTS_PER_COIN[symbol])
+    return qty
+
+
 class Derived:
     """A source of trades, quotes, levels and, of the perpetual, marks and fundings."""
 
@@ -82,11 +90,7 @@ class Derived:
         return Batch(self._symbol, batch.kind, batch.ts, columns, batch.interval)
 
     def _qty(self, contracts: Floats, price: Floats) -> Floats:
-        """Whole lots, one at least where there was anything."""
-        lots = np.where(contracts > 0, np.maximum(1, np.rint(contracts / price / LOT[self._symbol])), 0)
-        units = lots * round(LOT[self._symbol] * 1e8)
-        qty: Floats = units / (1e8 / CONTRACTS_PER_COIN[self._symbol])
-        return qty
+        return quantity(self._symbol, contracts, price)
 
 
 class Family:

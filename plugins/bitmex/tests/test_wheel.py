@@ -22,7 +22,7 @@ def test_the_wheel_builds_and_contains_data_types_and_entry_points(tmp_path):
         names = set(packed.namelist())
         entry_points = packed.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
     data = {f"hbkit_bitmex/data/{path.name}" for path in (PLUGIN / "hbkit_bitmex" / "data").iterdir()}
-    assert len(data) == 6
+    assert len(data) == 7
     assert data <= names
     assert "hbkit_bitmex/py.typed" in names
     assert "bitmex_perpetual = hbkit_bitmex.plugin" in entry_points

@@ -204,6 +204,31 @@ def pack_trade_tape(source: Path) -> None:
     )
 
 
+def pack_past(source: Path) -> None:
+    """What lies before the tapes: minutes of XBTUSD with their average price, and the rates paid since January."""
+    name = source / "candles" / "XBTUSD-1m-2019-05.csv.gz"
+    first, last = parse_time("2019-05-01T00:00:00Z"), parse_time("2019-05-28T18:23:00Z")
+    rows = [row for row in rows_of(name) if first <= parse_time(row["timestamp"]) <= last]
+    lows = ticks(row["low"] for row in rows)
+    # Tenths of a dollar above the low; a minute without a trade has no average.
+    above = [round(float(row["vwap"] or row["low"]) * 10) - int(low) * 5 for row, low in zip(rows, lows, strict=True)]
+    paid = [
+        # One rate carries the noise of a float behind its six decimals.
+        (milliseconds(row["timestamp"]), round(Decimal(row["fundingRate"]) * 1_000_000))
+        for row in rows_of(source / "funding" / "XBTUSD-funding-2019-01_2020-11.csv.gz")
+        if parse_time(row["timestamp"]) <= parse_time("2019-05-29T20:00:00Z")
+    ]
+    write_columns(
+        "xbtusd-past.npz",
+        {
+            **candles_between(name, first, last),
+            "candle_vwap": small(np.array(above, dtype=np.int64)),
+            "funding_ms": deltas([ms for ms, _ in paid]),
+            "funding_rate": small(np.array([rate for _, rate in paid], dtype=np.int64)),
+        },
+    )
+
+
 def main() -> None:
     """Pack everything and say how large it became."""
     parser = argparse.ArgumentParser(description="Make the packaged data files from the raw ones.")
@@ -212,6 +237,7 @@ def main() -> None:
     pack_instruments(source / "instruments")
     pack_quote_tape(source)
     pack_trade_tape(source)
+    pack_past(source)
     for path in sorted(TARGET.glob("*[gz]")):
         sys.stdout.write(f"{path.stat().st_size:>8} {path.name}\n")
 

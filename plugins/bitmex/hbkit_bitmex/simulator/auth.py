@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 
 from hbkit.clock import SECOND
 from hbkit_bitmex.simulator.accounts import VenueAccount
@@ -23,13 +24,27 @@ class Key:
     name: str
     secret: str = field(repr=False)
     account: VenueAccount
-    permissions: frozenset[str] = frozenset({"order", "orderCancel"})
+    permissions: frozenset[str] = frozenset({"order", "withdraw"})
+    """`order`, `orderCancel`, `withdraw` (3.2); none of them for a key that only reads."""
     enabled: bool = True
+    cidrs: tuple[str, ...] = ()
+    """Networks from which it may be used; everywhere where there are none."""
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether it may be used there; a connection without an address (a path, or memory) comes from here."""
+        if not self.cidrs:
+            return True
+        try:
+            found = ip_address(address or "127.0.0.1")
+        except ValueError:
+            return False
+        return any(found in ip_network(cidr, strict=False) for cidr in self.cidrs)
 
 
 def signature(secret: str, verb: str, target: str, expires: str, body: bytes) -> str:
     """Lower-case hex of HMAC-SHA256 over the request as it was sent."""
-    message = f"{verb}{target}{expires}".encode() + body
+    # A target may hold bytes that are no UTF-8; they are signed as they came.
+    message = f"{verb}{target}{expires}".encode(errors="surrogateescape") + body
     return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
@@ -59,7 +74,7 @@ class Keys:
         if not (expires.isascii() and expires.isdigit()) or len(expires) > 30 or int(expires) < seconds:
             raise Refusal(401, f"This request has expired - `expires` is in the past. Current time: {seconds}")
         expected = signature(key.secret, verb, target, expires, body)
-        if not hmac.compare_digest(expected.encode(), sent.encode()):
+        if not hmac.compare_digest(expected.encode(), sent.encode(errors="surrogateescape")):
             raise Refusal(401, "Signature not valid.")
         return key
 

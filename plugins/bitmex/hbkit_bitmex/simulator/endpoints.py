@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hbkit_bitmex.simulator import leverage, reading, trading
+from hbkit_bitmex.simulator import leverage, profile, reading, reference, statistics, trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, Act, Call, Parameter, Route
@@ -28,17 +28,9 @@ def _root(call: Call) -> Any:
     return {"name": "BitMEX API", "version": VERSION, "timestamp": call.wall // 1_000_000}
 
 
-def _user(call: Call) -> Any:
-    return reading.user(call.venue, call.login)
-
-
-def _api_keys(call: Call) -> Any:
-    return reading.api_keys(call.house.keys.of(call.account))
-
-
 def _cancel_all_after(call: Call) -> Any:
     row = trading.arm_cancel_all(call.account, call.sent.get("timeout"), call.wall)
-    call.house.watch(call.account)
+    call.services.watch(call.account)
     return row
 
 
@@ -92,9 +84,51 @@ MARKET: tuple[Route, ...] = (
     ),
     Route("GET", "/quote", "Quote.get", "Best bids and asks.", _public(reading.quotes), TABLE, "quote"),
     Route("GET", "/funding", "Funding.get", "Fundings that were paid.", _public(reading.fundings), TABLE, "funding"),
-    Route("GET", "/stats", "Stats.get", "Volume and open interest per root.", _public(reading.stats), model="stats"),
     Route(
-        "GET", "/wallet/assets", "Wallet.getAssetsConfig", "Currencies.", _public(reading.assets), model="assets"
+        "GET", "/quote/bucketed", "Quote.getBucketed", "Best bids and asks at the end of each bin.",
+        _public(reading.quote_bins), (BIN_SIZE, PARTIAL, *TABLE), "quote",
+    ),
+    Route(
+        "GET", "/instrument/activeIntervals", "Instrument.getActiveIntervals", "Series and the symbols they mean now.",
+        _public(reference.active_intervals),
+    ),
+    Route(
+        "GET", "/instrument/compositeIndex", "Instrument.getCompositeIndex", "An index over time.",
+        _public(reference.composite_index), TABLE, "compositeIndex",
+    ),
+    Route(
+        "GET", "/instrument/usdVolume", "Instrument.getUsdVolume", "Turnover in dollars per symbol.",
+        _public(statistics.usd_volume), (SYMBOL, COLUMNS), "usdVolume",
+    ),
+    Route("GET", "/stats", "Stats.get", "Volume and open interest per root.", _public(statistics.stats), model="stats"),
+    Route(
+        "GET", "/stats/history", "Stats.history", "Volume of each day per root.", _public(statistics.history),
+        model="statsHistory",
+    ),
+    Route(
+        "GET", "/stats/historyUSD", "Stats.historyUSD", "Turnover in dollars per root.",
+        _public(statistics.history_usd), model="statsUSD",
+    ),
+    Route(
+        "GET", "/announcement", "Announcement.get", "Announcements.", _public(reference.announcements), (COLUMNS,),
+        "announcement",
+    ),
+    Route(
+        "GET", "/announcement/urgent", "Announcement.getUrgent", "Urgent announcements.", _public(reference.urgent),
+        model="announcement",
+    ),
+    Route(
+        "GET", "/schema", "Schema.get", "Keys and types of every row.", _public(reference.schema),
+        (Parameter("model", text="One model only."),),
+    ),
+    Route(
+        "GET", "/schema/websocketHelp", "Schema.websocketHelp", "What a socket understands.",
+        _public(reference.websocket_help),
+    ),
+    Route("GET", "/wallet/assets", "Wallet.getAssetsConfig", "Currencies.", _public(reference.assets), model="assets"),
+    Route(
+        "GET", "/wallet/networks", "Wallet.getNetworksConfig", "Networks of the currencies.",
+        _public(reference.networks), model="networks",
     ),
 )  # fmt: skip
 
@@ -164,7 +198,9 @@ POSITIONS: tuple[Route, ...] = (
 )  # fmt: skip
 
 USER: tuple[Route, ...] = (
-    Route("GET", "/user", "User.get", "The user.", _user, needs=ANY_KEY),
+    Route(
+        "GET", "/user", "User.get", "The user.", profile.user, model="user", one=True, needs=ANY_KEY
+    ),
     Route(
         "GET", "/user/margin", "User.getMargin", "Margin of a currency, or of all.", _own(reading.margin), (CURRENCY,),
         "margin", one=True, needs=ANY_KEY,
@@ -178,10 +214,41 @@ USER: tuple[Route, ...] = (
         _own(reading.wallet_history), (CURRENCY, COUNT, START, REVERSE), "transact", needs=ANY_KEY,
     ),
     Route(
-        "GET", "/user/commission", "User.getCommission", "Your fees per symbol.", _public(reading.commission),
+        "GET", "/user/commission", "User.getCommission", "Your fees per symbol.", _public(profile.commission),
         needs=ANY_KEY,
     ),
-    Route("GET", "/apiKey", "APIKey.get", "Your keys.", _api_keys, (REVERSE,), needs=ANY_KEY),
+    Route(
+        "GET", "/user/tradingVolume", "User.getTradingVolume", "Dollars a day over thirty days.",
+        _own(profile.trading_volume), model="tradingVolume", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/quoteFillRatio", "User.getQuoteFillRatio", "Orders and fills per day.",
+        _own(profile.quote_fill_ratio), model="quoteFillRatio", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/quoteValueRatio", "User.getQuoteValueRatio", "Bitcoin traded per order.",
+        _own(profile.quote_value_ratio), model="quoteValueRatio", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/executionHistory", "User.getExecutionHistory", "What moved your balance on one day.",
+        _own(profile.execution_history),
+        (THE_SYMBOL, Parameter("timestamp", "time", "Any moment of the day.", required=True)),
+        "execution", needs=ANY_KEY,
+    ),
+    Route(
+        "POST", "/user/preferences", "User.savePreferences", "Store a client's settings.", profile.save_preferences,
+        (Parameter("prefs", "json", required=True), Parameter("overwrite", "boolean", default=False)),
+        "user", one=True, needs=ANY_KEY,
+    ),
+    Route("POST", "/user/logout", "User.logout", "Log out.", profile.log_out, needs=ANY_KEY),
+    Route("GET", "/apiKey", "APIKey.get", "Your keys.", profile.api_keys, (REVERSE,), "apiKey", needs=ANY_KEY),
+    Route(
+        "GET", "/userEvent", "UserEvent.get", "What happened to your user.", _own(profile.user_events),
+        (COUNT, Parameter("startId", "integer")), needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/globalNotification", "GlobalNotification.get", "Notifications.", lambda call: [], needs=ANY_KEY
+    ),
 )  # fmt: skip
 
 ENDPOINTS: tuple[Route, ...] = (*MARKET, *ORDERS, *POSITIONS, *USER)

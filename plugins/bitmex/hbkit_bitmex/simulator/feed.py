@@ -57,6 +57,8 @@ class Feed:
         self._windows: Iterator[Window] = iter(())
         self._window = Window([], [], [], [])
         self._at = 0
+        self.tape_start, self.shift = self._first, self._shift
+        """Where the tape begins, and how far its first round is moved."""
         self._play_candles(now)
         self._play_history(_floor(now), now, rates(_floor(now) - self._shift))
 

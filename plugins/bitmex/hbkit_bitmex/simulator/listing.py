@@ -90,13 +90,11 @@ class Ticker(Listing):
         """The last trade; sums over the session are told at the end of the step."""
         self._session_volume += units
         self._session_turnover += value
-        first = self._minutes[0].open if self._minutes else None
-        before = self.instrument.price(first) if first is not None else float(price)
         self.set(
             lastPrice=price,
             lastPriceProtected=price,
             lastTickDirection=direction,
-            lastChangePcnt=number(round(price / before - 1, 4)),
+            lastChangePcnt=self._change(price),
             volume=self._session_volume,
             totalVolume=self._session_volume,
             turnover=self._session_turnover,
@@ -114,6 +112,20 @@ class Ticker(Listing):
         self._minutes.append(which)
         self._day_volume += which.volume
         self._day_turnover += which.turnover
+        self._show_day()
+
+    def day_before(self, minutes: list[Bin]) -> None:
+        """What of the last 24 h lies before the first minute that was told."""
+        room = DAY // MINUTE - len(self._minutes)
+        if not room or not minutes:
+            return
+        older = minutes[-room:]
+        self._minutes.extendleft(reversed(older))
+        self._day_volume += sum(minute.volume for minute in older)
+        self._day_turnover += sum(minute.turnover for minute in older)
+        self._show_day()
+
+    def _show_day(self) -> None:
         home, foreign = notionals(self.instrument, self._day_volume, self._day_turnover)
         price = self.instrument.price
         self.set(
@@ -121,11 +133,17 @@ class Ticker(Listing):
             turnover24h=self._day_turnover,
             homeNotional24h=home,
             foreignNotional24h=foreign,
-            vwap=number(round(foreign / home, 4)) if home else number(price(which.close)),
+            vwap=number(round(foreign / home, 4)) if home else number(price(self._minutes[-1].close)),
             highPrice=number(price(max(minute.high for minute in self._minutes))),
             lowPrice=number(price(min(minute.low for minute in self._minutes))),
             prevPrice24h=number(price(self._minutes[0].open)),
+            lastChangePcnt=self._change(self.row.get("lastPrice", price(self._minutes[-1].close))),
         )
+
+    def _change(self, price: Number) -> Number:
+        """Against the price of a day ago."""
+        before = self.instrument.price(self._minutes[0].open) if self._minutes else price
+        return number(round(price / before - 1, 4))
 
     def session_starts(self) -> None:
         """Session figures begin anew at 12:00 UTC (18.7.6); total = previous + session."""

@@ -36,9 +36,18 @@ def _object(text: str) -> dict[str, Any]:
         found = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise bad_request("Invalid request body") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or ("\\u" in text and _has_half_characters(found)):
         raise bad_request("Invalid request body")
     return found
+
+
+def _has_half_characters(found: dict[str, Any]) -> bool:
+    """JSON can spell half of a surrogate pair; no answer could repeat it."""
+    try:
+        json.dumps(found, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _no_constant(name: str) -> None:

@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from hbkit.clock import SECOND
+from hbkit.clock import DAY, MINUTE, SECOND
 from hbkit.matching import Market
 from hbkit.model import Instrument, Side
-from hbkit_bitmex.simulator.bins import Bin, Bins
+from hbkit_bitmex.simulator.bins import Bins
 from hbkit_bitmex.simulator.board import Board
+from hbkit_bitmex.simulator.history import History
 from hbkit_bitmex.simulator.listing import Listing, Ticker
 from hbkit_bitmex.simulator.numbers import notionals, number
+from hbkit_bitmex.simulator.quotebins import QuoteBins
 
 Row = dict[str, Any]
 
@@ -30,6 +32,7 @@ class PublicMarket:
         self.market = market
         self.board = Board(market, new_id)
         self.bins = Bins(instrument)
+        self.quote_bins = QuoteBins()
         self.ticker = Ticker(instrument, recorded)
         self.trades: deque[Row] = deque(maxlen=TRADES_KEPT)
         self.quotes: deque[Row] = deque(maxlen=QUOTES_KEPT)
@@ -68,18 +71,18 @@ class PublicMarket:
         self.ticker.traded(price, self._direction, units, value)
         return row
 
+    def precede(self, past: History) -> None:
+        """Candles from before the tape, and the 24 h figures that begin with them."""
+        self.bins.precede(past)
+        self.ticker.day_before(past.last(DAY // MINUTE))
+
     def close_bins(self, ts: int) -> dict[str, list[Row]]:
         """A minute ends: rows of the bins that closed, by size."""
         ended = self.bins.close_until(ts)
         for which in ended.get("1m", ()):
             self.ticker.minute_closed(which)
+        self.quote_bins.close(ts)
         return {size: [self.bins.row(which) for which in bins] for size, bins in ended.items()}
-
-    def bin_rows(self, size: str, *, partial: bool) -> list[Row]:
-        """Every bin of a size, oldest first."""
-        closed: list[Bin] = self.bins.closed[size]
-        unfinished = self.bins.unfinished(size) if partial else None
-        return [self.bins.row(which) for which in (*closed, *((unfinished,) if unfinished is not None else ()))]
 
     def quote(self, stamp: str) -> Row | None:
         """A quote row if the touch changed since the last one."""
@@ -94,6 +97,7 @@ class PublicMarket:
         if ask is not None:
             row |= {"askPrice": self.board.price(ask), "askSize": ask_size}
         self.quotes.append(row)
+        self.quote_bins.add(row)
         self.ticker.quoted(row.get("bidPrice"), row.get("askPrice"))
         return row
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from hbkit.clock import iso
-from hbkit.model import PositionMode
 from hbkit_bitmex.simulator import parameters as read
 from hbkit_bitmex.simulator.accounts import VenueAccount
-from hbkit_bitmex.simulator.auth import Key
 from hbkit_bitmex.simulator.bins import SIZES
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.public import Index, PublicMarket
-from hbkit_bitmex.simulator.query import answer, series
+from hbkit_bitmex.simulator.query import answer, answer_of, series
 from hbkit_bitmex.simulator.refusals import bad_request
 from hbkit_bitmex.simulator.venue import Venue
 
@@ -22,6 +20,8 @@ Row = dict[str, Any]
 
 TRADES_MAX, BINS_MAX = 1_000, 10_000
 DEPTH = 25
+BALANCE_MOVERS = frozenset({"Trade", "Funding", "Settlement"})
+"""Execution types that move money (4.9)."""
 
 
 # -- public
@@ -29,17 +29,17 @@ DEPTH = 25
 
 def instruments(venue: Venue, sent: Parameters) -> list[Row]:
     """All, alphabetical, paged (4.1.6)."""
-    return answer("instrument", venue.instrument_rows(), sent)
+    return answer("instrument", venue.instrument_rows(), sent, in_time=False)
 
 
 def active(venue: Venue, sent: Parameters) -> list[Row]:
     """What is Open."""
-    return answer("instrument", venue.instrument_rows(venue.markets), sent, paged=False)
+    return answer("instrument", venue.instrument_rows(venue.markets), sent, paged=False, in_time=False)
 
 
 def indices(venue: Venue, sent: Parameters) -> list[Row]:
     """The indices."""
-    return answer("instrument", venue.instrument_rows(venue.indices), sent, paged=False)
+    return answer("instrument", venue.instrument_rows(venue.indices), sent, paged=False, in_time=False)
 
 
 def active_and_indices(venue: Venue, sent: Parameters) -> list[Row]:
@@ -64,18 +64,12 @@ def _market(venue: Venue, symbol: str) -> PublicMarket | None:
     return next((market for name, market in venue.markets.items() if name.upper() == wanted), None)
 
 
-def _by_time(lists: list[Iterable[Row]]) -> list[Row]:
-    if len(lists) == 1:
-        return list(lists[0])
-    return sorted((row for rows in lists for row in rows), key=lambda row: row["timestamp"])
-
-
 def trades(venue: Venue, sent: Parameters) -> list[Row]:
     """Trades since shortly before the simulator began, indices' referential ones included."""
     wanted = series(read.text(sent, "symbol")).upper()
     sources: dict[str, PublicMarket | Index] = {**venue.markets, **venue.indices}
-    lists: list[Iterable[Row]] = [one.trades for name, one in sources.items() if wanted in ("", name.upper())]
-    return answer("trade", _by_time(lists) if lists else [], sent, most=TRADES_MAX)
+    lists: list[Sequence[Row]] = [one.trades for name, one in sources.items() if wanted in ("", name.upper())]
+    return answer_of("trade", lists, sent, most=TRADES_MAX)
 
 
 def bucketed(venue: Venue, sent: Parameters) -> list[Row]:
@@ -85,19 +79,21 @@ def bucketed(venue: Venue, sent: Parameters) -> list[Row]:
         raise bad_request("binSize is invalid")
     partial = read.boolean(sent, "partial", False, bad_request("partial is invalid"))
     wanted = series(read.text(sent, "symbol")).upper()
-    lists: list[Iterable[Row]] = [
-        market.bin_rows(size, partial=partial) for name, market in venue.markets.items() if wanted in ("", name.upper())
+    lists = [
+        market.bins.rows(size, partial=partial)
+        for name, market in venue.markets.items()
+        if wanted in ("", name.upper())
     ]
-    return answer(f"tradeBin{size}", _by_time(lists) if lists else [], sent, most=BINS_MAX)
+    return answer_of(f"tradeBin{size}", lists, sent, most=BINS_MAX)
 
 
 def quotes(venue: Venue, sent: Parameters) -> list[Row]:
     """Quotes since the simulator began."""
     wanted = series(read.text(sent, "symbol")).upper()
-    lists: list[Iterable[Row]] = [
+    lists: list[Sequence[Row]] = [
         market.quotes for name, market in venue.markets.items() if wanted in ("", name.upper())
     ]
-    return answer("quote", _by_time(lists) if lists else [], sent)
+    return answer_of("quote", lists, sent)
 
 
 def fundings(venue: Venue, sent: Parameters) -> list[Row]:
@@ -105,34 +101,19 @@ def fundings(venue: Venue, sent: Parameters) -> list[Row]:
     return answer("funding", venue.fundings, sent)
 
 
-def stats(venue: Venue, sent: Parameters) -> list[Row]:
-    """Per root and settlement currency, and a Total per currency (4.7)."""
-    del sent
-    rows: dict[tuple[str, str], Row] = {}
-    for market in venue.markets.values():
-        if market.instrument.is_spot:
-            continue
-        code = venue.minor[market.instrument.settle.code]
-        for root in (market.ticker.row["rootSymbol"], "Total"):
-            row = rows.setdefault(
-                (code, root),
-                {
-                    "rootSymbol": root,
-                    "currency": code,
-                    "volume24h": 0,
-                    "turnover24h": 0,
-                    "openInterest": 0,
-                    "openValue": 0,
-                },
-            )
-            for column in ("volume24h", "turnover24h", "openInterest", "openValue"):
-                row[column] += market.ticker.row.get(column, 0)
-    return sorted(rows.values(), key=lambda row: (row["currency"], row["rootSymbol"] == "Total"))
-
-
-def assets(venue: Venue, sent: Parameters) -> list[Row]:
-    """Every currency that occurs in any row."""
-    return answer("assets", venue.asset_rows, sent, paged=False)
+def quote_bins(venue: Venue, sent: Parameters) -> list[Row]:
+    """The touch at the end of each bin since the simulator began; `partial` adds the touch as it stands (4.4)."""
+    size = read.text(sent, "binSize") or "1m"
+    if size not in SIZES:
+        raise bad_request("binSize is invalid")
+    partial = read.boolean(sent, "partial", False, bad_request("partial is invalid"))
+    wanted = series(read.text(sent, "symbol")).upper()
+    lists = [
+        market.quote_bins.rows(size, partial=venue.ts if partial else None)
+        for name, market in venue.markets.items()
+        if wanted in ("", name.upper())
+    ]
+    return answer_of("quote", lists, sent, most=TRADES_MAX)
 
 
 # -- private
@@ -155,52 +136,13 @@ def executions(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Ro
 
 def trade_history(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
     """Only what moves a balance (4.9)."""
-    rows = [row for row in venue.executions[account.number] if row["execType"] in ("Trade", "Funding", "Settlement")]
+    rows = [row for row in venue.executions[account.number] if row["execType"] in BALANCE_MOVERS]
     return answer("execution", rows, sent)
 
 
 def positions(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
     """Every position row, not paged unless a count is sent."""
-    return answer("position", venue.positions(account), sent, paged="count" in sent)
-
-
-def user(venue: Venue, key: Key) -> Row:
-    """The user; `positionMode` stands here (Simulator rule of 4.7)."""
-    del venue
-    return {
-        "id": key.account.number,
-        "username": key.name,
-        "accountName": "",
-        "email": f"{key.account.number}@simulator.invalid",
-        "created": "2026-01-01T00:00:00.000Z",
-        "lastUpdated": "2026-01-01T00:00:00.000Z",
-        "preferences": {},
-        "TFAEnabled": "",
-        "affiliateID": "",
-        "country": "",
-        "isUser": True,
-        "isElite": False,
-        "typ": "User",
-        "positionMode": "MultiWay" if key.account.mode is PositionMode.HEDGE else "OneWay",
-    }
-
-
-def api_keys(keys: list[Key]) -> list[Row]:
-    """The account's keys; secrets are never shown, `nonce` is there because readers demand it."""
-    return [
-        {
-            "id": key.name,
-            "secret": "",
-            "name": key.name,
-            "nonce": 0,
-            "cidr": "0.0.0.0/0",
-            "permissions": sorted(key.permissions),
-            "enabled": key.enabled,
-            "userId": key.account.number,
-            "created": "2026-01-01T00:00:00.000Z",
-        }
-        for key in keys
-    ]
+    return answer("position", venue.positions(account), sent, paged="count" in sent, in_time=False)
 
 
 def currency_codes(venue: Venue, sent: Parameters) -> tuple[list[str], bool]:
@@ -244,18 +186,5 @@ def wallet_history(venue: Venue, account: VenueAccount, sent: Parameters) -> lis
         default=BINS_MAX,
         reverse=True,
         stamp="transactTime",
+        in_time=False,
     )
-
-
-def commission(venue: Venue, sent: Parameters) -> Row:
-    """The account's own fees per symbol."""
-    del sent
-    return {
-        symbol: {
-            "maxFee": row["takerFee"],
-            "makerFee": row["makerFee"],
-            "takerFee": row["takerFee"],
-            "settlementFee": 0,
-        }
-        for symbol, row in ((symbol, market.ticker.row) for symbol, market in venue.markets.items())
-    }

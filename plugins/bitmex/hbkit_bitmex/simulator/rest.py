@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 
 from hbkit.chance import Chance
 from hbkit.clock import Clock
-from hbkit_bitmex.simulator import parameters
+from hbkit_bitmex.simulator import forms, parameters
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.drive import Drive
 from hbkit_bitmex.simulator.endpoints import ENDPOINTS
@@ -17,15 +16,14 @@ from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.refusals import Refusal
-from hbkit_bitmex.simulator.routes import PREFIX, Call, House, Route, Routes
+from hbkit_bitmex.simulator.routes import PREFIX, Call, Route, Routes, Services
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import encode
 
 NOWHERE = "?"
-JSON = "application/json; charset=utf-8"
 OVERLOADED = "The system is currently overloaded. Please try again later."
-BODY_MAX = 1024 * 1024
+BODY_MAX = 1_000_000
 
 
 class Rest:
@@ -40,7 +38,7 @@ class Rest:
         self._faults = faults
         self._clock = clock
         self._chance = chance
-        self._house = House(venue, keys, drive.watch)
+        self._services = Services(venue, keys, drive.watch)
         self._routes = Routes(ENDPOINTS)
 
     # -- one request
@@ -51,12 +49,14 @@ class Rest:
         path, _, query = target.partition("?")
         # What does not lie below the prefix is no route of ours, however it is called.
         route = path[len(PREFIX) :] if path.startswith(PREFIX) else NOWHERE
-        body = await request.read()
         verb = request.method
+        body = await _body(request)
         if self._faults and await self._lost_before(verb, route):
             return _break(request)
         await self._drive.ready()
         status, headers, answer = self._answer(request, verb, route, target, query, body)
+        answer, how = forms.packed(answer, request.headers)
+        headers.update(how)
         if verb != "GET":
             await asyncio.sleep(0)  # 17.1: the sockets' frames come first; now their writers have written
         if (late := self._faults.on_request("late_reply", verb, route)) is not None:
@@ -66,13 +66,14 @@ class Rest:
         return web.Response(status=status, headers=headers, body=answer)
 
     def _answer(
-        self, request: web.Request, verb: str, route: str, target: str, query: str, body: bytes
+        self, request: web.Request, verb: str, route: str, target: str, query: str, body: bytes | None
     ) -> tuple[int, dict[str, str], bytes]:
         wall = self._clock.now()
         headers = {
-            "Content-Type": JSON,
+            "Content-Type": forms.JSON,
             "Date": http_date(wall),
             "Server": "hbkit",
+            "X-Powered-By": "Profit",  # as recorded
             "x-request-id": self._chance.guid(),
         }
         address = request.remote or ""
@@ -81,7 +82,7 @@ class Rest:
         key: Key | None = None
         try:
             try:
-                key = self._login(request, found, verb, target, body, wall)
+                key = self._login(request, found, verb, target, body or b"", wall)
             except Refusal:
                 # 18.9.4: a failed login takes from the address.
                 limit, _ = self._limits.admit(None, address, wall, second=second)
@@ -93,7 +94,10 @@ class Rest:
                 raise Refusal(429, f"Rate limit exceeded, retry in {limit['retry-after']} seconds.")
             if key is not None:
                 headers["X-User-ID"] = str(key.account.number)
-            return 200, headers, encode(self._act(verb, route, query, body, key, wall))
+            if body is None:
+                raise Refusal(413, "request entity too large", "PayloadTooLargeError")
+            headers["Content-Type"], answer = self._act(verb, route, query, body, key, wall)
+            return 200, headers, answer
         except Refusal as refusal:
             return refusal.status, headers, encode(refusal.body())
 
@@ -102,6 +106,8 @@ class Rest:
     ) -> Key | None:
         """Signed calls are verified on public routes too (3.1); private ones need a key with the permission."""
         key = self._keys.from_headers(request.headers, verb, target, body, wall)
+        if key is not None and not key.may_come_from(request.remote or ""):
+            raise Refusal(403, "Access Denied")
         if route is None or route.needs is None:
             return key
         if key is None:
@@ -110,13 +116,14 @@ class Rest:
             raise Refusal(403, "Access Denied")
         return key
 
-    def _act(self, verb: str, path: str, query: str, body: bytes, key: Key | None, wall: int) -> Any:
+    def _act(self, verb: str, path: str, query: str, body: bytes, key: Key | None, wall: int) -> tuple[str, bytes]:
         route = self._routes.need(verb, path)
         sent = parameters.read(query, body)
         if self._faults and _sheddable(route, sent) and self._faults.on_request("overload", verb, path):
             raise Refusal(503, OVERLOADED)
-        call = Call(self._house, sent, key, wall)
-        return self._drive.act(lambda: route.act(call))
+        form = forms.wanted(sent)
+        call = Call(self._services, sent, key, wall)
+        return forms.written(self._drive.act(lambda: route.act(call)), form, route.model)
 
     # -- faults
 
@@ -142,6 +149,14 @@ def _sheddable(route: Route, sent: Parameters) -> bool:
     if not route.shed:
         return False
     return not ("Close" in parameters.text(sent, "execInst") and parameters.given(sent, "orderQty") is None)
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """What was sent, None where that is too much."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return None
 
 
 def _break(request: web.Request) -> web.Response:

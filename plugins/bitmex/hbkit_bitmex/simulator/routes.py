@@ -6,7 +6,7 @@ The entries stand in `endpoints`. `rest` finds one by verb and path, `explorer` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hbkit_bitmex.simulator.accounts import VenueAccount
@@ -23,20 +23,22 @@ ORDER, CANCEL, WITHDRAW = "order", "orderCancel", "withdraw"
 
 
 @dataclass(frozen=True)
-class House:
+class Services:
     """What routes work with."""
 
     venue: Venue
     keys: Keys
     watch: Callable[[VenueAccount], None]
     """To be told when a dead man's switch was set or disarmed."""
+    preferences: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """What clients stored, by account."""
 
 
 @dataclass(frozen=True)
 class Call:
     """One request, read and admitted; `key` is None on a public call without login."""
 
-    house: House
+    services: Services
     sent: Parameters
     key: Key | None
     wall: int
@@ -44,7 +46,7 @@ class Call:
     @property
     def venue(self) -> Venue:
         """The venue."""
-        return self.house.venue
+        return self.services.venue
 
     @property
     def login(self) -> Key:

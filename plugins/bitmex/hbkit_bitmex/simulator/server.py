@@ -30,6 +30,7 @@ from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.feed import Feed
 from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
+from hbkit_bitmex.simulator.memory import remember
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.realtime import Realtime
 from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
@@ -65,6 +66,8 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
     feed = Feed(venue, played, tape.funding_rates, now=clock.now(), history=options.history, start=options.start)
+    if source is None:
+        remember(venue, tape_start=feed.tape_start, shift=feed.shift)
     venue.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)

@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 from hbkit_bitmex.rest import read
 from hbkit_bitmex.rows import OrderRow
-from hbkit_bitmex.simulator import reading
 from hbkit_bitmex.simulator.auth import Key
 from hbkit_bitmex.simulator.realtime import Realtime
 from hbkit_bitmex.simulator.rest import Rest as VenueRest
@@ -42,11 +41,9 @@ def test_it_opens_logs_in_and_knows_the_account() -> None:
     run(story)
 
 
-def test_an_account_in_hedge_mode_is_read_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    user = reading.user
-    monkeypatch.setattr(reading, "user", lambda venue, key: {**user(venue, key), "positionMode": "MultiWay"})
-
+def test_an_account_in_hedge_mode_is_read_as_such() -> None:
     async def story(stage: Stage) -> None:
+        next(iter(stage.venue.accounts.values())).mode = PositionMode.HEDGE
         exchange, _ = await stage.open()
         assert exchange.position_mode is PositionMode.HEDGE
 

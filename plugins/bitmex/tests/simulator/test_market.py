@@ -139,7 +139,7 @@ def test_funding_comes_at_its_hours_and_the_estimate_becomes_the_rate(at_the_des
         before = (await desk.call("GET", "/instrument?symbol=XBTUSD")).body[0]
         await desk.raw("POST", "/control/clock", '{"advance": 120}')
         after = (await desk.call("GET", "/instrument?symbol=XBTUSD")).body[0]
-        rows = (await desk.call("GET", "/funding?symbol=XBT:perpetual")).body
+        rows = (await desk.call("GET", "/funding?symbol=XBT:perpetual&reverse=true&count=1")).body
         return socket, before, after, rows
 
     socket, before, after, rows = at_the_desk(story, start=parse_time("2019-05-28T03:59:00Z"))
