@@ -21,6 +21,7 @@ from hbkit.data.files import FileSource
 from hbkit.data.source import Rows, Source, SourceInfo
 from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
 from hbkit.exchange import Channel, ExchangeSpec
+from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
@@ -130,6 +131,7 @@ class Plan:
     exchanges: dict[str, ExchangePlan]
     strategies: list[StrategyPlan]
     warnings: list[str]
+    notifiers: dict[str, Notifier] = field(default_factory=dict)
 
     def read_data(self) -> Iterator[str]:
         """Read every row of every data file; yields warnings, raises DataError for the first row that is wrong."""
@@ -165,6 +167,7 @@ class _Planner:
         for name, block in settings.exchanges.items():
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
+        notifiers = self._plan_notifiers()
         self._faults.check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
@@ -175,9 +178,8 @@ class _Planner:
         self._check_owners([strategy for strategy in strategies if strategy is not None])
         self._faults.check()
         warnings = [str(fault) for fault in self._faults.found]
-        return Plan(
-            self._config, self._plugins, self._exchanges, [one for one in strategies if one is not None], warnings
-        )
+        planned = [one for one in strategies if one is not None]
+        return Plan(self._config, self._plugins, self._exchanges, planned, warnings, notifiers)
 
     def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
         self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
@@ -195,6 +197,32 @@ class _Planner:
             self._plugins.load(str(self._config.resolve(name)) if name.endswith(".py") else name)
         except PluginError as error:
             self._adopt(error, *keys)
+
+    def _plan_notifiers(self) -> dict[str, Notifier]:
+        """Who is told of alerts, by name; two of one name have a number."""
+        found: dict[str, Notifier] = {}
+        for at, block in enumerate(self._config.settings.notify):
+            keys = ("notify", at)
+            try:
+                factory = self._plugins.notifier(block.use)
+            except PluginError as error:
+                self._adopt(error, *keys)
+                continue
+            if factory is None:
+                known = self._plugins.notifiers()
+                mend = did_you_mean(block.use, known) if known else "install or load a plugin that offers one"
+                self._fault("HB206", f'no notifier "{block.use}"; {mend}', *keys)
+                continue
+            try:
+                notify = factory(**block.options)
+                if not callable(notify):
+                    raise TypeError(f"it returned {notify!r}, which cannot be called")
+            except Exception as error:  # noqa: BLE001 - a guest's code, or options that it does not take
+                message = f'notifier "{block.use}" with these options raised {type(error).__name__}: {error}'
+                self._fault("HB206", message, *keys)
+                continue
+            found[block.use if block.use not in found else f"{block.use} {at + 1}"] = notify
+        return found
 
     # -- exchanges
 

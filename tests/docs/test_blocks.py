@@ -34,6 +34,7 @@ from tests.workbench import Bench
 ELSEWHERE = {
     "tutorial.md": "tests/docs/test_tutorial.py",
     "exchange-author.md": "tests/docs/test_exchange_author.py",
+    "hooks.md": "tests/docs/test_hooks.py",
 }
 """Pages that are followed from top to bottom by a test of their own."""
 QUICK = {"check", "plugins", "exchanges", "strategies", "instruments", "runs", "schema"}
