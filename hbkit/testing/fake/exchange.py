@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from hbkit.data.larger import Larger
 from hbkit.errors import ExchangeError, Unsupported
 from hbkit.exchange import Channel, Connection, Exchange, Holding, Listener
 from hbkit.log import get_logger
@@ -30,7 +31,6 @@ from hbkit.model import (
     Wallet,
 )
 from hbkit.net.websocket import Backoff
-from hbkit.testing.fake.candles import Larger
 from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.link import Link, LostAnswer
 from hbkit.testing.fake.rows import Row

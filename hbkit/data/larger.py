@@ -1,4 +1,10 @@
-"""Candles of every interval from the few that the venue has: what is not native is put together."""
+"""Candles of every interval from the few that an exchange has, for connectors: what is not native is put together.
+
+candles = Larger(instrument, ("1m", "1h"))
+candles.want("15m")
+for candle in candles.add(native):
+    listener.on_candle(candle)
+"""
 
 from __future__ import annotations
 
