@@ -25,6 +25,7 @@ from hbkit.data.lock import StateLock
 from hbkit.errors import ExchangeError, HbkitError
 from hbkit.exchange import Address, Exchange
 from hbkit.log import get_logger
+from hbkit.model import MarginMode, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
 from hbkit.run.alerts import Alerts
 from hbkit.run.connections import Connections
@@ -245,13 +246,7 @@ class LiveRun:
         router.begun = False
         self._stage = "comparing the books with the account"
         for name, exchange in self.exchanges.items():
-            wanted = self._plan.exchanges[name].settings.position_mode
-            if wanted is not None and wanted != exchange.position_mode:
-                raise ExchangeError(
-                    f"the account of {name} is in {exchange.position_mode} mode, the config says {wanted}; change "
-                    "position_mode, or switch the account",
-                    code="HB420",
-                )
+            await self._bring_to_terms(name, exchange)
             await self._take_up(exchange, reconcilers[name], router, journal)
             found = await _look(exchange, reconcilers[name], router)
             if found:
@@ -273,6 +268,17 @@ class LiveRun:
         self._alerts.started(f"{self.name} in mode {self.mode}")
         self._trading_since = asyncio.get_running_loop().time()
         self._log.info("trading", run=self.folder.name, mode=self.mode, markets=_markets(self._plan))
+
+    async def _bring_to_terms(self, name: str, exchange: Exchange) -> None:
+        """The position mode, margin mode and leverage that the config asks for; refused with the exchange's reason."""
+        block = self._plan.exchanges[name].settings
+        markets = [market for one in self._plan.strategies for market in one.markets if market.exchange == name]
+        await exchange.prepare(
+            list(dict.fromkeys(markets)),
+            position_mode=PositionMode(block.position_mode) if block.position_mode else None,
+            margin_mode=MarginMode(block.margin.mode) if block.margin.mode else None,
+            leverage=block.margin.leverage,
+        )
 
     async def _take_up(self, exchange: Exchange, reconciler: Reconciler, router: Router, journal: Journal) -> None:
         """Go on where the books end. On an account that the bot sees for the first time they begin with what it holds:

@@ -26,6 +26,7 @@ from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import find_strategy
+from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
 from hbkit.trading.params import bind
@@ -238,9 +239,6 @@ class _Planner:
             known = ", ".join(spec.modes)
             self._fault("HB205", f'{spec.name} has no mode "{mode}"; it has {known}', "exchanges", name, "mode")
             return
-        if block.margin.mode == "isolated":
-            message = "isolated margin cannot be simulated yet; write cross, or leave margin.mode out"
-            self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
         self._check_account_keys(plan)
         try:
@@ -262,13 +260,9 @@ class _Planner:
     def _check_account_keys(self, plan: ExchangePlan) -> None:
         """What cannot be set on an account of somebody else, and secrets that stand where others read them."""
         block, at = plan.settings, ("exchanges", plan.name)
-        if plan.mode not in ("replay", "paper"):
-            if block.balances:
-                message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
-                self._fault("HB112", message, *at, "balances")
-            if block.margin.leverage is not None:
-                message = f"leverage is not set on the account in mode {plan.mode} yet; leave margin.leverage out"
-                self._fault("HB413", message, *at, "margin", "leverage")
+        if plan.mode not in ("replay", "paper") and block.balances:
+            message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
+            self._fault("HB112", message, *at, "balances")
         if (block.api_key is None) != (block.api_secret is None):
             self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
         if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
@@ -353,6 +347,8 @@ class _Planner:
                 market for one in strategies if one is not None for market in one.markets if market.exchange == name
             )
         )
+        for code, message, keys in check_terms(plan.settings, wanted):
+            self._fault(code, message, "exchanges", name, *keys)
         if plan.mode == "paper":
             self._choose_fill_model(plan, sizes_known=True)
         if plan.mode != "replay":

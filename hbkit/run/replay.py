@@ -17,7 +17,7 @@ from hbkit.errors import ConfigError, DataError, StateError, StrategyError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
 from hbkit.matching import Account, Engine
-from hbkit.model import Candle, PositionMode
+from hbkit.model import Candle, MarginMode, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
 from hbkit.run.alerts import Alerts
 from hbkit.run.desks import Desks, made
@@ -186,6 +186,7 @@ class Replay:
             plan.starting_money,
             engine.reference_price,
             mode=PositionMode(settings.position_mode or PositionMode.ONE_WAY),
+            margin_mode=MarginMode(settings.margin.mode) if settings.margin.mode else None,
             leverage=settings.margin.leverage,
         )
         return SimulatedExchange(

@@ -369,9 +369,17 @@ class Strategy:
         """Sell the first instrument or `instrument`; options as in `MarketView.sell`."""
         return self._desk.market(instrument).sell(qty, price, **options)
 
-    def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order."""
-        self._desk.trader.amend(order if isinstance(order, str) else order.id, price=price, qty=qty)
+    def amend(
+        self,
+        order: Order | str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order."""
+        order_id = order if isinstance(order, str) else order.id
+        self._desk.trader.amend(order_id, price=price, qty=qty, trigger_price=trigger_price)
 
     def cancel(self, order: Order | str) -> None:
         """Take an order away; harmless when it has ended."""

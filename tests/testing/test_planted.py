@@ -28,6 +28,7 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerKind,
 )
 from hbkit.net.limits import LoopClock, RateBudget, WindowBucket
 from hbkit.net.virtual import VirtualLoop
@@ -314,6 +315,18 @@ class CancelsOnlyTheFirst(FakeExchange):
 
 
 @caught_at("C28")
+class CancelToldOfAnother(FakeExchange):
+    """The right order goes; the answer is taken for the one that was placed last."""
+
+    async def _send(self, verb: str, order_id: str, body: Row) -> None:
+        if verb != "cancel":
+            await super()._send(verb, order_id, body)
+            return
+        row = await self._link.ask(verb, body, urgent=True)
+        self._hear_order({**row, "cid": next(reversed(self._orders))})
+
+
+@caught_at("C28")
 class CancelAnsweredForTheWrongOrder(FakeExchange):
     def cancel(self, order_id: str) -> None:
         last = next(reversed(self._orders), order_id)
@@ -373,6 +386,8 @@ class ModeChangeNotReported(FakeExchange):
 
 @caught_at("C39")
 class TriggerThatIsDropped(FakeExchange):
+    capabilities = replace(FakeExchange.capabilities, triggers=False, display_qty=False)
+
     def submit(self, request: OrderRequest) -> None:
         super().submit(msgspec.structs.replace(request, trigger_ticks=None, display_units=None))
 
@@ -437,6 +452,147 @@ class FundingOfTheWrongSign(FakeExchange):
         def execution(self, row: Row) -> Execution:
             found = super().execution(row)
             return msgspec.structs.replace(found, fee=-found.fee) if row["kind"] == "funding" else found
+
+
+# -- orders that wait
+
+
+@caught_at("C62")
+class AllOfItShown(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "show": None}
+
+
+@caught_at("C63")
+class TriggerFiresTwice(FakeExchange):
+    """Keeps stops itself as well: once a print has reached one, another order is sent after it."""
+
+    def submit(self, request: OrderRequest) -> None:
+        super().submit(request)
+        self.stops = [*getattr(self, "stops", []), request]
+
+    def _hear_trade(self, row: Row) -> None:
+        super()._hear_trade(row)
+        ticks = self._wire.instrument.ticks(row["px"])
+        for request in getattr(self, "stops", []):
+            if request.trigger_ticks == ticks:
+                body = self._wire.order_body(msgspec.structs.replace(request, trigger_ticks=None))
+                body["cid"] = f"{request.id}-{len(self._orders)}"
+                self._tasks.start("again", self._link.ask("submit", body))
+
+
+@caught_at("C63")
+class StopDirectionSwapped(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "when": "falls" if body["when"] == "rises" else "rises"}
+
+
+@caught_at("C64")
+class TriggerByTheWrongPrice(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "by": "last"}
+
+
+@caught_at("C65")
+class PriceOfAStopLimitForgotten(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "px": None} if body["stop"] else body
+
+
+@caught_at("C66")
+class EveryTriggerAStop(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return super().order_body(msgspec.structs.replace(request, trigger_kind=TriggerKind.STOP))
+
+
+@caught_at("C67")
+class CanceledInWordsAlone(FakeExchange):
+    """A waiting order is in no book: it is only told as canceled."""
+
+    def cancel(self, order_id: str) -> None:
+        self._orders[order_id] = msgspec.structs.replace(self._orders[order_id], status=OrderStatus.CANCELED)
+        self._tell("on_order", self._orders[order_id])
+
+
+@caught_at("C68")
+class StopThatOpensAPosition(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "reduce": False}
+
+
+@caught_at("C69")
+class TriggerNotAmended(FakeExchange):
+    def amend(
+        self, order_id: str, *, ticks: int | None = None, units: int | None = None, trigger_ticks: int | None = None
+    ) -> None:
+        del trigger_ticks
+        super().amend(order_id, ticks=ticks, units=units)
+
+
+@caught_at("C54")
+class WaitingOrdersNotListed(FakeExchange):
+    async def open_orders(self) -> list[OrderReport]:
+        return [one for one in await super().open_orders() if one.status is not OrderStatus.UNTRIGGERED]
+
+
+@caught_at("C55")
+class FillsOfAStopUnderNewIds(FakeExchange):
+    async def executions_since(self, ts: int) -> list[Execution]:
+        found = await super().executions_since(ts)
+        return [*found, *(msgspec.structs.replace(one, id=f"{one.id}-stop") for one in found)]
+
+
+# -- what is declared and not done
+
+
+@caught_at("C32")
+class SaysItHasPostOnly(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "post": False}
+
+
+@caught_at("C26")
+class SaysItAmends(FakeExchange):
+    def amend(self, order_id: str, **_: Any) -> None:
+        self._tell_order(order_id, OrderStatus.OPEN)
+
+
+@caught_at("C63")
+class SaysItHasTriggers(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return super().order_body(msgspec.structs.replace(request, trigger_ticks=None))
+
+
+@caught_at("C34")
+class SaysItHasLegs(FakeExchange):
+    def set_position_mode(self, mode: PositionMode) -> None:
+        pass
+
+
+@caught_at("C39")
+class AmendsAllTheSame(FakeExchange):
+    """Does what it does not declare."""
+
+    capabilities = replace(FakeExchange.capabilities, amend=False)
+
+
+@caught_at("C39")
+class TellsMoreThanItDeclares(FakeExchange):
+    capabilities = replace(FakeExchange.capabilities, channels=frozenset(Channel) - {Channel.MARK})
+
+    def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
+        del instrument, interval
+        self._topics[channel] = None
 
 
 # -- what goes wrong

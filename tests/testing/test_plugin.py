@@ -39,9 +39,7 @@ def outcome(folder: Path, text: str, *words: str) -> str:
     return inner_pytest(folder, "test_mine.py", *words)
 
 
-@pytest.mark.parametrize(
-    "words", [ASYNCIO, (*ASYNCIO, "-o", "asyncio_mode=auto"), ()], ids=["strict", "auto", "none"]
-)
+@pytest.mark.parametrize("words", [ASYNCIO, (*ASYNCIO, "-o", "asyncio_mode=auto"), ()], ids=["strict", "auto", "none"])
 def test_a_coroutine_test_runs_whatever_else_is_installed(tmp_path: Path, words: tuple[str, ...]) -> None:
     said = outcome(
         tmp_path,

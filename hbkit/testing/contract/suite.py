@@ -18,10 +18,11 @@ from hbkit.testing.contract.score import State, outcome
 from hbkit.testing.contract.special import SpecialCases
 from hbkit.testing.contract.stage import Stage
 from hbkit.testing.contract.trading import TradingCases
+from hbkit.testing.contract.triggers import TriggerCases
 from hbkit.testing.contract.venue import Venue
 
 
-class ConnectorContract(DataCases, TradingCases, SpecialCases, LegCases, FaultCases):
+class ConnectorContract(DataCases, TradingCases, SpecialCases, TriggerCases, LegCases, FaultCases):
     """Subclass it with the two things that are yours: the connector, and the venue behind it."""
 
     connector: Callable[[Connection], Exchange]

@@ -11,6 +11,8 @@ CAPABILITIES = Capabilities(
     reduce_only=True,
     time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
     amend=True,
+    triggers=True,
+    display_qty=True,
     hedge_mode=True,
     leverage=True,
 )

@@ -184,9 +184,12 @@ class FakeExchange(Exchange):
         self._orders[request.id] = self._wire.blank(request, self.server_now())
         self._tasks.start("submit", self._send("submit", request.id, self._wire.order_body(request)))
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Price, total quantity, or both."""
-        self._tasks.start("amend", self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
+    def amend(
+        self, order_id: str, *, ticks: int | None = None, units: int | None = None, trigger_ticks: int | None = None
+    ) -> None:
+        """Price, total quantity, trigger, or all of them."""
+        body = {"cid": order_id, **self._wire.change(ticks, units, trigger_ticks)}
+        self._tasks.start("amend", self._send("amend", order_id, body))
 
     def cancel(self, order_id: str) -> None:
         """By our id, or by the venue's for an order that is none of ours."""
@@ -290,8 +293,7 @@ class FakeExchange(Exchange):
             self._tell_mode(PositionMode(row["mode"]), "", row["ts"])
 
     def _tell_mode(self, mode: PositionMode, reason: str, ts: int) -> None:
-        previous, self.position_mode = self.position_mode, mode
+        previous, self.position_mode, asked = self.position_mode, mode, self._wanted_mode or mode
         origin = "exchange" if self._wanted_mode is None else "strategy"
-        asked = self._wanted_mode or mode
-        told = PositionModeChange(self.name, self.account, mode, previous, asked, origin, reason, ts)
-        self._tell("on_position_mode", told)
+        change = PositionModeChange(self.name, self.account, mode, previous, asked, origin, reason, ts)
+        self._tell("on_position_mode", change)

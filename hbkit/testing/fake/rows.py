@@ -16,6 +16,8 @@ from hbkit.model import (
     PositionSide,
     Side,
     TimeInForce,
+    TriggerBy,
+    TriggerKind,
 )
 
 Row = dict[str, Any]
@@ -33,6 +35,7 @@ def order_row(one: OrderReport) -> Row:
         "cid": one.id, "oid": one.exchange_id, "side": one.side.value, "leg": one.position_side.value,
         "state": one.status.value, "qty": coin.qty_text(one.units), "done": coin.qty_text(one.filled_units),
         "px": None if one.ticks is None else coin.price_text(one.ticks), "why": one.reason, "ts": one.ts,
+        "stop": None if one.trigger_ticks is None else coin.price_text(one.trigger_ticks), "fired": one.triggered,
     }  # fmt: skip
 
 
@@ -48,10 +51,13 @@ def fill_row(one: Execution) -> Row:
 
 def request(sent: Row, coin: Instrument) -> OrderRequest:
     """An order as it was sent."""
+    side = Side(sent["side"])
+    # The price has to rise to a buy's stop and to fall to its take profit; a sell's are the other way round.
+    stops = (sent["when"] == "rises") == (side is Side.BUY)
     return OrderRequest(
         id=sent["cid"],
         instrument=coin,
-        side=Side(sent["side"]),
+        side=side,
         position_side=PositionSide(sent["leg"]),
         type=OrderType.LIMIT if sent["px"] else OrderType.MARKET,
         units=coin.units(sent["qty"]),
@@ -59,4 +65,8 @@ def request(sent: Row, coin: Instrument) -> OrderRequest:
         time_in_force=TimeInForce(sent["life"]),
         post_only=sent["post"],
         reduce_only=sent["reduce"],
+        trigger_ticks=coin.ticks(sent["stop"]) if sent["stop"] else None,
+        trigger_by=TriggerBy(sent["by"]),
+        trigger_kind=TriggerKind.STOP if stops else TriggerKind.TAKE_PROFIT,
+        display_units=coin.units(sent["show"]) if sent["show"] else None,
     )

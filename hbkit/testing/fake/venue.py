@@ -27,7 +27,6 @@ from hbkit.model import (
     PositionMode,
     PositionSide,
     Side,
-    TimeInForce,
 )
 from hbkit.net.limits import TokenBucket
 from hbkit.net.virtual import VirtualLoop
@@ -202,8 +201,13 @@ class FakeVenue(Venue):
     def _do_amend(self, sent: Row) -> Row:
         ticks = COIN.ticks(sent["px"]) if sent.get("px") else None
         units = COIN.units(sent["qty"]) if sent.get("qty") else None
+        stop = COIN.ticks(sent["stop"]) if sent.get("stop") else None
         cid = self._known(sent["cid"])
-        return self._act(cid, lambda ts: self._engine.amend(self._account, cid, ts, ticks=ticks, units=units))
+
+        def change(ts: int) -> None:
+            self._engine.amend(self._account, cid, ts, ticks=ticks, units=units, trigger_ticks=stop)
+
+        return self._act(cid, change)
 
     def _do_cancel(self, sent: Row) -> Row:
         cid = self._known(sent["id"])
@@ -283,7 +287,8 @@ class FakeVenue(Venue):
                     stream.put(row)
 
     def _tell(self) -> None:
-        """The news of the engine, to all streams."""
+        """The news of the engine, to all streams; a moment is over, so what it triggered is let in first."""
+        self._engine.release()
         events, self._engine.out = self._engine.out, []
         for event in events:
             if isinstance(event, Execution):
@@ -312,14 +317,10 @@ class FakeVenue(Venue):
         self._candles.append(row)
         self._prints.clear()
         if self.clock.now() % DAY < MINUTE:
-            self._end_day_orders()
+            self._engine.end_day(self.clock.now())
+            self._tell()
         self._send(row, "candle")
         self._timer = self._loop.call_later(60, self._minute)
-
-    def _end_day_orders(self) -> None:
-        for cid, order in list(self._account.orders.items()):
-            if order.request.time_in_force is TimeInForce.DAY:
-                self._do_cancel({"id": cid})
 
     # -- the handle: the market
 
@@ -370,8 +371,10 @@ class FakeVenue(Venue):
 
     def mark(self, price: float) -> None:
         """The mark."""
-        self._market.mark = price
+        self._engine.at(self.clock.now())
+        self._market.marked(price)
         self._send({"type": "mark", "px": str(price), "ts": self.clock.now()}, "mark")
+        self._tell()
 
     def fund(self, rate: float) -> None:
         """A funding: paid by whoever holds a position, then told."""
@@ -408,6 +411,10 @@ class FakeVenue(Venue):
     def mode(self) -> PositionMode:
         """The account's."""
         return self._account.mode
+
+    def shown(self, side: Side, ticks: int) -> int:
+        """Outside size, and what the account's orders show."""
+        return self._market.available(side, ticks) + self._market.inside_at(side, ticks)
 
     def leverage(self, side: PositionSide = PositionSide.NET) -> float:
         """The same for both legs."""

@@ -24,6 +24,7 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerBy,
     Wallet,
 )
 from hbkit.testing.fake.rows import Row
@@ -84,6 +85,8 @@ class Wire:
             filled_units=self.instrument.units(row["done"]),
             ticks=None if row["px"] is None else self.instrument.ticks(row["px"]),
             reason=row["why"],
+            trigger_ticks=None if row["stop"] is None else self.instrument.ticks(row["stop"]),
+            triggered=row["fired"],
         )
 
     def execution(self, row: Row) -> Execution:
@@ -118,15 +121,17 @@ class Wire:
             "life": request.time_in_force.value,
             "post": request.post_only,
             "reduce": request.reduce_only,
-            **self.change(request.ticks, request.units),
+            "show": None if request.display_units is None else self.instrument.qty_text(request.display_units),
+            "by": (request.trigger_by or TriggerBy.MARK).value,
+            "when": "rises" if request.fires_above else "falls",
+            **self.change(request.ticks, request.units, request.trigger_ticks),
         }
 
-    def change(self, ticks: int | None, units: int | None) -> Row:
-        """A price, a total quantity, or both."""
-        return {
-            "px": None if ticks is None else self.instrument.price_text(ticks),
-            "qty": None if units is None else self.instrument.qty_text(units),
-        }
+    def change(self, ticks: int | None, units: int | None, trigger_ticks: int | None = None) -> Row:
+        """A price, a total quantity, a trigger; None for what stays as it is, or is not there."""
+        prices = {"px": ticks, "stop": trigger_ticks}
+        texts = {name: None if one is None else self.instrument.price_text(one) for name, one in prices.items()}
+        return {**texts, "qty": None if units is None else self.instrument.qty_text(units)}
 
     def blank(self, request: OrderRequest, ts: int) -> OrderReport:
         """What is known of an order before anything was heard of it."""
@@ -141,4 +146,5 @@ class Wire:
             units=request.units,
             filled_units=0,
             ticks=request.ticks,
+            trigger_ticks=request.trigger_ticks,
         )

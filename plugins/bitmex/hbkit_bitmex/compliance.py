@@ -154,7 +154,7 @@ class BitmexVenue(Venue):
         def pay() -> None:
             ticker.schedule(self._venue.ts, [rate, 0.0])
             ticker.funding_at = self._venue.ts
-            self._venue.fund(self._market)
+            self._venue.clearing.fund(self._market)
 
         self._parts.drive.act(pay)
 
