@@ -193,6 +193,11 @@ class BitmexVenue(Venue):
         """The account's."""
         return self._account.mode
 
+    def leverage(self, side: PositionSide = PositionSide.NET) -> float:
+        """In the margin mode in force; both legs have the same in the cases."""
+        terms = self._account.terms(self._market.instrument, side)
+        return float((terms.leverage if terms.isolated else terms.cross_leverage) or 0)
+
     def set_mode(self, mode: PositionMode) -> None:
         """`GET /user` shows it; the simulator has no message that tells of the change."""
         self._account.switch_mode(mode)
