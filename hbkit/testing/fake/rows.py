@@ -50,10 +50,10 @@ def fill_row(one: Execution) -> Row:
 
 
 def request(sent: Row, coin: Instrument) -> OrderRequest:
-    """An order as it was sent."""
+    """An order as it was sent; a trigger (`stop`, `by`, `when`) and a size to `show` may be left out."""
     side = Side(sent["side"])
     # The price has to rise to a buy's stop and to fall to its take profit; a sell's are the other way round.
-    stops = (sent["when"] == "rises") == (side is Side.BUY)
+    stops = (sent.get("when") == "rises") == (side is Side.BUY)
     return OrderRequest(
         id=sent["cid"],
         instrument=coin,
@@ -65,8 +65,8 @@ def request(sent: Row, coin: Instrument) -> OrderRequest:
         time_in_force=TimeInForce(sent["life"]),
         post_only=sent["post"],
         reduce_only=sent["reduce"],
-        trigger_ticks=coin.ticks(sent["stop"]) if sent["stop"] else None,
-        trigger_by=TriggerBy(sent["by"]),
+        trigger_ticks=coin.ticks(sent["stop"]) if sent.get("stop") else None,
+        trigger_by=TriggerBy(sent.get("by", "mark")),
         trigger_kind=TriggerKind.STOP if stops else TriggerKind.TAKE_PROFIT,
-        display_units=coin.units(sent["show"]) if sent["show"] else None,
+        display_units=coin.units(sent["show"]) if sent.get("show") else None,
     )
