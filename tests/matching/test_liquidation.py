@@ -46,7 +46,8 @@ def test_cross_positions_lose_what_the_account_has_left_and_the_fund_pays_the_fe
     venue = Venue(NOTES, xbt=1_000_000)
     venue.hold(10_000, 500_000)
     # 20,000,000 need 100,000 of 1,000,000. A lot at 47900 is 208768: a loss of 876,800. At 47800 it is 209205: a loss
-    # of 920,500, and 79,500 are left. 1e12 / (20,920,500 + 79,500) is 47619.05, up to the tick 47619.1, where a lot is 210000:
+    # of 920,500, and 79,500 are left. 1e12 / (20,920,500 + 79,500) is 47619.05, up to the tick 47619.1; a lot there is
+    # 210000:
     # a loss of 1,000,000 and a fee of 10,500 on top of it.
     assert taken(venue, NOTES, 47_900) == []
     first, paid = taken(venue, NOTES, 47_800)
