@@ -119,7 +119,7 @@ class Control:
                 "now": venue.ts,
                 "tape_restarts": self._feed.restarts,
                 "data": [f"{line.part}: {line.origin}: {line.text}" for line in self._feed.provenance],
-                "house": {venue.minor[code]: house.row(code) for code in sorted(venue.currencies) if code in venue.minor},
+                "house": {venue.minor[code]: house.row(code) for code in sorted(house.codes)},
                 "accounts": [
                     {
                         "account": account.number,
