@@ -49,7 +49,7 @@ class Replay:
         self._seed = settings.run.seed
         self._chance = Chance(self._seed)
         # User code first: what it raises must leave nothing behind.
-        strategies = made(plan)
+        self.strategies = made(plan)
         self._start, self._end = _span(plan)
         self.clock = ManualClock(self._start)
         """The time of the data; logs of the run are stamped with it."""
@@ -72,7 +72,7 @@ class Replay:
         self._router = Router(exchanges, self._journal, self._recorder, mode_hook)
         desks = Desks(
             plan,
-            strategies,
+            self.strategies,
             exchanges,
             self._router,
             self._journal,
