@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from hbkit.model import Side as Side
     from hbkit.model import TimeInForce as TimeInForce
     from hbkit.model import Trade as Trade
+    from hbkit.notebook import backtest as backtest
+    from hbkit.report.explored import Result as Result
     from hbkit.trading.params import Param as Param
     from hbkit.trading.strategy import Strategy as Strategy
     from hbkit.version import VERSION as __version__  # noqa: F401
@@ -53,8 +55,10 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(_MODEL, "hbkit.model"),
     **dict.fromkeys(_ERRORS, "hbkit.errors"),
     **dict.fromkeys(("Capabilities", "Channel", "Exchange", "ExchangeSpec"), "hbkit.exchange"),
+    "backtest": "hbkit.notebook",
     "hookimpl": "hbkit.hookspecs",
     "Param": "hbkit.trading.params",
+    "Result": "hbkit.report.explored",
     "Strategy": "hbkit.trading.strategy",
 }
 

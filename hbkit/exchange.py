@@ -9,8 +9,9 @@ the wire.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +21,7 @@ from hbkit.errors import HbkitError
 from hbkit.log import Secret
 from hbkit.model.balance import Wallet
 from hbkit.model.book import OrderBook
-from hbkit.model.enums import OrderType, PositionMode, PositionSide
+from hbkit.model.enums import MarginMode, OrderType, PositionMode, PositionSide, TriggerBy
 from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, OrderReport, OrderRequest
@@ -183,14 +184,23 @@ class Capabilities:
         asked = {
             "post_only": request.post_only,
             "reduce_only": request.reduce_only,
-            "triggers": request.trigger_ticks is not None,
+            "triggers": request.waits,
             "display_qty": request.display_units is not None,
             "hedge_mode": request.position_side is not PositionSide.NET,
         }
         found = [name for name, is_asked in asked.items() if is_asked and not getattr(self, name)]
-        if request.type is OrderType.LIMIT and request.time_in_force not in self.time_in_force:
+        rests = request.type is OrderType.LIMIT or request.waits
+        if rests and request.time_in_force not in self.time_in_force:
             found.append(f"time_in_force {request.time_in_force}")
         return ", ".join(found)
+
+
+def no_legs(instruments: Iterable[Instrument]) -> str:
+    """Why hedge mode is refused where only these are traded: the text of a refusal."""
+    capped = [one.symbol for one in instruments if not one.is_spot]
+    if not capped:
+        return "spot has no positions to hedge"
+    return f"{', '.join(capped)} {'is' if len(capped) == 1 else 'are'} capped: hedge mode does not apply"
 
 
 class Exchange(ABC):
@@ -244,6 +254,16 @@ class Exchange(ABC):
         """The price of the last trade, for charts; the reference price where none is known."""
         return self.reference_price(instrument)
 
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """The price that triggers by `by` look at now; None while it is not known."""
+        if by is TriggerBy.INDEX:
+            return None
+        return self.last_price(instrument) if by is TriggerBy.LAST else self.reference_price(instrument)
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """The prices that a trigger of `instrument` may look at."""
+        return frozenset({TriggerBy.LAST} if instrument.is_spot else {TriggerBy.MARK, TriggerBy.LAST})
+
     @abstractmethod
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; `interval` (`1m`) goes with candles."""
@@ -256,8 +276,15 @@ class Exchange(ABC):
         """
 
     @abstractmethod
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Change price or total quantity of an open order; answered through `on_order`."""
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
+        """Change price or total quantity of an open order, or its trigger; answered through `on_order`."""
 
     @abstractmethod
     def cancel(self, order_id: str) -> None:
@@ -337,8 +364,38 @@ class Exchange(ABC):
         raise NotImplementedError(f"{self.name} cannot switch to {mode}")
 
     def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
-        """Ask for a leverage; 0 means cross margin."""
+        """Ask for a leverage in the margin mode in force; 0 means cross margin and the highest leverage there is.
+
+        In hedge mode `NET` stands for both legs. What the exchange refuses is logged as a warning.
+        """
         raise NotImplementedError(f"{self.name} cannot set a leverage of {leverage} for {instrument} {side}")
+
+    def set_margin_mode(
+        self, instrument: Instrument, mode: MarginMode, side: PositionSide = PositionSide.NET
+    ) -> None:
+        """Ask for cross or isolated margin, at the leverage that was last used in that mode; as `set_leverage`."""
+        raise NotImplementedError(f"{self.name} cannot set {mode} margin for {instrument} {side}")
+
+    def transfer_margin(self, instrument: Instrument, amount: int, side: PositionSide = PositionSide.NET) -> None:
+        """Add margin to an isolated position (minor units), or take added margin away (negative)."""
+        raise NotImplementedError(f"{self.name} cannot move {amount} to the margin of {instrument} {side}")
+
+    def set_risk_limit(self, instrument: Instrument, limit: int, side: PositionSide = PositionSide.NET) -> None:
+        """Ask for another risk limit (minor units): larger positions may be held, at higher margin rates."""
+        raise NotImplementedError(f"{self.name} cannot set a risk limit of {limit} for {instrument} {side}")
+
+    async def prepare(  # noqa: B027 - an account that is kept here was made that way
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        position_mode: PositionMode | None,
+        margin_mode: MarginMode | None,
+        leverage: Decimal | None,
+    ) -> None:
+        """Bring the account to the modes that a config asks for, before anything is traded.
+
+        None leaves things as they are. Raises an ExchangeError with the exchange's reason where it cannot be done.
+        """
 
 
 @dataclass(frozen=True)

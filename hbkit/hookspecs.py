@@ -7,15 +7,19 @@ implementation costs 12 to 19 times a direct call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 
 if TYPE_CHECKING:
     from hbkit.data.source import Source
     from hbkit.exchange import ExchangeSpec
+    from hbkit.model.alert import Alert
     from hbkit.model.order import OrderRequest
     from hbkit.model.position import PositionModeChange
+
+Notifier: TypeAlias = "Callable[[Alert], None]"
+"""Tells somebody of an alert; it may take some seconds, and what it raises is logged."""
 
 hookspec = pluggy.HookspecMarker("hbkit")
 hookimpl = pluggy.HookimplMarker("hbkit")
@@ -54,6 +58,15 @@ def hbkit_report_sections() -> Mapping[str, Callable[[Any], str]]:  # type: igno
     """Offer report sections: title to a function from the run's result to HTML (escaped by the function)."""
 
 
+@hookspec
+def hbkit_notifiers() -> Mapping[str, Callable[..., Notifier]]:  # type: ignore[empty-body]
+    """Offer notifiers: the name that users write in `notify:` to a factory, which takes the `options` of the config.
+
+    The factory is called when the config is checked and must not send anything; what it returns is called with each
+    alert of a run that is no replay, beside the run, one after the other.
+    """
+
+
 @hookspec(firstresult=True)
 def hbkit_check_order(request: OrderRequest, strategy: str) -> str | None:
     """Veto an order before it is journalled: return the reason, or None to let it pass.
@@ -88,4 +101,12 @@ def hbkit_position_mode_changed(change: PositionModeChange) -> None:
     """The position mode of an account changed, or a change was refused.
 
     :param change: `change.mode` is the mode in force; a refusal is `change.mode != change.requested`.
+    """
+
+
+@hookspec
+def hbkit_alert(alert: Alert) -> None:
+    """Something happened that a person wants to hear of: a start, a stop, a failure, a veto, a risk limit.
+
+    :param alert: `kind`, `level`, `text`, `strategy`; told in every mode, on the run's own thread.
     """

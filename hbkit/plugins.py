@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ import pluggy
 from hbkit import hookspecs
 from hbkit.errors import Fault, PluginError, did_you_mean
 from hbkit.exchange import ExchangeSpec
-from hbkit.hookspecs import hookimpl
+from hbkit.hookspecs import Notifier, hookimpl
+from hbkit.hooktrace import tracer
 from hbkit.log import get_logger
 from hbkit.matching import BUILT_IN as FILL_MODELS
 from hbkit.matching import FillModel
@@ -81,6 +83,7 @@ class Plugins:
         self._loaded: dict[str, str] = {}
         self._origins: dict[int, str] = {id(built_in): "hbkit"}
         self._complaints: dict[str, None] = {}
+        self._trace = tracer(os.environ)
         for name in load:
             self.load(name)
 
@@ -198,6 +201,13 @@ class Plugins:
             self.load(name)
         return self.strategies().get(name)
 
+    def notifier(self, name: str) -> Callable[..., Notifier] | None:
+        """The factory of an installed name or of a loaded plugin; None when there is none."""
+        self._refuse_blocked(name)
+        if name not in self.notifiers() and name in self.installed:
+            self.load(name)
+        return self.notifiers().get(name)
+
     def exchanges(self) -> Mapping[str, ExchangeSpec]:
         """What the loaded plugins offer."""
         return self._values("exchanges")
@@ -213,6 +223,10 @@ class Plugins:
     def fill_models(self) -> Mapping[str, Callable[[], Any]]:
         """What the loaded plugins offer."""
         return self._values("fill_models")
+
+    def notifiers(self) -> Mapping[str, Callable[..., Notifier]]:
+        """What the loaded plugins offer."""
+        return self._values("notifiers")
 
     def commands(self) -> Mapping[str, Any]:
         """What the loaded plugins offer."""
@@ -241,7 +255,7 @@ class Plugins:
         """Tell every plugin; one that raises is logged with its distribution and stops nobody."""
         for implementation in self._implementations(hook):
             try:
-                _call(implementation, values)
+                self._call(hook, implementation, values)
             except Exception as error:  # noqa: BLE001 - a guest's code: its failure must not end the run
                 self.complain(f"hbkit_{hook} of {self.origin(implementation.plugin)}", error)
 
@@ -249,7 +263,7 @@ class Plugins:
         """The first reason against an order. A hook that raises refuses the order."""
         for implementation in self._implementations("check_order"):
             try:
-                answer = _call(implementation, {"request": request, "strategy": strategy})
+                answer = self._call("check_order", implementation, {"request": request, "strategy": strategy})
             except Exception as error:  # noqa: BLE001 - a guest's code: its failure refuses the order, and says so
                 origin = self.origin(implementation.plugin)
                 return f"hbkit_check_order of {origin} raised {_cause(error)}"
@@ -271,9 +285,14 @@ class Plugins:
         caller: pluggy.HookCaller = getattr(self.manager.hook, f"hbkit_{hook}")
         return caller.get_hookimpls()[::-1]
 
+    def _call(self, hook: str, implementation: pluggy.HookImpl, values: Mapping[str, Any]) -> Any:
+        arguments = {name: values[name] for name in implementation.argnames}
+        origin = self.origin(implementation.plugin)
+        return self._trace(hook, origin, arguments, lambda: implementation.function(*arguments.values()))
+
     def _answer(self, implementation: pluggy.HookImpl, what: str) -> Mapping[str, Any]:
         try:
-            answer = implementation.function()
+            answer = self._call(what, implementation, {})
             if not isinstance(answer, Mapping):
                 raise TypeError(f"it returned {answer!r}, not a mapping of names")
         except Exception as error:  # noqa: BLE001 - a guest's code: logged, and the others' offers stand
@@ -351,10 +370,6 @@ def _members(plugin: object) -> Iterator[tuple[str, Any]]:
 def _hook_methods(plugin: object) -> dict[str, Any]:
     names = {name for name, member in _members(plugin) if hasattr(member, "hbkit_impl")}
     return {name: getattr(plugin, name) for name in sorted(names)}
-
-
-def _call(implementation: pluggy.HookImpl, values: Mapping[str, Any]) -> Any:
-    return implementation.function(*[values[name] for name in implementation.argnames])
 
 
 def _cause(error: BaseException) -> str:

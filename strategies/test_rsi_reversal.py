@@ -30,9 +30,15 @@ def play(folder: Path, stop: float) -> RunResult:
     return Replay(make_plan(config, Plugins([], []), None), wall=ManualClock(0)).play()
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[float, RunResult]:
+    """By the stop in percent."""
+    return {stop: play(tmp_path_factory.mktemp("rsi"), stop) for stop in (6, 0.3)}
+
+
 @pytest.mark.parametrize(("stop", "fills"), [(6, 46), (0.3, 66)], ids=["as published", "with stops"])
-def test_its_fills_are_those_of_the_original(tmp_path: Path, stop: float, fills: int) -> None:
-    result = play(tmp_path, stop)
+def test_its_fills_are_those_of_the_original(played: dict[float, RunResult], stop: float, fills: int) -> None:
+    result = played[stop]
     with (ROOT / "tests" / "ported" / f"basana-rsi-stop-{stop}.csv").open() as file:
         theirs = [(row["ts"][:16], row["side"], float(row["price"])) for row in csv.DictReader(file)]
     ours = [(iso(row.ts)[:16], row.side, float(row.price)) for row in result.fill_rows]
@@ -40,8 +46,7 @@ def test_its_fills_are_those_of_the_original(tmp_path: Path, stop: float, fills:
     assert ours == theirs
 
 
-def test_a_loss_and_a_signal_in_one_candle_sell_and_buy(tmp_path: Path) -> None:
+def test_a_loss_and_a_signal_in_one_candle_sell_and_buy(played: dict[float, RunResult]) -> None:
     # As in the original, which then reckons the next loss from the new price.
-    result = play(tmp_path, 0.3)
-    moments = [row.ts for row in result.fill_rows]
+    moments = [row.ts for row in played[0.3].fill_rows]
     assert sum(moments.count(ts) > 1 for ts in set(moments)) == 4

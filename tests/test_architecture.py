@@ -36,10 +36,10 @@ FLOORS = (
     floor("model", "net"),
     floor("exchange", "matching", "data", "config"),
     floor("simulated", "trading", "report"),
-    floor("runtime", "executors", "hookspecs"),
+    floor("runtime", "executors", "hookspecs", "hooktrace"),
     floor("plugins"),
     floor("run"),
-    floor("sweep", "testing", "skeletons"),
+    floor("sweep", "testing", "skeletons", "notebook"),
     # `python -m hbkit` answers --version by itself and calls cli for the rest.
     floor("cli", "__main__", beside=True),
 )

@@ -64,7 +64,7 @@ def _report(detail: ErrorDetails, root: Node, faults: Faults) -> None:
     if detail["type"] == "extra_forbidden":
         report(faults, "HB101", _unknown(path), node, at_key=True)
     elif detail["type"] == "missing":
-        report(faults, "HB103", f"{path_text(path[:-1])} needs {path[-1]}: {_NEEDED[str(path[-1])]}", node)
+        report(faults, "HB103", f"{path_text(path[:-1])} needs {path[-1]}: {_needed(path)}", node)
     elif is_name:
         message = f'"{shown(str(path[-1]))}" in {path_text(path[:-1])} must be {context.get("expected")}'
         report(faults, "HB103", message, node, at_key=True)
@@ -73,6 +73,10 @@ def _report(detail: ErrorDetails, root: Node, faults: Faults) -> None:
         mend = f"; {context['mend']}" if context.get("mend") else ""
         expected = context.get("expected", "of another kind")
         report(faults, "HB103", f"{path_text(path)} must be {expected}, got {found}{mend}", node)
+
+
+def _needed(path: KeyPath) -> str:
+    return "the name of a notifier" if path[0] == "notify" else _NEEDED[str(path[-1])]
 
 
 def _unknown(path: KeyPath) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hbkit.config.check import build_settings
 from hbkit.config.document import MAX_BYTES, MAX_FAULTS, read_document
 from hbkit.config.files import Unreadable, read_small
 from hbkit.config.interpolate import interpolate
+from hbkit.config.mapping import text_of
 from hbkit.config.node import Node, Place, find, is_secret, scalars, shown
 from hbkit.config.overrides import apply_overrides
 from hbkit.config.settings import Settings
@@ -71,9 +72,24 @@ def resolved(config: Path, text: str) -> Path:
 
 def load_config(path: str | Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str]) -> Config:
     """The config at `path`. Raises ConfigError with every fault of the file and of `overrides`, in line order."""
-    faults = Faults()
     file, shown_path = Path(path), str(path)
-    content = _read(file, shown_path)
+    return _loaded(_read(file, shown_path), file, shown_path, overrides, environ)
+
+
+def load_mapping(
+    config: Mapping[str, Any], *, overrides: Sequence[str] = (), environ: Mapping[str, str], name: str = "config"
+) -> Config:
+    """A config that is a mapping already, as if it were a file of that name in the current folder.
+
+    Raises ConfigError as `load_config` does; lines are those of the text that the run keeps as its copy.
+    """
+    return _loaded(text_of(config).encode(), Path(name), name, overrides, environ)
+
+
+def _loaded(
+    content: bytes, file: Path, shown_path: str, overrides: Sequence[str], environ: Mapping[str, str]
+) -> Config:
+    faults = Faults()
     root = read_document(content, shown_path, faults)
     settings = None
     if root is not None:

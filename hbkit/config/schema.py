@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from hbkit.config import shapes
-from hbkit.config.settings import InstrumentChoice, SecretText, Settings
+from hbkit.config.settings import InstrumentChoice, Notify, SecretText, Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "hbkit config"
@@ -43,8 +43,8 @@ def json_schema(params: Mapping[str, Fragment] | None = None) -> Fragment:
     """
     made = Settings.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
     blocks = made.pop("$defs")
-    choice = InstrumentChoice.__name__
-    blocks[choice] = {"anyOf": [TEXT, blocks[choice]], "description": blocks[choice].pop("description", "")}
+    for short in (InstrumentChoice.__name__, Notify.__name__):  # a text will do in place of the mapping
+        blocks[short] = {"anyOf": [TEXT, blocks[short]], "description": blocks[short].pop("description", "")}
     strategy = blocks["Strategy"]
     if params:
         strategy["allOf"] = [_only_for(use, fragment) for use, fragment in params.items()]

@@ -269,6 +269,22 @@ class Plugins(Section):
     """Names of installed plugins that are not to be loaded; default empty."""
 
 
+class Notify(Section):
+    """Somebody to tell of a run's start, its end, and what goes wrong."""
+
+    use: Text
+    """A notifier that an installed plugin or one of `plugins.load` offers. Required."""
+    options: Parameters = {}
+    """What the notifier wants to know, such as where to send; default empty."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, (dict, cls)):
+            return value
+        return {"use": shapes.text(value, expected="the name of a notifier, or {use, options}")}
+
+
 class Log(Section):
     """How much is told while running."""
 
@@ -293,6 +309,8 @@ class Settings(Section):
     """Plugins to load and to leave out."""
     log: Log = Log()
     """How much is told."""
+    notify: Annotated[tuple[Notify, ...], BeforeValidator(shapes.items)] = ()
+    """Who is told of a start, an end, a failure, a veto and a risk limit; default nobody."""
 
     @field_validator("exchanges")
     @classmethod

@@ -20,11 +20,22 @@ from hbkit.background import Background, Lock
 from hbkit.errors import StateError
 from hbkit.log import get_logger
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+_ADDED: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "intents ADD COLUMN trigger_price",
+        "intents ADD COLUMN trigger_by",
+        "intents ADD COLUMN trigger_kind",
+        "intents ADD COLUMN trail",
+        "intents ADD COLUMN display_qty",
+        "orders ADD COLUMN trigger_price",
+    )
+}
+"""What a file of an older schema gets when it is opened, by the schema that it has; its rows hold NULL there."""
 _TABLES: Final = {
     "intents": "seq, run_id, ts, strategy, kind, order_id, exchange, instrument, side, position_side, type, "
-    "time_in_force, qty, price, flags, tag",
-    "orders": "seq, run_id, ts, order_id, exchange_id, status, qty, filled, price, reason, refused",
+    "time_in_force, qty, price, flags, tag, trigger_price, trigger_by, trigger_kind, trail, display_qty",
+    "orders": "seq, run_id, ts, order_id, exchange_id, status, qty, filled, price, reason, refused, trigger_price",
     "executions": "seq, run_id, ts, id, order_id, strategy, kind, exchange, instrument, side, position_side, price, "
     "qty, cost, fee, currency, liquidity",
     "positions": "seq, run_id, ts, exchange, instrument, side, qty, cost",
@@ -266,6 +277,9 @@ def _prepare(db: sqlite3.Connection, path: Path, synchronous: str) -> None:
     for table, columns in _TABLES.items():
         keyed = columns.replace("seq", "seq INTEGER PRIMARY KEY", 1)
         db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({keyed})")
+    for older in range(version, SCHEMA) if version else ():
+        for change in _ADDED[older]:
+            db.execute(f"ALTER TABLE {change}")
     db.execute(f"CREATE TABLE IF NOT EXISTS runs ({_RUNS})")
     db.execute(f"CREATE TABLE IF NOT EXISTS state ({_STATE})")
     db.execute(f"PRAGMA user_version = {SCHEMA}")

@@ -18,6 +18,7 @@ from hbkit.model.enums import (
     Side,
     TimeInForce,
     TriggerBy,
+    TriggerKind,
 )
 from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
@@ -54,5 +55,6 @@ __all__ = [
     "TimeInForce",
     "Trade",
     "TriggerBy",
+    "TriggerKind",
     "Wallet",
 ]

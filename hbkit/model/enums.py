@@ -75,10 +75,24 @@ class TriggerBy(StrEnum):
     INDEX = "index"
 
 
+class TriggerKind(StrEnum):
+    """Which way a trigger order waits: a stop for the price to run on, a take profit for it to come back.
+
+    A buy stop and a sell take profit fire when the price is at the trigger or above, the other two at it or below.
+    """
+
+    STOP = "stop"
+    TAKE_PROFIT = "take_profit"
+
+
 class OrderStatus(StrEnum):
-    """Where an order stands, as far as evidence goes; UNKNOWN means that it may or may not be at the exchange."""
+    """Where an order stands, as far as evidence goes; UNKNOWN means that it may or may not be at the exchange.
+
+    UNTRIGGERED is at the exchange and waits for its trigger price: it is in no book and cannot fill yet.
+    """
 
     PENDING = "pending"
+    UNTRIGGERED = "untriggered"
     OPEN = "open"
     PARTIALLY_FILLED = "partially_filled"
     UNKNOWN = "unknown"
@@ -119,3 +133,10 @@ class ExecutionKind(StrEnum):
     FUNDING = "funding"
     LIQUIDATION = "liquidation"
     SETTLEMENT = "settlement"
+    INSURANCE = "insurance"
+    """An insurance fund made a balance good that a liquidation had left below zero; a negative fee."""
+
+    @property
+    def moves_position(self) -> bool:
+        """False for what moves money alone."""
+        return self not in (ExecutionKind.FUNDING, ExecutionKind.INSURANCE)

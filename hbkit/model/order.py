@@ -13,12 +13,15 @@ from hbkit.model.enums import (
     Side,
     TimeInForce,
     TriggerBy,
+    TriggerKind,
 )
 from hbkit.model.instrument import Instrument
 
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PENDING: frozenset(OrderStatus) - {OrderStatus.PENDING},
     OrderStatus.UNKNOWN: frozenset(OrderStatus) - {OrderStatus.PENDING, OrderStatus.UNKNOWN},
+    OrderStatus.UNTRIGGERED: frozenset(OrderStatus)
+    - {OrderStatus.PENDING, OrderStatus.UNTRIGGERED, OrderStatus.UNKNOWN, OrderStatus.NEVER_ARRIVED},
     OrderStatus.OPEN: frozenset(
         {
             OrderStatus.PARTIALLY_FILLED,
@@ -33,7 +36,13 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     ),
     # Evidence beats proof of absence: an order that was written off and turns up is adopted, with an alarm.
     OrderStatus.NEVER_ARRIVED: frozenset(
-        {OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.CANCELED}
+        {
+            OrderStatus.UNTRIGGERED,
+            OrderStatus.OPEN,
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+        }
     ),
 }
 """The legal moves of an order; a final status other than NEVER_ARRIVED has none."""
@@ -45,7 +54,11 @@ def can_move(old: OrderStatus, new: OrderStatus) -> bool:
 
 
 class OrderRequest(msgspec.Struct, frozen=True):
-    """What the trader hands to an exchange: already on the grid, already checked; `ticks` is None for market."""
+    """What the trader hands to an exchange: already on the grid, already checked; `ticks` is None for market.
+
+    With `trigger_ticks`, or with `trail_ticks`, the order waits until the price named by `trigger_by` (None for the
+    one that positions are valued at) has reached the trigger; `trigger_kind` says from which side.
+    """
 
     id: str
     instrument: Instrument
@@ -60,6 +73,22 @@ class OrderRequest(msgspec.Struct, frozen=True):
     trigger_ticks: int | None = None
     trigger_by: TriggerBy | None = None
     display_units: int | None = None
+    """How much of it others see at a time; 0 for nothing, None for all."""
+    trigger_kind: TriggerKind = TriggerKind.STOP
+    trail_ticks: int | None = None
+    """The trigger follows the price at this signed distance while the price moves away from it."""
+    within_mark: bool = False
+    """The last price counts only within 5 percent of the mark (a sell's from below, a buy's from above)."""
+
+    @property
+    def waits(self) -> bool:
+        """True for an order with a trigger."""
+        return self.trigger_ticks is not None or self.trail_ticks is not None
+
+    @property
+    def fires_above(self) -> bool:
+        """Whether the trigger is reached from below: at its price or above it."""
+        return (self.side is Side.BUY) == (self.trigger_kind is TriggerKind.STOP)
 
 
 class OrderReport(msgspec.Struct, frozen=True):
@@ -84,6 +113,10 @@ class OrderReport(msgspec.Struct, frozen=True):
     """The request ("submit", "amend" or "cancel") whose answer was lost: it may have arrived, or may still."""
     expires: int = 0
     """When a lost request can no longer be accepted, ns on the exchange's clock."""
+    trigger_ticks: int | None = None
+    """The trigger price as it stands; that of a trailing order moves."""
+    triggered: bool = False
+    """True once the trigger was reached."""
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -122,6 +155,8 @@ class Order(msgspec.Struct, frozen=True):
     status: OrderStatus
     reason: str
     tag: str
+    trigger_price: float | None = None
+    """Where it fires, None for an order without a trigger; that of a trailing order moves."""
 
     @property
     def is_open(self) -> bool:

@@ -39,8 +39,8 @@ def number(text: str) -> Decimal:
 
 
 def is_trade(row: FillRow) -> bool:
-    """True where quantity changed hands, False for a funding."""
-    return row.kind != "funding"
+    """True where quantity changed hands, False for a funding and for what an insurance fund pays."""
+    return row.kind not in ("funding", "insurance")
 
 
 def trips(rows: Iterable[FillRow]) -> list[Trip]:

@@ -18,7 +18,7 @@ from hbkit.errors import ConfigError, ExchangeError, HbkitError
 from hbkit.exchange import Address, Connection, Exchange, SimulatorOptions
 from hbkit.log import Secret, get_logger
 from hbkit.matching import Account, Engine
-from hbkit.model import Instrument, PositionMode
+from hbkit.model import Instrument, MarginMode, PositionMode
 from hbkit.run.ground import Ground
 from hbkit.run.plan import ExchangePlan
 from hbkit.simulated import PaperExchange
@@ -94,6 +94,7 @@ class Connections:
             plan.starting_money,
             engine.reference_price,
             mode=PositionMode(plan.settings.position_mode or PositionMode.ONE_WAY),
+            margin_mode=MarginMode(plan.settings.margin.mode) if plan.settings.margin.mode else None,
             leverage=plan.settings.margin.leverage,
         )
         return PaperExchange(

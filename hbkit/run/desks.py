@@ -12,6 +12,7 @@ from hbkit.errors import StrategyError
 from hbkit.exchange import Channel, Exchange
 from hbkit.log import get_logger
 from hbkit.model import Leg, Order, Position, PositionSide
+from hbkit.run.alerts import Alerts
 from hbkit.run.plan import Plan, StrategyPlan
 from hbkit.runtime.host import Host, told
 from hbkit.runtime.kept import KeptState
@@ -48,6 +49,7 @@ class Desks:
         clock: Clock,
         scheduler: Scheduler,
         on_failed: Callable[[Host], None],
+        alerts: Alerts,
     ) -> None:
         """
         :param bot: the bot's identity, with which its order ids begin: the next run knows its own by it.
@@ -64,6 +66,7 @@ class Desks:
         self._clock = clock
         self._scheduler = scheduler
         self._on_failed = on_failed
+        self._alerts = alerts
         self._log = get_logger("hbkit")
         risk = plan.config.settings.risk
         limits = RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
@@ -92,7 +95,7 @@ class Desks:
             clock=self._clock,
             risk=self._risk,
             prefix=prefix,
-            veto=self._plan.plugins.veto,
+            veto=self._alerts.veto,
             tell_refusal=lambda order: self._tell_refusal(host, order),
             blind=self._router.blind,
             last_number=self._journal.last_number(prefix),
@@ -136,6 +139,7 @@ class Desks:
     def _failed(self, host: Host) -> None:
         if host.failures == 1 or host.stopped:
             self._log.error(str(host.failure))
+            self._alerts.failed(host)
             cause = host.failure.__cause__ if host.failure is not None else None
             self._log.debug(f"traceback of strategy {host.name}", exc_info=cause)
         self._on_failed(host)

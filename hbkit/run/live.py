@@ -25,7 +25,9 @@ from hbkit.data.lock import StateLock
 from hbkit.errors import ExchangeError, HbkitError
 from hbkit.exchange import Address, Exchange
 from hbkit.log import get_logger
+from hbkit.model import MarginMode, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
+from hbkit.run.alerts import Alerts
 from hbkit.run.connections import Connections
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
@@ -68,6 +70,7 @@ class LiveRun:
         """What happened, for those who watch."""
         self.speed = 1.0
         """Market seconds per second."""
+        self._alerts = Alerts(plan.plugins, self.clock, "")
         self._stage = ""
         self._router: Router | None = None
         self._trading_since: float | None = None
@@ -137,6 +140,10 @@ class LiveRun:
 
     async def _play(self) -> RunResult:
         async with AsyncExitStack() as stack:
+            # The first to come is the last to go: it waits until everybody has been told.
+            notices = self._ground.background()
+            stack.callback(notices.close)
+            self._alerts = Alerts(self._plan.plugins, self.clock, self.folder.name, self._plan.notifiers, notices)
             connections = Connections(
                 self._plan.exchanges,
                 self._ground,
@@ -179,6 +186,7 @@ class LiveRun:
             clock=self.clock,
             scheduler=self._scheduler,
             on_failed=self._on_failed,
+            alerts=self._alerts,
         )
         self.hosts = desks.hosts
         known = restore(journal, router, self.exchanges)
@@ -208,6 +216,7 @@ class LiveRun:
         self._log.info("ended", reason=result.stop_reason, exit=result.exit_code)
         write(plan, self.folder, result)
         plan.plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
+        self._alerts.stopped(result.stop_reason, result.exit_code)
         return result
 
     def _on_failed(self, host: Host) -> None:
@@ -237,13 +246,7 @@ class LiveRun:
         router.begun = False
         self._stage = "comparing the books with the account"
         for name, exchange in self.exchanges.items():
-            wanted = self._plan.exchanges[name].settings.position_mode
-            if wanted is not None and wanted != exchange.position_mode:
-                raise ExchangeError(
-                    f"the account of {name} is in {exchange.position_mode} mode, the config says {wanted}; change "
-                    "position_mode, or switch the account",
-                    code="HB420",
-                )
+            await self._bring_to_terms(name, exchange)
             await self._take_up(exchange, reconcilers[name], router, journal)
             found = await _look(exchange, reconcilers[name], router)
             if found:
@@ -262,8 +265,20 @@ class LiveRun:
         # Only now is there a run to speak of: a start that is refused leaves no row.
         journal.begin(self.name, self.mode, self._plan.config.settings.run.seed, iso(self.clock.now()))
         self._plan.plugins.tell("session_started", run_id=self.folder.name, mode=self.mode)
+        self._alerts.started(f"{self.name} in mode {self.mode}")
         self._trading_since = asyncio.get_running_loop().time()
         self._log.info("trading", run=self.folder.name, mode=self.mode, markets=_markets(self._plan))
+
+    async def _bring_to_terms(self, name: str, exchange: Exchange) -> None:
+        """The position mode, margin mode and leverage that the config asks for; refused with the exchange's reason."""
+        block = self._plan.exchanges[name].settings
+        markets = [market for one in self._plan.strategies for market in one.markets if market.exchange == name]
+        await exchange.prepare(
+            list(dict.fromkeys(markets)),
+            position_mode=PositionMode(block.position_mode) if block.position_mode else None,
+            margin_mode=MarginMode(block.margin.mode) if block.margin.mode else None,
+            leverage=block.margin.leverage,
+        )
 
     async def _take_up(self, exchange: Exchange, reconciler: Reconciler, router: Router, journal: Journal) -> None:
         """Go on where the books end. On an account that the bot sees for the first time they begin with what it holds:

@@ -81,6 +81,10 @@ class News(Recorder):
             self._log.info("funding", instrument=row.instrument, qty=row.qty, paid=fee)
             self.items.append(Item(row.ts, "money", f"funding on {row.qty} {row.instrument}: paid {fee}"))
             return
+        if execution.kind is ExecutionKind.INSURANCE:
+            self._log.info("insurance", instrument=row.instrument, paid=fee)
+            self.items.append(Item(row.ts, "money", f"insurance fund on {row.instrument}: paid {fee}"))
+            return
         profit = f"{row.realized} {row.fee_currency}" if realized else ""
         self._log.info(
             "fill" if execution.kind is ExecutionKind.TRADE else execution.kind.value,

@@ -52,7 +52,7 @@ def outcome(
     recorder: Recorder,
 ) -> RunResult:
     """The result; closes the journal, whose hash is part of it."""
-    trades = [row for row in recorder.fills if row.kind != ExecutionKind.FUNDING]
+    trades = [row for row in recorder.fills if ExecutionKind(row.kind).moves_position]
     journal.close(story.stopped, story.ending.reason)
     return RunResult(
         run_id=folder.name,

@@ -21,10 +21,12 @@ from hbkit.data.files import FileSource
 from hbkit.data.source import Rows, Source, SourceInfo
 from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
 from hbkit.exchange import Channel, ExchangeSpec
+from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import find_strategy
+from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
 from hbkit.trading.params import bind
@@ -130,6 +132,7 @@ class Plan:
     exchanges: dict[str, ExchangePlan]
     strategies: list[StrategyPlan]
     warnings: list[str]
+    notifiers: dict[str, Notifier] = field(default_factory=dict)
 
     def read_data(self) -> Iterator[str]:
         """Read every row of every data file; yields warnings, raises DataError for the first row that is wrong."""
@@ -165,6 +168,7 @@ class _Planner:
         for name, block in settings.exchanges.items():
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
+        notifiers = self._plan_notifiers()
         self._faults.check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
@@ -175,9 +179,8 @@ class _Planner:
         self._check_owners([strategy for strategy in strategies if strategy is not None])
         self._faults.check()
         warnings = [str(fault) for fault in self._faults.found]
-        return Plan(
-            self._config, self._plugins, self._exchanges, [one for one in strategies if one is not None], warnings
-        )
+        planned = [one for one in strategies if one is not None]
+        return Plan(self._config, self._plugins, self._exchanges, planned, warnings, notifiers)
 
     def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
         self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
@@ -196,6 +199,32 @@ class _Planner:
         except PluginError as error:
             self._adopt(error, *keys)
 
+    def _plan_notifiers(self) -> dict[str, Notifier]:
+        """Who is told of alerts, by name; two of one name have a number."""
+        found: dict[str, Notifier] = {}
+        for at, block in enumerate(self._config.settings.notify):
+            keys = ("notify", at)
+            try:
+                factory = self._plugins.notifier(block.use)
+            except PluginError as error:
+                self._adopt(error, *keys)
+                continue
+            if factory is None:
+                known = self._plugins.notifiers()
+                mend = did_you_mean(block.use, known) if known else "install or load a plugin that offers one"
+                self._fault("HB206", f'no notifier "{block.use}"; {mend}', *keys)
+                continue
+            try:
+                notify = factory(**block.options)
+                if not callable(notify):
+                    raise TypeError(f"it returned {notify!r}, which cannot be called")
+            except Exception as error:  # noqa: BLE001 - a guest's code, or options that it does not take
+                message = f'notifier "{block.use}" with these options raised {type(error).__name__}: {error}'
+                self._fault("HB206", message, *keys)
+                continue
+            found[block.use if block.use not in found else f"{block.use} {at + 1}"] = notify
+        return found
+
     # -- exchanges
 
     def _plan_exchange(self, name: str, block: ExchangeSettings) -> None:
@@ -210,9 +239,6 @@ class _Planner:
             known = ", ".join(spec.modes)
             self._fault("HB205", f'{spec.name} has no mode "{mode}"; it has {known}', "exchanges", name, "mode")
             return
-        if block.margin.mode == "isolated":
-            message = "isolated margin cannot be simulated yet; write cross, or leave margin.mode out"
-            self._fault("HB413", message, "exchanges", name, "margin", "mode")
         plan = ExchangePlan(name, block, spec, mode)
         self._check_account_keys(plan)
         try:
@@ -234,13 +260,9 @@ class _Planner:
     def _check_account_keys(self, plan: ExchangePlan) -> None:
         """What cannot be set on an account of somebody else, and secrets that stand where others read them."""
         block, at = plan.settings, ("exchanges", plan.name)
-        if plan.mode not in ("replay", "paper"):
-            if block.balances:
-                message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
-                self._fault("HB112", message, *at, "balances")
-            if block.margin.leverage is not None:
-                message = f"leverage is not set on the account in mode {plan.mode} yet; leave margin.leverage out"
-                self._fault("HB413", message, *at, "margin", "leverage")
+        if plan.mode not in ("replay", "paper") and block.balances:
+            message = f"mode {plan.mode} trades on an account that has its own balances; leave balances out"
+            self._fault("HB112", message, *at, "balances")
         if (block.api_key is None) != (block.api_secret is None):
             self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
         if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
@@ -325,6 +347,8 @@ class _Planner:
                 market for one in strategies if one is not None for market in one.markets if market.exchange == name
             )
         )
+        for code, message, keys in check_terms(plan.settings, wanted):
+            self._fault(code, message, "exchanges", name, *keys)
         if plan.mode == "paper":
             self._choose_fill_model(plan, sizes_known=True)
         if plan.mode != "replay":

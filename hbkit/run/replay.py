@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -13,12 +13,13 @@ from hbkit.background import InlineBackground
 from hbkit.chance import Chance
 from hbkit.clock import Clock, ManualClock, iso, parse_duration
 from hbkit.data.journal import Journal
-from hbkit.errors import ConfigError, DataError, StateError
+from hbkit.errors import ConfigError, DataError, StateError, StrategyError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
 from hbkit.matching import Account, Engine
-from hbkit.model import PositionMode
+from hbkit.model import Candle, MarginMode, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
+from hbkit.run.alerts import Alerts
 from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.outcome import Story, outcome, write
@@ -31,7 +32,10 @@ from hbkit.runtime.replay import Feed, ReplaySession
 from hbkit.runtime.router import Router
 from hbkit.simulated import SimulatedExchange
 from hbkit.simulated.history import recorded_candles
+from hbkit.trading.view import MarketView
 
+EVERY = 1 << 40
+"""More candles than there are."""
 Progress = Callable[[float, int, int], None]
 """Called with the part done (0..1), the data time and the fills so far."""
 
@@ -70,6 +74,8 @@ class Replay:
         exchanges: dict[str, Exchange] = {feed.exchange.name: feed.exchange for feed in self._feeds}
         mode_hook = partial(plan.plugins.tell, "position_mode_changed")
         self._router = Router(exchanges, self._journal, self._recorder, mode_hook)
+        # No notifier: nobody wants to be woken by what happened years ago.
+        self._alerts = Alerts(plan.plugins, self.clock, self.folder.name)
         desks = Desks(
             plan,
             self.strategies,
@@ -82,6 +88,7 @@ class Replay:
             clock=self.clock,
             scheduler=self._agenda,
             on_failed=self._on_failed,
+            alerts=self._alerts,
         )
         desks.subscribe()
         self._hosts: list[Host] = desks.hosts
@@ -102,6 +109,30 @@ class Replay:
         """End after the present event; safe to call from a signal handler."""
         self._session.stop(reason, exit_code)
 
+    @property
+    def failure(self) -> StrategyError | None:
+        """What stopped a strategy, if one was."""
+        return next((host.failure for host in self._hosts if host.stopped and host.failure is not None), None)
+
+    def keep_candles(self) -> None:
+        """Keep every candle that a strategy hears, for `candles`; call it before `play`."""
+        for view, interval in self._heard():
+            view.candles(EVERY, interval)
+
+    def candles(self) -> list[Candle]:
+        """The candles that strategies heard, each once, in the order of their closes."""
+        heard = {
+            (candle.instrument, candle.interval, candle.close_time): candle
+            for view, interval in self._heard()
+            for candle in view.candles(EVERY, interval)
+        }
+        return sorted(heard.values(), key=lambda candle: candle.close_time)
+
+    def _heard(self) -> Iterator[tuple[MarketView, str]]:
+        for host, plan in zip(self._hosts, self._plan.strategies, strict=True):
+            for view in host.desk.markets:
+                yield from ((view, interval) for interval in plan.intervals)
+
     def play(self, progress: Progress | None = None) -> RunResult:
         """Run to the end, then write report, result, config copy and journal."""
         plugins = self._plan.plugins
@@ -109,6 +140,7 @@ class Replay:
             self._log.info(self._set_aside)
         self._journal.begin(self._plan.config.settings.run.name, "replay", self._seed, iso(self._start))
         plugins.tell("session_started", run_id=self.folder.name, mode="replay")
+        self._alerts.started(f"{self._plan.config.settings.run.name} in mode replay")
         if progress is not None:
             self._session.progress = lambda done, ts: progress(done, ts, len(self._recorder.fills))
         try:
@@ -122,6 +154,7 @@ class Replay:
         result = self._result()
         write(self._plan, self.folder, result)
         plugins.tell("session_stopped", run_id=self.folder.name, stop_reason=result.stop_reason)
+        self._alerts.stopped(result.stop_reason, result.exit_code)
         return result
 
     def _warm_up(self) -> None:
@@ -153,6 +186,7 @@ class Replay:
             plan.starting_money,
             engine.reference_price,
             mode=PositionMode(settings.position_mode or PositionMode.ONE_WAY),
+            margin_mode=MarginMode(settings.margin.mode) if settings.margin.mode else None,
             leverage=settings.margin.leverage,
         )
         return SimulatedExchange(

@@ -26,6 +26,8 @@ from hbkit.model import (
     PositionSide,
     Side,
     TimeInForce,
+    TriggerBy,
+    TriggerKind,
 )
 from hbkit.runtime.host import Host
 from hbkit.runtime.router import Router
@@ -116,9 +118,27 @@ def _adopt_order(report: OrderReport, asked: Mapping[str, Any], hosts: Sequence[
         time_in_force=TimeInForce(asked["time_in_force"]),
         post_only="post_only" in flags,
         reduce_only="reduce_only" in flags,
+        **_trigger(report, asked),
     )
     host.trader.adopt(request, str(asked["tag"]), next((one for one in _GROUPS if one in flags), ""), report)
     return True
+
+
+def _trigger(report: OrderReport, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What an order was asked for besides, where it was: a file of an earlier hbkit knows nothing of it."""
+    instrument = report.instrument
+    found: dict[str, Any] = {}
+    if asked["display_qty"]:
+        found["display_units"] = instrument.units(asked["display_qty"])
+    if asked["trigger_by"]:
+        found |= {
+            "trigger_ticks": report.trigger_ticks,
+            "trigger_by": TriggerBy(asked["trigger_by"]),
+            "trigger_kind": TriggerKind(asked["trigger_kind"]),
+        }
+    if asked["trail"]:
+        found["trail_ticks"] = instrument.ticks(asked["trail"])
+    return found
 
 
 def _adopt_position(router: Router, exchange: str, hosts: Iterable[Host], holding: Holding) -> None:
@@ -152,6 +172,8 @@ def _refusal(name: str, found: Found, asked: Mapping[str, Any]) -> str:
 def _order_line(order: OrderReport, own: bool) -> str:
     instrument = order.instrument
     price = "at the market" if order.ticks is None else f"at {instrument.price_text(order.ticks)}"
+    if order.trigger_ticks is not None and not order.triggered:
+        price += f", triggered at {instrument.price_text(order.trigger_ticks)}"
     whose = "this bot's, of an earlier run" if own else "not this bot's"
     left = instrument.qty_text(order.units - order.filled_units)
     return f"  order {order.side} {left} {instrument} {price} ({order.id or order.exchange_id}, {whose})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hbkit.model import Execution, ExecutionKind, Order
+from hbkit.model import Execution, Order
 from hbkit.report.result import EquitySeries, FillRow, OrderRow, PriceSeries
 from hbkit.runtime.host import Host
 
@@ -53,7 +53,7 @@ class Recorder:
         """A movement of position or money."""
         instrument = execution.instrument
         currency = instrument.settle
-        trade = execution.kind is not ExecutionKind.FUNDING
+        trade = execution.kind.moves_position
         row = FillRow(
             ts=execution.ts,
             order_id=execution.order_id,

@@ -223,7 +223,7 @@ class Router:
         if not self.begun:
             return
         self._record.execution(host, execution, realized)
-        if host is not None and execution.kind is not ExecutionKind.FUNDING:
+        if host is not None and execution.kind.moves_position:
             self._tell_fill(host, execution, news)
         if self.on_money is not None:
             self.on_money()

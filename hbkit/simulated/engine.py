@@ -10,24 +10,33 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from hbkit.agenda import Scheduler, Turn
-from hbkit.clock import Clock
-from hbkit.exchange import Channel, Exchange, Listener
+from hbkit.clock import HOUR, Clock
+from hbkit.exchange import Channel, Exchange, Listener, no_legs
+from hbkit.log import get_logger
 from hbkit.matching import Account, Engine, Market
+from hbkit.matching.margin import Refused
 from hbkit.model import (
     Candle,
     Execution,
     Instrument,
+    MarginMode,
     OrderReport,
     OrderRequest,
     PositionMode,
     PositionModeChange,
     PositionSide,
+    TimeInForce,
     Trade,
+    TriggerBy,
     Wallet,
 )
+from hbkit.simulated.guard import Guard
 from hbkit.simulated.own import OwnTrades, public
+from hbkit.simulated.settlement import Settlements
 from hbkit.simulated.shown import Shown
-from hbkit.simulated.way import Way
+from hbkit.simulated.way import Way, Wish
+
+DAY = 24 * HOUR
 
 
 class EngineExchange(Exchange):
@@ -64,6 +73,9 @@ class EngineExchange(Exchange):
             on_withdrawn=self._tell_order,
         )
         engine.add_account(account)
+        self._guard = Guard(engine, account)
+        self._settlements = Settlements(engine, account)
+        self._log = get_logger("hbkit")
 
     # -- what is known
 
@@ -86,6 +98,11 @@ class EngineExchange(Exchange):
         last = market.last if market is not None else None
         return instrument.price(last) if last is not None else self.reference_price(instrument)
 
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """What triggers look at now."""
+        market = self._markets.get(instrument)
+        return market.price_of(by) if market is not None else None
+
     def instruments(self) -> Mapping[str, Instrument]:
         """Those that have a market here."""
         return {instrument.symbol: instrument for instrument in self._markets}
@@ -94,11 +111,21 @@ class EngineExchange(Exchange):
 
     def submit(self, request: OrderRequest) -> None:
         """Reaches the engine after the latency."""
+        if request.time_in_force is TimeInForce.DAY:
+            arrival = self._arrival()
+            self._scheduler.at(arrival - arrival % DAY + DAY, self._end_day)
         self._way.submit(request)
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
         """Reaches the engine after the latency."""
-        self._way.amend(order_id, ticks, units)
+        self._way.amend(order_id, Wish(ticks, units, trigger_ticks))
 
     def cancel(self, order_id: str) -> None:
         """Reaches the engine after the latency."""
@@ -110,13 +137,49 @@ class EngineExchange(Exchange):
         return self._way.is_placing
 
     def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
-        """The leverage that order margin is reckoned with; 0 for the instrument's own rate."""
-        del side
-        self._account.set_leverage(instrument, leverage)
+        """Reaches the engine after the latency; refused where it cannot be paid for."""
+        self._terms(instrument, lambda: self._account.set_leverage(instrument, leverage, _one(side)))
+
+    def set_margin_mode(
+        self, instrument: Instrument, mode: MarginMode, side: PositionSide = PositionSide.NET
+    ) -> None:
+        """Reaches the engine after the latency; refused where it cannot be paid for."""
+        self._terms(instrument, lambda: self._account.set_margin_mode(instrument, mode, _one(side)))
+
+    def transfer_margin(self, instrument: Instrument, amount: int, side: PositionSide = PositionSide.NET) -> None:
+        """Reaches the engine after the latency; refused where there is no isolated position, or not the money."""
+        self._terms(instrument, lambda: self._account.transfer_margin(instrument, side, amount))
+
+    def _terms(self, instrument: Instrument, change: Callable[[], Refused | None]) -> None:
+        """Change how a position's margin is reckoned; what is refused is said in the log."""
+
+        def act() -> None:
+            try:
+                refused = change()
+            except ValueError as error:
+                self._log.warning("margin not changed", instrument=instrument.symbol, reason=str(error))
+                return
+            if refused is not None:
+                currency = instrument.settle
+                reason = (
+                    "the mark is past the liquidation price that would follow"
+                    if refused.would_liquidate
+                    else f"needs {currency.text(refused.missing)} {currency} more than is free"
+                )
+                self._log.warning("margin not changed", instrument=instrument.symbol, reason=reason)
+            elif self._listener is not None:
+                self._listener.on_balance(self._account.wallet(instrument.settle.code))
+
+        self._scheduler.at(self._arrival(), act, Turn.REQUEST)
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """Reaches the engine after the latency; refused while orders are open."""
         self._scheduler.at(self._arrival(), partial(self._switch, mode), Turn.REQUEST)
+
+    def _end_day(self) -> None:
+        """00:00 UTC: what was good for the day goes."""
+        self._engine.end_day(self._clock.now())
+        self.settle()
 
     def _call_soon(self, call: Callable[[], None]) -> None:
         """Call at this instant, when everybody has heard of the present event."""
@@ -137,7 +200,7 @@ class EngineExchange(Exchange):
 
     def _switch(self, mode: PositionMode) -> None:
         previous, before = self._account.mode, dict(self._account.cash)
-        reason = self._account.switch_mode(mode)
+        reason = self._unfit(mode) or self._account.switch_mode(mode)
         if self._listener is not None:
             change = PositionModeChange(
                 exchange=self.name,
@@ -154,6 +217,32 @@ class EngineExchange(Exchange):
                 if cash != before.get(code):  # legs that netted realized a profit
                     self._listener.on_balance(self._account.wallet(code))
 
+    def _watch(self, instrument: Instrument) -> None:
+        """What positions are valued at moved, or money did: have taken over what has too little behind it."""
+        before = len(self._engine.out)
+        self._guard.moved(instrument, self._clock.now())
+        if len(self._engine.out) > before:
+            self._drain()
+
+    def _expect_ends(self) -> None:
+        """Have dated contracts settled when they end."""
+        now = self._clock.now()
+        for instrument in self._markets:
+            if instrument.expiry is not None and instrument.expiry > now:
+                self._scheduler.at(instrument.expiry, partial(self._settle_contract, instrument))
+
+    def _settle_contract(self, instrument: Instrument) -> None:
+        price = self._settlements.settle(instrument, self._clock.now())
+        if price is not None:
+            self._log.info("settled", instrument=instrument.symbol, price=price)
+            self._drain()
+
+    def _unfit(self, mode: PositionMode) -> str:
+        """Why hedge mode makes no sense here: a contract that is capped, and spot, have no legs."""
+        if mode is not PositionMode.HEDGE or any(one.hedge and not one.is_spot for one in self._markets):
+            return ""
+        return no_legs(self._markets)
+
     # -- what is told
 
     def settle(self, *, ours: bool = False) -> None:
@@ -167,6 +256,14 @@ class EngineExchange(Exchange):
             if shown.stirred and (not ours or shown.may_echo(self._clock.now())):
                 shown.stirred = False
                 self._show(instrument, shown)
+
+    def _release(self) -> None:
+        """A moment is over: what it triggered enters the market, after everything that was recorded for it."""
+        if self._engine.is_releasing:
+            self._engine.at(self._clock.now())
+            first = len(self._engine.out)
+            self._engine.release()
+            self._note_own_trades(first)
 
     def _show(self, instrument: Instrument, shown: Shown) -> None:
         ts, listener = self._clock.now(), self._listener
@@ -225,11 +322,8 @@ class EngineExchange(Exchange):
             return
         for trade in public([event for event in events[first:] if isinstance(event, Execution)]):
             instrument = trade.instrument
-            market = self._markets[instrument]
             if not self._has_levels(instrument):
                 continue
-            if market.last is not None:  # without a record of trades one of ours would be the last for ever
-                market.last = instrument.ticks(trade.price)
             self._own.add(trade)
             self._on_own_trade(trade)
             if self._listener is not None and (instrument, Channel.TRADE) in self._subscribed:
@@ -241,3 +335,8 @@ class EngineExchange(Exchange):
     def _with_own(self, candle: Candle) -> Candle:
         """A recorded candle, and our own trades of its interval in it; called when it closes, before anything later."""
         return self._own.merged(candle, self._markets[candle.instrument].last)
+
+
+def _one(side: PositionSide) -> PositionSide | None:
+    """`NET` stands for every leg there is."""
+    return None if side is PositionSide.NET else side

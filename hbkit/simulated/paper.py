@@ -27,6 +27,7 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerBy,
     Wallet,
 )
 from hbkit.simulated.engine import EngineExchange
@@ -59,7 +60,9 @@ class PaperExchange(EngineExchange):
         self._book_depth = feed.capabilities.book_depth
         self._levels = Channel.BOOK in feed.capabilities.channels
         for instrument in markets:
-            self._markets[instrument] = engine.add_market(instrument, model, has_book=True)
+            market = engine.add_market(instrument, model, has_book=True)
+            market.counts_own_trades = self._levels
+            self._markets[instrument] = market
 
     # -- the contract
 
@@ -73,11 +76,17 @@ class PaperExchange(EngineExchange):
             book_depth=told.book_depth,
             post_only=True,
             reduce_only=any(not instrument.is_spot for instrument in self._markets),
-            time_in_force=frozenset({"gtc", "ioc", "fok"}),
+            time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
             amend=True,
+            triggers=True,
+            display_qty=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),
             leverage=True,
         )
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """Those that the feed tells."""
+        return self._feed.trigger_prices(instrument)
 
     def connect(self, listener: Listener) -> None:
         """A feed has a network: see `open`."""
@@ -91,6 +100,7 @@ class PaperExchange(EngineExchange):
         """Connect the feed, and ask it for what the engine lives on: books, trades, marks and fundings."""
         self._listener = listener
         await self._feed.open(self)
+        self._expect_ends()
         offered = self._feed.capabilities.channels
         book = Channel.BOOK if self._levels else Channel.QUOTE
         for instrument in self._markets:
@@ -132,6 +142,12 @@ class PaperExchange(EngineExchange):
         """The market's time."""
         return self._clock.now()
 
+    async def refresh(self) -> None:
+        """What the feed has to say of this very moment comes first: its answer to a question comes behind it."""
+        await self._feed.listed()
+        await asyncio.sleep(0)
+        self.settle()
+
     async def open_orders(self) -> list[OrderReport]:
         """None: the account begins empty, and its orders answer by themselves."""
         return []
@@ -169,6 +185,8 @@ class PaperExchange(EngineExchange):
         market.print(instrument.ticks(trade.price), units, _TAKER[trade.side])
         if not self._levels:
             self._drain()
+        if market.mark is None:
+            self._watch(instrument)
         if self._hears(instrument, Channel.TRADE) and self._listener is not None:
             self._listener.on_trade(trade)
 
@@ -221,8 +239,11 @@ class PaperExchange(EngineExchange):
             return
         self._soon()
         self.settle()
-        market.mark = mark.price
+        self._engine.at(self._clock.now())
+        market.marked(mark.price, mark.index)
         self._marks[mark.instrument] = mark
+        self._watch(mark.instrument)
+        self._settlements.note(mark.instrument, self._clock.now(), mark.index)
         self._tell_mark(mark.instrument)
 
     def _tell_mark(self, instrument: Instrument) -> None:
@@ -241,6 +262,7 @@ class PaperExchange(EngineExchange):
         self._engine.fund(instrument, funding.rate, now)
         paid = sum(event.fee for event in self._engine.out if isinstance(event, Execution))
         self.settle()
+        self._watch(instrument)
         if self._hears(instrument, Channel.FUNDING) and self._listener is not None:
             amount = instrument.settle.amount(-paid)
             self._listener.on_funding(
@@ -295,6 +317,7 @@ class PaperExchange(EngineExchange):
             loop.call_soon(loop.call_soon, self._end_moment)
 
     def _end_moment(self) -> None:
+        self._release()
         self.settle()
         self._is_due = False
         afterwards, self._afterwards = self._afterwards, []
@@ -331,4 +354,3 @@ def _follow_touch(market: Market, quote: Quote) -> None:
         sides.append((ticks, UNKNOWN_SIZE if math.isnan(qty) else round(qty / float(instrument.unit_size))))
     (bid, bid_units), (ask, ask_units) = sides
     market.quote(bid, bid_units, ask, ask_units)
-

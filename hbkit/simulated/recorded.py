@@ -27,6 +27,7 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerBy,
 )
 from hbkit.simulated.engine import EngineExchange
 from hbkit.simulated.history import candle_of
@@ -75,7 +76,9 @@ class SimulatedExchange(EngineExchange):
             if symbol in self._instruments:
                 book = bool(kinds & {Rows.LEVEL, Rows.QUOTE})
                 instrument = self._instruments[symbol]
-                self._markets[instrument] = engine.add_market(instrument, model, has_book=book)
+                market = engine.add_market(instrument, model, has_book=book)
+                market.counts_own_trades = Rows.LEVEL in kinds
+                self._markets[instrument] = market
 
     # -- the contract
 
@@ -87,15 +90,24 @@ class SimulatedExchange(EngineExchange):
             book_depth=self._book_depth,
             post_only=True,
             reduce_only=any(not instrument.is_spot for instrument in self._markets),
-            time_in_force=frozenset({"gtc", "ioc", "fok"}),
+            time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
             amend=True,
+            triggers=True,
+            display_qty=True,
             hedge_mode=any(instrument.hedge for instrument in self._markets),
             leverage=True,
         )
 
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """The index only where it may have been recorded; a mark that was not is the last price."""
+        prices = super().trigger_prices(instrument)
+        has_index = Rows.MARK in self._info.kinds.get(instrument.symbol, frozenset()) and not instrument.is_spot
+        return prices | {TriggerBy.INDEX} if has_index else prices
+
     def connect(self, listener: Listener) -> None:
         """Begin to tell `listener`."""
         self._listener = listener
+        self._expect_ends()
         listener.on_connected(self.name)
 
     def close(self) -> None:
@@ -168,7 +180,12 @@ class SimulatedExchange(EngineExchange):
 
     def _end_moment(self) -> None:
         self._is_due = False
+        self._release()
         self.settle()
+
+    def _is_unmarked(self, symbol: str) -> bool:
+        """Whether positions are valued at trades and books, for no mark was recorded."""
+        return Rows.MARK not in self._info.kinds[symbol]
 
     def _trades(self, batch: Batch, instrument: Instrument) -> RowHandler:
         market, engine, listener = self._markets[instrument], self._engine, self._listener
@@ -180,19 +197,24 @@ class SimulatedExchange(EngineExchange):
         tell = (instrument, Channel.TRADE) in self._subscribed and listener is not None
         builders = self._builders.get(instrument, ())
         on_trade = listener.on_trade if listener is not None else None
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
         # With a book a moment is told as a venue tells it, fills after its trades. Without one a print is all there is.
         tell_fills = self._unsettled if self._has_levels(instrument) else self._drain
 
         def play(row: int) -> None:
             price_ticks = ticks[row]
             # Strictly between the touches a print changes nothing: this test is what most rows cost.
-            if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
+            if price_ticks <= market.wakes_at_or_below or price_ticks >= market.wakes_at_or_above or market.waiting:
                 engine.at(ts[row])
                 market.print(price_ticks, units[row], sides[row])
                 if engine.out:
                     tell_fills()
+                if engine.is_releasing:
+                    self._unsettled()
             else:
                 market.last = price_ticks
+            if unmarked and account.movements:
+                self._watch(instrument)
             for builder in builders:
                 builder.add(ts[row], prices[row], quantities[row])
             if tell and on_trade is not None:
@@ -210,6 +232,7 @@ class SimulatedExchange(EngineExchange):
         bid_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ask_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
         bid_units = self._to_units(instrument, batch.columns[2])
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
         ask_units = self._to_units(instrument, batch.columns[3])
         ts = batch.ts.tolist()
 
@@ -219,9 +242,11 @@ class SimulatedExchange(EngineExchange):
             bid = bid_ticks[row] if bids[row] == bids[row] else None
             ask = ask_ticks[row] if asks[row] == asks[row] else None
             market.quote(bid, bid_units[row], ask, ask_units[row])
-            if len(engine.out) > before:
-                self._note_own_trades(before)
+            self._note_own_trades(before)
+            if engine.out or engine.is_releasing:
                 self._unsettled()
+            if unmarked and account.movements:
+                self._watch(instrument)
             if tell and listener is not None:
                 self._end_moment()
                 listener.on_quote(Quote(ts[row], instrument, bids[row], asks[row], bid_sizes[row], ask_sizes[row]))
@@ -239,8 +264,8 @@ class SimulatedExchange(EngineExchange):
             engine.at(ts[row])
             before = len(engine.out)
             market.level(sides[row], ticks[row], units[row])
-            if len(engine.out) > before:
-                self._note_own_trades(before)
+            self._note_own_trades(before)
+            if engine.out or engine.is_releasing:
                 self._unsettled()
             if shown is not None:
                 shown.stirred = True
@@ -257,18 +282,21 @@ class SimulatedExchange(EngineExchange):
             return None
         ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ts, counts = batch.ts.tolist(), batch.columns[1].tolist()
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
 
         def play(row: int) -> None:
             if not counts[row]:
                 return  # nothing trades in this interval: an outage fills no order
             price_ticks = ticks[row]
-            if price_ticks <= market.top_buy or price_ticks >= market.top_sell or market.waiting:
+            if price_ticks <= market.wakes_at_or_below or price_ticks >= market.wakes_at_or_above or market.waiting:
                 engine.at(ts[row])
-                market.print(price_ticks, UNKNOWN_SIZE, 0)
+                market.open(price_ticks)
                 if engine.out:
                     self._drain()
             else:
                 market.last = price_ticks
+            if unmarked and account.movements:
+                self._watch(instrument)
 
         return play
 
@@ -283,15 +311,20 @@ class SimulatedExchange(EngineExchange):
             self._to_ticks(batch.symbol, instrument, batch.columns[column]) for column in (3, 2, 4)
         )
 
+        unmarked, account = self._is_unmarked(batch.symbol), self._account
+
         def play(row: int) -> None:
             if feeds_engine and counts[row]:
-                if low_ticks[row] <= market.top_buy or high_ticks[row] >= market.top_sell or market.waiting:
+                low, high = low_ticks[row], high_ticks[row]
+                if low <= market.wakes_at_or_below or high >= market.wakes_at_or_above or market.waiting:
                     engine.at(ts[row])
-                    market.candle(open_ts[row], low_ticks[row], high_ticks[row], close_ticks[row])
+                    market.candle(open_ts[row], low, high, close_ticks[row])
                     if engine.out:
                         self._drain()
                 else:
                     market.last = close_ticks[row]
+                if unmarked and account.movements:
+                    self._watch(instrument)
             if not (tell or resamplers) or listener is None:
                 return
             candle = Candle(
@@ -308,15 +341,21 @@ class SimulatedExchange(EngineExchange):
         return play
 
     def _marks(self, batch: Batch, instrument: Instrument) -> RowHandler:
-        market, listener = self._markets[instrument], self._listener
+        market, engine, listener = self._markets[instrument], self._engine, self._listener
         prices, indices = (column.tolist() for column in batch.columns)
         ts = batch.ts.tolist()
         tell = (instrument, Channel.MARK) in self._subscribed and listener is not None
         told = self._marks_told
-        only_changes = self._has_levels(instrument)
+        only_changes, expires = self._has_levels(instrument), instrument.expiry is not None
 
         def play(row: int) -> None:
-            market.mark = prices[row]
+            engine.at(ts[row])
+            market.marked(prices[row], indices[row])
+            self._watch(instrument)
+            if expires:
+                self._settlements.note(instrument, ts[row], indices[row])
+            if engine.out or engine.is_releasing:
+                self._unsettled()
             if only_changes and told.get(instrument) == (prices[row], indices[row]):
                 return
             told[instrument] = prices[row], indices[row]
@@ -336,6 +375,7 @@ class SimulatedExchange(EngineExchange):
             engine.fund(instrument, rates[row], ts[row])
             paid = sum(event.fee for event in engine.out if isinstance(event, Execution))
             self._drain()
+            self._watch(instrument)
             if listener is not None and (instrument, Channel.FUNDING) in self._subscribed:
                 amount, code = instrument.settle.amount(-paid), instrument.settle.code
                 listener.on_funding(Funding(ts[row], instrument, rates[row], next_ts[row], amount, code))

@@ -145,7 +145,7 @@ class Shown:
 
     def _best(self, side: Side) -> tuple[int | None, int]:
         market = self._market
-        ticks = market.best(side)
+        ticks = market.best_shown(side)
         if ticks is None:
             return _NOTHING
         return ticks, market.available(side, ticks) + market.inside_at(side, ticks)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from hbkit.agenda import Appointment, Scheduler, Turn
 from hbkit.clock import Clock
@@ -16,8 +17,14 @@ from hbkit.matching import Account, Engine
 from hbkit.model import OrderReport, OrderRequest, OrderStatus
 
 WITHDRAWN = "taken away before it was sent"
-Wish = tuple[int | None, int | None]
-"""Ticks and units that an order is to have."""
+
+
+class Wish(NamedTuple):
+    """What an order is to have; None for what stays."""
+
+    ticks: int | None
+    units: int | None
+    trigger_ticks: int | None = None
 
 
 class _Placement:
@@ -83,11 +90,11 @@ class Way:
         placement.appointment = self._send(partial(self._place, request), partial(self._go_on, placement))
         self._soon()
 
-    def amend(self, order_id: str, ticks: int | None, units: int | None) -> None:
+    def amend(self, order_id: str, wish: Wish) -> None:
         """Change an order."""
         self._cancels = []
         waits = order_id in self._changes
-        wish = self._changes[order_id] = ticks, units
+        self._changes[order_id] = wish
         if order_id in self._at_the_door:
             self._sent[order_id] = wish
         elif not waits and order_id not in self._placements:
@@ -158,6 +165,7 @@ class Way:
             filled_units=0,
             ticks=request.ticks,
             reason=WITHDRAWN,
+            trigger_ticks=request.trigger_ticks,
         )
         self._on_withdrawn(report)
 
@@ -169,8 +177,7 @@ class Way:
 
     def _change(self, order_id: str, ts: int) -> None:
         wish = self._sent[order_id]
-        ticks, units = wish
-        self._engine.amend(self._account, order_id, ts, ticks=ticks, units=units)
+        self._engine.amend(self._account, order_id, ts, **wish._asdict())
         if self._changes[order_id] is not wish:
             # A later change is about to leave: its answer counts.
             self._engine.out = [event for event in self._engine.out if not _refuses(event, order_id)]

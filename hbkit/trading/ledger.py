@@ -45,6 +45,8 @@ class Ledger:
             self.funding[code] -= execution.fee
             return 0
         self.fees[code] += execution.fee
+        if execution.kind is ExecutionKind.INSURANCE:
+            return 0
         leg = self.legs.get(instrument, execution.position_side)
         steps = self._steps.setdefault((instrument, execution.position_side), deque(maxlen=_REMEMBERED))
         later: list[Execution] = []

@@ -63,7 +63,7 @@ class Sharing:
             if other is trader:
                 continue
             for ticket in other.tracker.of(self._instrument):
-                if ticket.request.id in self._orders or ticket.request.trigger_ticks is not None:
+                if ticket.request.id in self._orders or ticket.is_idle:
                     continue
                 if ticket.request.side is not side and _cross(side, ticks, ticket):
                     return f"{ticket.request.id} of strategy {other.strategy}"

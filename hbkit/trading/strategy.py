@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Unpack
 
 from hbkit.agenda import Appointment, Scheduler
 from hbkit.chance import Chance
@@ -41,6 +41,7 @@ from hbkit.model import (
 from hbkit.model.instrument import Number
 from hbkit.trading.account import AccountView
 from hbkit.trading.indicators import Indicator, Source
+from hbkit.trading.options import OrderOptions
 from hbkit.trading.params import ParamSpec, collect
 from hbkit.trading.trader import QuoteLevel, Trader
 from hbkit.trading.view import Floats, MarketView
@@ -346,29 +347,51 @@ class Strategy:
 
     # -- acting
 
-    def buy(self, qty: Number, price: Number | None = None, *, instrument: Any = None, **options: Any) -> Order:
+    def buy(
+        self,
+        qty: Number,
+        price: Number | None = None,
+        *,
+        instrument: Instrument | str | None = None,
+        **options: Unpack[OrderOptions],
+    ) -> Order:
         """Buy the first instrument or `instrument`; options as in `MarketView.buy`."""
         return self._desk.market(instrument).buy(qty, price, **options)
 
-    def sell(self, qty: Number, price: Number | None = None, *, instrument: Any = None, **options: Any) -> Order:
+    def sell(
+        self,
+        qty: Number,
+        price: Number | None = None,
+        *,
+        instrument: Instrument | str | None = None,
+        **options: Unpack[OrderOptions],
+    ) -> Order:
         """Sell the first instrument or `instrument`; options as in `MarketView.sell`."""
         return self._desk.market(instrument).sell(qty, price, **options)
 
-    def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order."""
-        self._desk.trader.amend(order if isinstance(order, str) else order.id, price=price, qty=qty)
+    def amend(
+        self,
+        order: Order | str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order."""
+        order_id = order if isinstance(order, str) else order.id
+        self._desk.trader.amend(order_id, price=price, qty=qty, trigger_price=trigger_price)
 
     def cancel(self, order: Order | str) -> None:
         """Take an order away; harmless when it has ended."""
         self._desk.trader.cancel(order if isinstance(order, str) else order.id)
 
-    def cancel_all(self, instrument: Any = None, side: Side | str | None = None) -> None:
+    def cancel_all(self, instrument: Instrument | str | None = None, side: Side | str | None = None) -> None:
         """Cancel the strategy's open orders, of one instrument or side if given."""
         which = None if instrument is None else self._desk.market(instrument).instrument
         self._desk.trader.cancel_all(which, side)
 
     def close_position(
-        self, *, instrument: Any = None, position_side: PositionSide | str | None = None
+        self, *, instrument: Instrument | str | None = None, position_side: PositionSide | str | None = None
     ) -> Order | None:
         """Close by a market order that never crosses zero; None when there is nothing to close."""
         return self._desk.market(instrument).close_position(position_side)
@@ -378,7 +401,7 @@ class Strategy:
         qty: Number,
         price: Number | None = None,
         *,
-        instrument: Any = None,
+        instrument: Instrument | str | None = None,
         position_side: PositionSide | str | None = None,
     ) -> list[Order]:
         """Bring the position to `qty` (signed), counting what is in flight: at the market, or resting at `price`."""
@@ -389,7 +412,7 @@ class Strategy:
         bids: Sequence[QuoteLevel] = (),
         asks: Sequence[QuoteLevel] = (),
         *,
-        instrument: Any = None,
+        instrument: Instrument | str | None = None,
         post_only: bool = True,
         position_side: PositionSide | str | None = None,
     ) -> None:
@@ -400,7 +423,7 @@ class Strategy:
         """Ask for another position mode; the answer comes through `on_position_mode`."""
         self._desk.markets[0].set_position_mode(mode)
 
-    def set_leverage(self, leverage: float, *, instrument: Any = None) -> None:
+    def set_leverage(self, leverage: float, *, instrument: Instrument | str | None = None) -> None:
         """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
         self._desk.market(instrument).set_leverage(leverage)
 

@@ -38,8 +38,11 @@ class Ticket:
         "status",
         "tag",
         "ticks",
+        "trigger",
+        "triggered",
         "units",
         "wanted",
+        "wanted_trigger",
     )
 
     def __init__(self, request: OrderRequest, tag: str, group: str) -> None:
@@ -50,6 +53,11 @@ class Ticket:
         self.exchange_id = ""
         self.ticks = request.ticks
         self.units = request.units
+        self.trigger = request.trigger_ticks
+        """Where it fires; that of a trailing order is moved by the exchange."""
+        self.triggered = False
+        self.wanted_trigger: int | None = None
+        """The trigger that an amend in flight asks for."""
         self.filled = 0
         self.reported_filled = 0
         self.status = OrderStatus.PENDING
@@ -82,15 +90,22 @@ class Ticket:
         units = max(self.units, self.wanted[1]) if self.pending == "amend" else self.units
         return max(0, units - self.done)
 
-    def asked(self, kind: str, ticks: int | None, units: int) -> None:
+    @property
+    def is_idle(self) -> bool:
+        """True as long as the order waits for its trigger, as far as is known."""
+        return self.request.waits and not self.triggered
+
+    def asked(self, kind: str, ticks: int | None, units: int, trigger: int | None = None) -> None:
         """A request leaves for this order."""
         self.pending = kind
         self.wanted = ticks, units
+        self.wanted_trigger = trigger
 
     def answered(self) -> None:
         """Nothing is in flight any more."""
         self.pending = ""
         self.wanted = self.ticks, self.units
+        self.wanted_trigger = None
 
     def value(self) -> Order:
         """The order as strategies see it."""
@@ -108,6 +123,7 @@ class Ticket:
             status=self.status,
             reason=self.reason,
             tag=self.tag,
+            trigger_price=None if self.trigger is None else instrument.price(self.trigger),
         )
 
 
@@ -153,17 +169,19 @@ class Tracker:
         self._book(ticket)
         if ticket.status.is_final and not can_move(ticket.status, report.status):
             return None
-        before = (ticket.status, ticket.ticks, ticket.units, ticket.reason)
+        before = (ticket.status, ticket.ticks, ticket.units, ticket.reason, ticket.trigger)
         refused = bool(report.refused) and ticket.pending == report.refused
         if report.ts >= ticket.reported_ts and report.status is not OrderStatus.UNKNOWN:
             ticket.reported_ts = report.ts
             ticket.ticks, ticket.units, ticket.reason = report.ticks, report.units, report.reason
+            ticket.trigger = ticket.trigger if report.trigger_ticks is None else report.trigger_ticks
+        ticket.triggered = ticket.triggered or report.triggered or report.filled_units > 0
         if can_move(ticket.status, report.status):
             ticket.status = report.status
         if refused or _is_answer(ticket):
             ticket.answered()
         self._settle(ticket)
-        changed = (ticket.status, ticket.ticks, ticket.units, ticket.reason) != before
+        changed = (ticket.status, ticket.ticks, ticket.units, ticket.reason, ticket.trigger) != before
         return ticket if changed or refused else None
 
     def execution(self, execution: Execution) -> tuple[Ticket | None, bool]:
@@ -174,6 +192,7 @@ class Tracker:
         if ticket is None:
             return None, True
         ticket.filled += execution.units
+        ticket.triggered = True
         self._book(ticket)
         if ticket.pending == "submit":
             ticket.answered()
@@ -218,5 +237,5 @@ class Tracker:
 def _is_answer(ticket: Ticket) -> bool:
     """Whether what is in flight, if anything, is seen to be done; a cancel is answered by the end of the order."""
     if ticket.pending == "amend":
-        return (ticket.ticks, ticket.units) == ticket.wanted
+        return (ticket.ticks, ticket.units) == ticket.wanted and ticket.wanted_trigger in (None, ticket.trigger)
     return ticket.pending != "cancel"

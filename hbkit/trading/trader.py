@@ -12,7 +12,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+
+import msgspec
 
 from hbkit.clock import Clock
 from hbkit.data.journal import Journal
@@ -37,11 +38,12 @@ from hbkit.trading.pace import Pace
 from hbkit.trading.risk import RiskGate
 from hbkit.trading.sharing import Sharing
 from hbkit.trading.tracker import NOTHING, Level, Ticket, Tracker
+from hbkit.trading.triggers import Trigger, display_units, trigger_ticks
+from hbkit.trading.words import choice
 
 Veto = Callable[[OrderRequest, str], str | None]
 QuoteLevel = tuple[Number, Number]
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
-_Word = TypeVar("_Word", TimeInForce, PositionSide, Side)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Wish:
     position_side: PositionSide | str | None = None
     tag: str = ""
     group: str = ""
+    trigger: Trigger | None = None
+    display_qty: Number | None = None
 
 
 class Trader:
@@ -114,10 +118,19 @@ class Trader:
         leg = self.leg_of(instrument, wish.position_side)
         self._pace.check(self._clock.now())
         units, ticks = self._rounded(f"{side}", instrument, side, qty, price)
+        if wish.trigger is not None:
+            wish.trigger.check(f"{side}", instrument)
         return self._place(instrument, side, leg, units, ticks, wish, asked=(qty, price))
 
-    def amend(self, order_id: str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order; nothing happens to one that has ended."""
+    def amend(
+        self,
+        order_id: str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order; nothing happens to one that has ended."""
         ticket = self.tracker.open.get(order_id)
         if ticket is None or ticket.pending == "cancel":
             return
@@ -131,11 +144,19 @@ class Trader:
             units = new_units
         if price is not None:
             ticks = new_ticks
+        trigger = None
+        if trigger_price is not None:
+            if not request.waits or request.trail_ticks is not None:
+                what = "trails the market; cancel and place anew" if request.waits else "has no trigger"
+                raise StrategyError(f"amend({order_id}): trigger_price is given but the order {what}", code="HB414")
+            trigger = trigger_ticks(f"amend({order_id})", instrument, trigger_price, above=request.fires_above)
         reason = self._amend_refusal(ticket, units) or ("" if ticks is None or ticks > 0 else _no_price(price))
+        if trigger is not None and not reason:
+            reason = "the order is triggered already" if ticket.triggered else ""
         if reason:
             self._refuse_amend(ticket, reason)
         else:
-            self._amend(ticket, ticks, units)
+            self._amend(ticket, ticks, units, trigger)
 
     def cancel(self, order_id: str) -> None:
         """Take an order away; harmless when it has ended or a cancel is on its way."""
@@ -152,7 +173,7 @@ class Trader:
 
     def cancel_all(self, instrument: Instrument | None = None, side: Side | str | None = None) -> None:
         """Cancel every open order, of one instrument or side if given; no target waits any longer."""
-        which = None if side is None else _choice(Side, side, Side.BUY, "side")
+        which = None if side is None else choice(Side, side, Side.BUY, "side")
         for key in [key for key in self._targets if instrument in (None, key[0])]:
             del self._targets[key]
         for ticket in list(self.tracker.open.values()):
@@ -257,7 +278,7 @@ class Trader:
 
     def leg_of(self, instrument: Instrument, side: PositionSide | str | None) -> PositionSide:
         """The leg a call speaks of. Raises StrategyError when the position mode needs another answer."""
-        leg = _choice(PositionSide, side, PositionSide.NET, "position_side")
+        leg = choice(PositionSide, side, PositionSide.NET, "position_side")
         hedge = self._exchange(instrument).position_mode is PositionMode.HEDGE
         hedged = hedge and instrument.hedge and not instrument.is_spot
         if hedged and leg is PositionSide.NET:
@@ -405,8 +426,11 @@ class Trader:
         shared = instrument in self._shared
         if shared and wish.reduce_only:
             units = min(units, self._reducible(instrument, leg, side))
-        default = TimeInForce.IOC if market else TimeInForce.GTC
-        tif = _choice(TimeInForce, wish.time_in_force, default, "time_in_force")
+        default = TimeInForce.IOC if market and wish.trigger is None else TimeInForce.GTC
+        tif = choice(TimeInForce, wish.time_in_force, default, "time_in_force")
+        resolved, reason = None, ""
+        if wish.trigger is not None:
+            resolved, reason = wish.trigger.resolve(instrument, side, self._exchange(instrument))
         request = OrderRequest(
             id=self._next_id(),
             instrument=instrument,
@@ -418,10 +442,14 @@ class Trader:
             time_in_force=tif,
             post_only=wish.post_only,
             reduce_only=wish.reduce_only and not shared,
+            display_units=None if wish.display_qty is None else display_units(instrument, wish.display_qty),
         )
+        if resolved is not None:
+            request = msgspec.structs.replace(request, **resolved._asdict())
         ticket = Ticket(request, wish.tag, wish.group)
         ticket.reduces = wish.reduce_only
-        reason = self._refusal(request, *(asked or (instrument.qty(units), None)), reduces=wish.reduce_only)
+        asked = asked or (instrument.qty(units), None)
+        reason = reason or self._refusal(request, *asked, reduces=wish.reduce_only)
         if reason or (reason := self._send(ticket)):
             self.tracker.refuse(ticket, reason)
             self.refused += 1
@@ -442,13 +470,18 @@ class Trader:
         if request.ticks is not None and request.ticks <= 0:
             return _no_price(price)
         capabilities = self._capable(instrument)
+        if request.waits and not capabilities.triggers:
+            return f"{instrument.exchange} has no trigger orders"
+        if refusal := self._display_refusal(request, capabilities):
+            return refusal
         if request.post_only and (not capabilities.post_only or request.type is OrderType.MARKET):
             return "post_only does not go with a market order" if capabilities.post_only else "no post-only orders here"
         if request.post_only and request.time_in_force in _AT_ONCE:
             return f"post_only does not go with time_in_force {request.time_in_force}"
         if request.reduce_only and not capabilities.reduce_only:
             return f"{instrument.exchange} has no reduce-only orders"
-        if request.type is OrderType.LIMIT and request.time_in_force not in capabilities.time_in_force:
+        rests = request.type is OrderType.LIMIT or request.waits
+        if rests and request.time_in_force not in capabilities.time_in_force:
             known = ", ".join(sorted(capabilities.time_in_force))
             return f"{instrument.exchange} does not know time_in_force {request.time_in_force}; it knows {known}"
         if reduces:
@@ -458,6 +491,19 @@ class Trader:
         exposure = self._exposure(instrument, request.position_side, request.side)
         held = self._risk.refusal(instrument, request.side, request.units, exposure, self._clock.now())
         return held or self._vetoed(request)
+
+    @staticmethod
+    def _display_refusal(request: OrderRequest, capabilities: Capabilities) -> str:
+        display = request.display_units
+        if display is None:
+            return ""
+        if not capabilities.display_qty:
+            return f"{request.instrument.exchange} has no display quantity"
+        if request.type is OrderType.MARKET:
+            return "display_qty needs a price: a market order does not rest"
+        if display > request.units:
+            return f"display_qty {request.instrument.qty_text(display)} is more than the quantity"
+        return ""
 
     def _vetoed(self, request: OrderRequest) -> str:
         return (self._veto(request, self.strategy) or "") if self._veto is not None else ""
@@ -482,7 +528,7 @@ class Trader:
         """The position once every order that is meant to fill at once, or whose fate is unknown, has filled."""
         total = self._held(instrument, leg)
         for ticket in self.tracker.of(instrument, leg):
-            counts = (
+            counts = not ticket.is_idle and (
                 ticket.group == "target"
                 or ticket.request.type is OrderType.MARKET
                 or ticket.request.time_in_force in _AT_ONCE
@@ -630,7 +676,7 @@ class Trader:
         """Write the intent down, then send; why not, when it cannot be written."""
         request = ticket.request
         sharing = self._shared.get(request.instrument)
-        if sharing is not None and (other := sharing.met(self, request.side, ticket.ticks)):
+        if sharing is not None and not request.waits and (other := sharing.met(self, request.side, ticket.ticks)):
             ticket.reason = f"held back: it would meet {other}"
             self.tracker.add(ticket)
             sharing.hold(self, ticket)
@@ -677,21 +723,26 @@ class Trader:
         self._write_order(ticket, "amend")
         self._tell_refusal(ticket.value())
 
-    def _amend(self, ticket: Ticket, ticks: int | None, units: int) -> None:
+    def _amend(self, ticket: Ticket, ticks: int | None, units: int, trigger: int | None = None) -> None:
         instrument = ticket.request.instrument
-        if self._shared and self._changed_or_held(ticket, ticks, units):
+        if self._shared and not ticket.is_idle and self._changed_or_held(ticket, ticks, units):
             return
-        if (ticks, units) == ticket.wanted:
+        if trigger is None:
+            trigger = ticket.wanted_trigger  # it is on its way: what is asked for last holds all that is wanted
+        if (ticks, units) == ticket.wanted and trigger in (None, ticket.wanted_trigger or ticket.trigger):
             return
         if not self._capable(instrument).amend:
             raise StrategyError(f"{instrument.exchange} cannot amend orders; cancel and place anew", code="HB414")
         try:
-            self._intent(ticket, "amend", ticks, units)
+            self._intent(ticket, "amend", ticks, units, trigger)
         except StateError as error:
             self._refuse_amend(ticket, error.message)
             return
-        ticket.asked("amend", ticks, units)
-        self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
+        ticket.asked("amend", ticks, units, trigger)
+        if trigger is None:
+            self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units)
+        else:
+            self._exchange(instrument).amend(ticket.request.id, ticks=ticks, units=units, trigger_ticks=trigger)
 
     def _changed_or_held(self, ticket: Ticket, ticks: int | None, units: int) -> bool:
         """Where an account is shared: change an order that has not left at once, and hold a change that would meet."""
@@ -710,7 +761,7 @@ class Trader:
         sharing.hold_change(self, ticket, ticks, units)
         return True
 
-    def _intent(self, ticket: Ticket, kind: str, ticks: int | None, units: int) -> None:
+    def _intent(self, ticket: Ticket, kind: str, ticks: int | None, units: int, trigger: int | None = None) -> None:
         request = ticket.request
         instrument = request.instrument
         given = {"post_only": request.post_only, "reduce_only": ticket.reduces}
@@ -718,11 +769,16 @@ class Trader:
         if ticket.group:
             # An order that outlives the run is led on by the call that it belongs to.
             flags = f"{flags},{ticket.group}".lstrip(",")
-        price = "" if ticks is None else instrument.price_text(ticks)
+        trigger = ticket.trigger if trigger is None else trigger
+        price, trigger_price, trail = (
+            "" if one is None else instrument.price_text(one) for one in (ticks, trigger, request.trail_ticks)
+        )
+        by, word = (request.trigger_by or "", request.trigger_kind) if request.waits else ("", "")
+        display = "" if request.display_units is None else instrument.qty_text(request.display_units)
         self._journal.intent(
             self._clock.now(), self.strategy, kind, request.id, instrument.exchange, instrument.symbol,
             request.side.value, request.position_side.value, request.type.value, request.time_in_force.value,
-            instrument.qty_text(units), price, flags, ticket.tag,
+            instrument.qty_text(units), price, flags, ticket.tag, trigger_price, str(by), str(word), trail, display,
         )  # fmt: skip
 
     def _write_order(self, ticket: Ticket, refused: str) -> None:
@@ -733,6 +789,7 @@ class Trader:
         self._journal.order(
             self._clock.now(), request.id, ticket.exchange_id, ticket.status.value,
             instrument.qty_text(ticket.units), filled, price, ticket.reason, refused,
+            "" if ticket.trigger is None else instrument.price_text(ticket.trigger),
         )  # fmt: skip
 
 
@@ -744,13 +801,3 @@ def _level(ticket: Ticket) -> Level:
 
 def _no_price(price: Number | None) -> str:
     return f"price {price} is below one tick"
-
-
-def _choice(enum: type[_Word], value: _Word | str | None, default: _Word, what: str) -> _Word:
-    if value is None:
-        return default
-    try:
-        return enum(str(value).lower())
-    except ValueError:
-        known = ", ".join(str(word) for word in enum)
-        raise StrategyError(f'{what} is "{value}"; it is one of {known}') from None

@@ -26,12 +26,14 @@ from hbkit.model import (
     TimeInForce,
     Trade,
     TriggerBy,
+    TriggerKind,
 )
 from hbkit.model.instrument import Number
 from hbkit.trading.account import AccountView
 from hbkit.trading.indicators import Indicator, Source, make
 from hbkit.trading.shown import ShownBook
 from hbkit.trading.trader import QuoteLevel, Trader, Wish
+from hbkit.trading.triggers import Trigger
 
 Floats = npt.NDArray[np.float64]
 _FED_BY = {
@@ -195,13 +197,22 @@ class MarketView:
         time_in_force: TimeInForce | str | None = None,
         trigger_price: Number | None = None,
         trigger_by: TriggerBy | str | None = None,
+        trigger_kind: TriggerKind | str | None = None,
+        trail: Number | None = None,
         display_qty: Number | None = None,
         position_side: PositionSide | str | None = None,
         tag: str = "",
     ) -> Order:
-        """Buy: a limit order with a price, a market order without. Returns the order as it leaves."""
-        self._only_built(trigger_price, trigger_by, display_qty)
-        wish = Wish(post_only, reduce_only, time_in_force, position_side, tag)
+        """Buy: a limit order with a price, a market order without. Returns the order as it leaves.
+
+        With `trigger_price` the order waits until the price named by `trigger_by` (mark, last or index) is there: above
+        the market it is a stop, below it a take profit (`trigger_kind` says it instead of the market). With `trail` it
+        is a stop that follows the market at that distance. `display_qty` is what others see of it at a time.
+        """
+        trigger = Trigger.of(trigger_price, trigger_by, trigger_kind, trail)
+        wish = Wish(
+            post_only, reduce_only, time_in_force, position_side, tag, trigger=trigger, display_qty=display_qty
+        )
         return self._trader.place(self.instrument, Side.BUY, qty, price, wish)
 
     def sell(
@@ -214,13 +225,20 @@ class MarketView:
         time_in_force: TimeInForce | str | None = None,
         trigger_price: Number | None = None,
         trigger_by: TriggerBy | str | None = None,
+        trigger_kind: TriggerKind | str | None = None,
+        trail: Number | None = None,
         display_qty: Number | None = None,
         position_side: PositionSide | str | None = None,
         tag: str = "",
     ) -> Order:
-        """Sell: a limit order with a price, a market order without. Returns the order as it leaves."""
-        self._only_built(trigger_price, trigger_by, display_qty)
-        wish = Wish(post_only, reduce_only, time_in_force, position_side, tag)
+        """Sell: a limit order with a price, a market order without. Returns the order as it leaves.
+
+        Options as in `buy`; here a trigger below the market is a stop, above it a take profit.
+        """
+        trigger = Trigger.of(trigger_price, trigger_by, trigger_kind, trail)
+        wish = Wish(
+            post_only, reduce_only, time_in_force, position_side, tag, trigger=trigger, display_qty=display_qty
+        )
         return self._trader.place(self.instrument, Side.SELL, qty, price, wish)
 
     def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
@@ -314,8 +332,3 @@ class MarketView:
             known = ", ".join(self._series)
             raise StrategyError(f'no candles of "{interval}" for {self.instrument}; the config lists {known}')
         return self._series[interval]
-
-    def _only_built(self, *options: object) -> None:
-        if any(option is not None for option in options):
-            name = self.instrument.exchange
-            raise StrategyError(f"{name} offers no trigger or iceberg orders yet; leave the option out", code="HB414")

@@ -17,13 +17,14 @@ from hbkit.config.node import plain
 from hbkit.config.schema import json_schema
 from hbkit.errors import ConfigError, Faults
 from hbkit.trading.schema import params_schema
-from tests.config.test_docs import EXAMPLES
+from tests.docs.pages import DOCS, blocks
 
 jsonschema = pytest.importorskip("jsonschema")
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("**/*.yaml"))
 SCHEMA = json_schema()
+EXAMPLES = [block.text for block in blocks(DOCS / "config.md") if block.language == "yaml"]
 
 
 def read(text: str) -> Any:

@@ -12,8 +12,8 @@ from hbkit.background import InlineBackground, ThreadBackground
 from hbkit.data.journal import SCHEMA, Journal, last_run_id, read_rows
 from hbkit.errors import StateError
 
-INTENT = (5, "bot", "submit", "b-1-1", "venue", "ABC", "buy", "net", "limit", "gtc", "10", "99.5", "", "")
-ORDER = (6, "b-1-1", "x1", "open", "10", "0", "99.5", "", "")
+INTENT = (5, "bot", "submit", "b-1-1", "venue", "ABC", "buy", "net", "limit", "gtc", "10", "99.5", "", "", *[""] * 5)
+ORDER = (6, "b-1-1", "x1", "open", "10", "0", "99.5", "", "", "")
 EXECUTION = (7, "e1", "b-1-1", "bot", "trade", "venue", "ABC", "buy", "net", "99.5", "10", 99500, 5, "USD", "maker")
 
 
@@ -159,7 +159,7 @@ def garbage(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (newer, "bot.db was written by a newer hbkit (schema 2, this knows 1); upgrade"),
+        (newer, "bot.db was written by a newer hbkit (schema 3, this knows 2); upgrade"),
         (garbage, "bot.db is no state file of hbkit (file is not a database); move it away and start again"),
         (other_program, "bot.db is a database of another program; set state: {dir: ...}"),
         (Path.mkdir, "(unable to open database file); set state: {dir: ...}"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import json
 import re
 import shlex
@@ -25,17 +26,13 @@ from hbkit import Strategy
 from hbkit.cli import main as command_line
 from hbkit.config import Settings, load_config
 from hbkit.testing.bench import Bench as VirtualBench
+from hbkit.testing.contract.score import score
 from hbkit.trading.contract import check_class
 from hbkit.trading.strategy import CALLBACKS
-from tests.docs.pages import ROOT, Block, all_blocks
+from tests.docs.pages import ROOT, Block, all_blocks, pages
 from tests.testing.inner import inner_pytest
 from tests.workbench import Bench
 
-ELSEWHERE = {
-    "tutorial.md": "tests/docs/test_tutorial.py",
-    "exchange-author.md": "tests/docs/test_exchange_author.py",
-}
-"""Pages that are followed from top to bottom by a test of their own."""
 QUICK = {"check", "plugins", "exchanges", "strategies", "instruments", "runs", "schema"}
 """Commands that are run. All others are parsed: they open sockets, want a key, or take longer than a moment, and have
 tests of their own under tests/cli and plugins/bitmex/tests."""
@@ -47,7 +44,16 @@ OTHER_PROGRAMS = {
 }  # fmt: skip
 """Words that begin a line of no command of ours, and why it is not run."""
 
-BLOCKS = [block for block in all_blocks() if block.page not in ELSEWHERE]
+FIXTURES = {"run_strategy", "market", "simulator", "faults", "clock"}
+
+
+def is_followed(page: str) -> bool:
+    """Whether a page is followed from top to bottom by a test of its own: `test_PAGE.py`, which reads its fences."""
+    test = Path(__file__).with_name(f"test_{page.removesuffix('.md').replace('-', '_')}.py")
+    return test.is_file() and re.search(r"```|\bblocks\(", test.read_text(encoding="utf-8")) is not None
+
+
+BLOCKS = [block for block in all_blocks() if not is_followed(block.page)]
 
 
 def of(*languages: str) -> list[Block]:
@@ -75,9 +81,10 @@ def test_every_block_has_a_runner() -> None:
     assert not left, f"{left}: write yaml, python, sh, toml or json; what is only shown is text"
 
 
-def test_pages_that_are_run_elsewhere_are_read_there() -> None:
-    for page, test in ELSEWHERE.items():
-        assert page in (ROOT / test).read_text(encoding="utf-8")
+def test_pages_that_have_a_test_of_their_own_are_not_forgotten() -> None:
+    followed = {path.name for path in pages() if is_followed(path.name)}
+    assert followed >= {"tutorial.md", "exchange-author.md"}
+    assert not followed & {"README.md", "index.md", "quickstart.md", "config.md", "testing.md", "ported.md"}
 
 
 # -- Python
@@ -137,25 +144,31 @@ def play(strategy: type[Strategy], folder: Path) -> None:
         bench.play(test())
 
 
-@pytest.fixture(scope="module")
-def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """All blocks that are tests, in one pytest of a user's own."""
-    folder = tmp_path_factory.mktemp("tests")
-    shutil.copytree(ROOT / "strategies", folder / "strategies", ignore=lambda *_: ["__pycache__"])
-    names = []
-    for block in TESTS:
-        names.append(f"test_{re.sub(r'[^a-z0-9]', '_', str(block).lower())}.py")
-        (folder / names[-1]).write_text("\n" * block.line + block.text, encoding="utf-8")
-    return folder, inner_pytest(folder, *names, "-rA", "--import-mode=importlib")
-
-
 @pytest.mark.parametrize("block", TESTS, ids=str)
-def test_test_passes(block: Block, tested: tuple[Path, str]) -> None:
-    _, printed = tested
-    name = f"test_{re.sub(r'[^a-z0-9]', '_', str(block).lower())}.py"
-    verdicts = re.findall(rf"^(PASSED|SKIPPED.*|FAILED|ERROR) .*{name}", printed, re.MULTILINE)
-    assert "PASSED" in verdicts, printed
-    assert not {"FAILED", "ERROR"} & set(verdicts), printed
+def test_test_passes(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Played as the fixtures of hbkit.testing play it; what asks for more than they give, in a pytest of its own."""
+    sandbox(tmp_path, monkeypatch)
+    found = vars(run_module(tmp_path, block, block.text))
+    tests = [one for name, one in found.items() if name.startswith("test_")]
+    contracts = [one for name, one in found.items() if name.startswith("Test")]
+    assert tests or contracts
+    for contract in contracts:
+        played = score(contract)
+        assert (played.failed, played.grade is None) == ([], False)
+    if any(set(inspect.signature(one).parameters) - FIXTURES for one in tests):
+        name = f"test_{re.sub(r'[^a-z0-9]', '_', str(block).lower())}.py"
+        (tmp_path / name).write_text(block.text, encoding="utf-8")
+        assert re.search(r"^\d+ passed", printed := inner_pytest(tmp_path, name), re.MULTILINE), printed
+        return
+    for one in tests:
+        with VirtualBench(tmp_path) as bench:
+            given = {
+                "run_strategy": bench.run_strategy, "market": bench.script, "simulator": bench.venue,
+                "faults": bench.faults, "clock": bench.clock,
+            }  # fmt: skip
+            begun = one(**{name: given[name] for name in inspect.signature(one).parameters})
+            if inspect.iscoroutine(begun):
+                bench.play(begun)
 
 
 # -- configs

@@ -17,9 +17,8 @@ from tests.docs.pages import DOCS, README, ROOT
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
 """What a browser fetches by itself; links are followed by readers."""
 COMING = {
-    "strategies.md", "indicators.md", "hooks.md", "notebook.md", "orders.md", "money.md",
-    "bitmex.md", "bitmex-simulator.md", "bitmex-fidelity.md",
-}  # fmt: skip
+    "strategies.md", "indicators.md", "orders.md", "money.md", "bitmex-simulator.md", "bitmex-fidelity.md",
+}
 """Pages that may be there before the navigation knows of them."""
 
 

@@ -54,6 +54,8 @@ BASE_TICKS = {
     XBTUSD: 64_371, XBTUSD_TENTH: 321_855, XBTUSDT: 64_371, ODD_LINEAR: 1_237, ETHUSD: 60_003, XBT_USDT: 600_003,
 }  # fmt: skip
 """Where each market trades, about."""
+STEP = 300_000_000
+"""Time goes on in steps of this many ns, so that seconds begin now and then."""
 SPREAD_OF_PRICES = 4
 """Ticks to either side of the middle in which everything happens."""
 
@@ -72,6 +74,8 @@ class Setting:
     """Per account, minor units by currency."""
     modes: tuple[PositionMode, ...]
     leverage: Decimal | None
+    own_trades: bool = False
+    """Whether what accounts take is the last price (with a book)."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _setting(chance: Chance) -> Setting:
     modes = tuple(PositionMode.HEDGE if hedge else PositionMode.ONE_WAY for _ in range(accounts))
     model = chance.choices(("queue", "touch", "through"), (4, 1, 1))[0]
     leverage = chance.choice((None, None, Decimal(3), Decimal(10)))
-    return Setting(instruments, feeds, model, balances, modes, leverage)
+    return Setting(instruments, feeds, model, balances, modes, leverage, chance.random() < 0.5)
 
 
 class _Writer:
@@ -136,7 +140,7 @@ class _Writer:
             if feed == "levels":
                 events += [(1, self._level(market)) for _ in range(6)]
         for _ in range(count):
-            self.ts += self.chance.choice((0, 1, 1, 2))
+            self.ts += self.chance.choice((0, 1, 1, 2)) * STEP
             events.append((self.ts, self._event()))
         return events
 
@@ -145,7 +149,7 @@ class _Writer:
         market = chance.randrange(len(self.setting.instruments))
         if chance.random() < 0.04:
             self.middles[market] += chance.choice((-2, -1, 1, 2))
-        kind = chance.choices(("market", "submit", "amend", "cancel", "rare"), (45, 35, 11, 6, 3))[0]
+        kind = chance.choices(("market", "submit", "amend", "cancel", "rare"), (45, 33, 11, 6, 5))[0]
         if kind == "market":
             return self._market_event(market)
         if kind == "submit" or not self.orders:
@@ -157,7 +161,8 @@ class _Writer:
             return ("cancel", account, number)
         ticks = self._price(market) if chance.random() < 0.6 else None
         units = self._order_units(market) if chance.random() < 0.6 or ticks is None else None
-        return ("amend", account, number, ticks, units)
+        trigger = self._price(market) if chance.random() < 0.2 else None
+        return ("amend", account, number, ticks, units, trigger)
 
     # -- the market
 
@@ -237,19 +242,33 @@ class _Writer:
         ticks = None if is_market else self._price(market)
         if not is_market and chance.random() < 0.01:
             ticks = chance.choice((0, -3, None))
-        what = (chance.choice((1, -1)), leg, self._order_units(market), ticks)
-        return ("submit", account, market, number, *what, time_in_force, post_only, reduce_only, is_market)
+        units, sign = self._order_units(market), chance.choice((1, -1))
+        display = chance.choice((0, 1, 1, 2)) * instrument.lot_units if chance.random() < 0.2 else None
+        trigger = self._trigger(market, sign) if chance.random() < 0.25 else None
+        if trigger is not None and reduce_only and chance.random() < 0.3:
+            units, display = 0, None
+        what = (sign, leg, units, ticks, time_in_force, post_only, reduce_only, is_market, display, trigger)
+        return ("submit", account, market, number, *what)
+
+    def _trigger(self, market: int, sign: int) -> tuple[str, str, int | None, int | None]:
+        """Kind, by which price, at which one or how far behind it."""
+        chance = self.chance
+        kind, by = chance.choice(("stop", "stop", "take_profit")), chance.choice(("last", "last", "mark", "", "index"))
+        if chance.random() < 0.7:
+            return kind, by, self._price(market), None
+        distance = chance.choice((1, 1, 2, 3)) * (sign if kind == "stop" else -sign)
+        return kind, by, None, distance if chance.random() < 0.97 else -distance
 
     def _rare(self, market: int) -> Event:
         chance = self.chance
-        kind = chance.choice(("fund", "mark", "mode", "mode"))
+        kind = chance.choice(("fund", "mark", "mark", "mark", "mode"))
         if kind == "fund":
             return ("fund", market, chance.choice((0.0001, -0.000375, 0.0012, 0.0)))
         if kind == "mark":
             instrument = self.setting.instruments[market]
             # Now and then far away, so that accounts have less than their orders need.
             price = instrument.price(self._price(market)) * chance.choice((1.0, 1.0, 1.07, 0.9))
-            return ("mark", market, price)
+            return ("mark", market, price, chance.choice((None, price, instrument.price(self._price(market)))))
         return ("mode", chance.randrange(len(self.setting.balances)), chance.choice(("one_way", "hedge")))
 
     # -- numbers

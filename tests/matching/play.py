@@ -9,7 +9,9 @@ import itertools
 from collections.abc import Callable
 from fractions import Fraction
 
-from hbkit.matching import BUILT_IN, UNKNOWN_SIZE, Account, Engine, EngineOrder
+import msgspec
+
+from hbkit.matching import BUILT_IN, Account, Engine, EngineOrder
 from hbkit.model import (
     Execution,
     ExecutionKind,
@@ -21,6 +23,8 @@ from hbkit.model import (
     PositionSide,
     Side,
     TimeInForce,
+    TriggerBy,
+    TriggerKind,
 )
 from hbkit.model.order import can_move
 from tests.matching.flows import USDT, XBT, Flow
@@ -48,7 +52,9 @@ class Play:
         ]
         for market in self.markets:
             symbol = market.instrument.symbol
-            self.reference.markets[symbol] = RefMarket(market.instrument, setting.model, market.has_book)
+            other = RefMarket(market.instrument, setting.model, market.has_book)
+            market.counts_own_trades = other.counts_own_trades = setting.own_trades and market.has_book
+            self.reference.markets[symbol] = other
         self.accounts: list[Account] = []
         for number, balances in enumerate(setting.balances):
             money = {XBT: balances["XBT"], USDT: balances["USDT"]}
@@ -62,13 +68,18 @@ class Play:
         self.reports: dict[str, OrderReport] = {}
         self.nothing_may_happen = False
         self.candle_opened = [0 for _ in self.markets]
-        self.reference_seen = 0
+        self.reference_seen = self.before_event = 0
 
     def run(self) -> None:
         """Play it all; raises Parted at the first difference."""
         for ts, event in self.flow.events:
             before = self._positions()
+            self.engine.at(ts)
+            self.reference.at(ts)
+            self.before_event = len(self.engine.out)  # a second that began may have moved triggers
             getattr(self, "_" + event[0])(ts, *event[1:])
+            self.engine.release()
+            self.reference.release()
             self._compare(before)
         self._check_money()
 
@@ -91,7 +102,10 @@ class Play:
         self.reference.print(market.instrument.symbol, ticks, units, taker)
 
     def _open(self, ts: int, number: int, ticks: int) -> None:
-        self._print(ts, number, ticks, UNKNOWN_SIZE, 0)
+        market = self._at(ts, number)
+        self._outside_the_horizon(number, ticks, ticks)
+        market.open(ticks)
+        self.reference.open(market.instrument.symbol, ticks)
         self.candle_opened[number] = ts
 
     def _candle(self, ts: int, number: int, low: int, high: int, close: int) -> None:
@@ -101,9 +115,10 @@ class Play:
         self.reference.candle(market.instrument.symbol, self.candle_opened[number], low, high, close)
         self.candle_opened[number] = ts
 
-    def _mark(self, ts: int, number: int, price: float) -> None:
+    def _mark(self, ts: int, number: int, price: float, index: float | None) -> None:
         market = self._at(ts, number)
-        market.mark = self.reference.markets[market.instrument.symbol].mark = price
+        market.marked(price, index)
+        self.reference.mark(market.instrument.symbol, price, index)
 
     def _fund(self, ts: int, number: int, rate: float) -> None:
         market = self._at(ts, number)
@@ -120,7 +135,8 @@ class Play:
 
     def _submit(
         self, ts: int, account: int, number: int, order: int, sign: int, leg: str, units: int, ticks: int | None,
-        tif: str, post_only: bool, reduce_only: bool, is_market: bool,
+        tif: str, post_only: bool, reduce_only: bool, is_market: bool, display: int | None,
+        trigger: tuple[str, str, int | None, int | None] | None,
     ) -> None:  # fmt: skip
         request = OrderRequest(
             id=f"o{order}",
@@ -133,13 +149,22 @@ class Play:
             time_in_force=TimeInForce(tif),
             post_only=post_only,
             reduce_only=reduce_only,
+            display_units=display,
         )
+        if trigger is not None:
+            kind, by, at, trail = trigger
+            request = msgspec.structs.replace(
+                request, trigger_kind=TriggerKind(kind), trigger_by=TriggerBy(by) if by else None, trigger_ticks=at,
+                trail_ticks=trail,
+            )  # fmt: skip
         self.engine.submit(self.accounts[account], request, ts)
         self.reference.submit(self._other(account), request, ts)
 
-    def _amend(self, ts: int, account: int, order: int, ticks: int | None, units: int | None) -> None:
-        self.engine.amend(self.accounts[account], f"o{order}", ts, ticks=ticks, units=units)
-        self.reference.amend(self._other(account), f"o{order}", ts, ticks, units)
+    def _amend(
+        self, ts: int, account: int, order: int, ticks: int | None, units: int | None, trigger: int | None
+    ) -> None:
+        self.engine.amend(self.accounts[account], f"o{order}", ts, ticks=ticks, units=units, trigger_ticks=trigger)
+        self.reference.amend(self._other(account), f"o{order}", ts, ticks, units, trigger)
 
     def _cancel(self, ts: int, account: int, order: int) -> None:
         self.engine.cancel(self.accounts[account], f"o{order}", ts)
@@ -155,14 +180,15 @@ class Play:
     def _outside_the_horizon(self, number: int, low: int, high: int) -> None:
         """Remember what `horizon()` promises of a trade between the touches; `_compare` holds it to that."""
         horizon = self.engine.horizon()[self.markets[number].instrument]
-        self.nothing_may_happen = horizon.buy_touch < low and high < horizon.sell_touch
+        below, above = max(horizon.buy_touch, horizon.trigger_below), min(horizon.sell_touch, horizon.trigger_above)
+        self.nothing_may_happen = below < low and high < above
 
     # -- the same on both sides?
 
     def _compare(self, before: dict[tuple[str, str, PositionSide], int]) -> None:
         events, self.engine.out = self.engine.out, []
         promised, self.nothing_may_happen = self.nothing_may_happen, False
-        if promised and events:
+        if promised and events[self.before_event :]:
             raise Parted("something happened between the touches of horizon()")
         trades = [event for event in events if isinstance(event, Execution) and event.kind is ExecutionKind.TRADE]
         ours = [
@@ -201,7 +227,15 @@ class Play:
     def _compare_orders(self) -> None:
         ours = [self._order_row(order) for account in self.accounts for order in account.orders.values()]
         theirs = [
-            (order.owner.name, order.request.id, order.status.value, order.ticks, order.units, order.filled)
+            (
+                order.owner.name,
+                order.request.id,
+                order.status.value,
+                order.ticks,
+                order.units,
+                order.filled,
+                order.trigger,
+            )
             for account in self.reference.accounts.values()
             for order in account.orders
         ]
@@ -214,9 +248,11 @@ class Play:
 
     @staticmethod
     def _order_row(order: EngineOrder) -> tuple[object, ...]:
-        if not 0 <= order.filled < order.units:
+        if not 0 <= order.filled < order.units and not (order.status == "untriggered" and order.units == 0):
             raise Parted(f"{order.request.id} filled {order.filled} of {order.units} and still open")
-        return (order.account, order.request.id, order.status.value, order.ticks, order.units, order.filled)
+        return (
+            order.account, order.request.id, order.status.value, order.ticks, order.units, order.filled, order.trigger,
+        )  # fmt: skip
 
     def _compare_accounts(self) -> None:
         for account in self.accounts:

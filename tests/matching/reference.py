@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from hbkit.model import Instrument, OrderRequest, OrderStatus, OrderType, PositionMode, PositionSide, Side, TimeInForce
+from hbkit.clock import SECOND
+from hbkit.model import (
+    Instrument,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    PositionMode,
+    PositionSide,
+    Side,
+    TimeInForce,
+    TriggerBy,
+    TriggerKind,
+)
 
 ENDLESS = 1 << 60
 """The word of both engines' inputs for a size that was not recorded."""
@@ -41,6 +53,17 @@ class RefOrder:
     status: OrderStatus = OrderStatus.PENDING
     ahead: int | None = None
     place: int | None = None
+    number: int = 0
+    trigger: int | None = None
+    trail: int | None = None
+    trailed_from: float | None = None
+    waits: bool = False
+    reached: bool = False
+    fired: bool = False
+    at_price: int | None = None
+    """Where a candle lets it trade."""
+    slice: int = 0
+    """What is left of the part of an iceberg that stands in the queue."""
 
     @property
     def sign(self) -> int:
@@ -48,11 +71,26 @@ class RefOrder:
 
     @property
     def open(self) -> bool:
-        return self.status in (OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+        done = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+        return self.status not in done
 
     @property
     def left(self) -> int:
-        return self.units - self.filled if self.open else 0
+        return self.units - self.filled if self.open and not self.waits else 0
+
+    @property
+    def hidden(self) -> bool:
+        return self.request.display_units == 0
+
+    @property
+    def in_queue(self) -> int:
+        """What of it stands in the queue at its place."""
+        return min(self.slice, self.left) if self.request.display_units else self.left
+
+    @property
+    def fires_up(self) -> bool:
+        """A stop buys when the price rose and sells when it fell, a take profit the other way round."""
+        return (self.sign > 0) is (self.request.trigger_kind is TriggerKind.STOP)
 
     @property
     def is_market(self) -> bool:
@@ -76,10 +114,11 @@ class RefOrder:
             return True
         return ticks <= self.ticks if self.sign > 0 else ticks >= self.ticks
 
-    def eagerness(self) -> tuple[float, float]:
-        """Sorts the most aggressive first: market orders, then by price, then by place, those without one last."""
+    def eagerness(self) -> tuple[float, bool, float]:
+        """Sorts the most aggressive first: market orders, then by price, what is shown before what is hidden, then by
+        place, those without one last."""
         price = float("-inf") if self.ticks is None else -self.ticks * self.sign
-        return price, float("inf") if self.place is None else self.place
+        return price, self.hidden, float("inf") if self.place is None else self.place
 
 
 @dataclass(eq=False)
@@ -108,6 +147,8 @@ class RefMarket:
         self.taken: dict[tuple[int, int], int] = {}
         self.last: int | None = None
         self.mark: float | None = None
+        self.index: float | None = None
+        self.counts_own_trades = False
         self.waiting: list[RefOrder] = []
 
     def best_recorded(self, sign: int) -> int | None:
@@ -146,8 +187,131 @@ class Reference:
         self.outside_units: dict[str, int] = {}
         self.outside_cost: dict[str, int] = {}
         self._places = 0
+        self._numbers = 0
+        self._now = 0
+
+    # -- time, and triggers
+
+    def at(self, ts: int) -> None:
+        """A second that begins sets trailing triggers by the prices as they are."""
+        if ts // SECOND > self._now // SECOND:
+            for order in self._untriggered():
+                if order.trail is not None and not order.reached:
+                    self._follow(order)
+        self._now = ts
+
+    def release(self) -> None:
+        """The moment is over: what was reached is let in, one by one, the oldest first."""
+        while True:
+            reached = [order for order in self._untriggered() if order.reached]
+            if not reached:
+                return
+            self._let_in(min(reached, key=lambda order: order.number))
+
+    def _untriggered(self, market: RefMarket | None = None) -> list[RefOrder]:
+        found = [order for account in self.accounts.values() for order in account.orders if order.waits]
+        return [one for one in found if market is None or one.request.instrument is market.instrument]
+
+    def _price(self, order: RefOrder) -> float | None:
+        """The price that a trigger looks at; a mark that nobody knows is the last price."""
+        market, by = self.markets[order.request.instrument.symbol], order.request.trigger_by or TriggerBy.MARK
+        last = None if market.last is None else market.instrument.price(market.last)
+        if by is TriggerBy.LAST:
+            return last
+        if by is TriggerBy.INDEX:
+            return market.index
+        return last if market.mark is None else market.mark
+
+    def _looks_at_last(self, order: RefOrder) -> bool:
+        market, by = self.markets[order.request.instrument.symbol], order.request.trigger_by or TriggerBy.MARK
+        return by is TriggerBy.LAST or (by is TriggerBy.MARK and market.mark is None)
+
+    def _look(self, market: RefMarket) -> None:
+        """Which triggers are reached by the prices as they are."""
+        for order in self._untriggered(market):
+            price = self._price(order)
+            if price is not None and order.trigger is not None:
+                trigger = market.instrument.price(order.trigger)
+                if price >= trigger if order.fires_up else price <= trigger:
+                    order.reached = True
+
+    def _follow(self, order: RefOrder) -> None:
+        price, before = self._price(order), order.trailed_from
+        if price is None or order.trail is None:
+            return
+        if before is not None:
+            moved = (Decimal(repr(before)) - Decimal(repr(price))) * (1 if order.trail > 0 else -1)
+            if moved <= Decimal(repr(before)) / 1000:
+                return
+        steps = Fraction(repr(price)) / Fraction(order.request.instrument.tick_size) + order.trail
+        away = steps.__ceil__() if order.trail > 0 else steps.__floor__()
+        order.trigger, order.trailed_from = max(1, away), price
+
+    def _let_in(self, order: RefOrder) -> None:
+        account, instrument = order.owner, order.request.instrument
+        order.waits, order.fired, order.arrived, order.status = False, True, self._now, OrderStatus.OPEN
+        position = account.leg(instrument.symbol, order.request.position_side)[0]
+        if order.closes_only:
+            if position * order.sign >= 0:
+                self._cancel(order)
+                return
+            self._cut(order)
+        account.orders.remove(order)
+        if self._too_dear(order, None):
+            order.status = OrderStatus.REJECTED
+        elif order.at_price is None:
+            self._enter(order)
+        else:
+            account.orders.append(order)
+            self._trade_in_candle(order, order.at_price)
+
+    def _trade_in_candle(self, order: RefOrder, ticks: int) -> None:
+        market = self.markets[order.request.instrument.symbol]
+        if not order.accepts(ticks):
+            if order.never_rests:
+                self._cancel(order)
+            else:
+                self._rest(market, order)
+                self._shown(order)
+                self._hold(order.owner, order.request.instrument, order.request.position_side)
+        elif order.request.post_only or not self._can_pay(order, ticks):
+            self._cancel(order)
+        else:
+            self._fill(order, order.left, ticks, "taker", OUTSIDE)
+
+    def _candle_reaches(self, market: RefMarket, low: int, high: int, open_ts: int | None, close: int) -> None:
+        """What a range of prices triggers, among the orders that stood when it began; where they may trade then."""
+        for order in self._untriggered(market):
+            if not self._looks_at_last(order) or order.trigger is None or order.reached:
+                continue
+            if open_ts is not None and order.arrived > open_ts:
+                continue
+            if not (low <= order.trigger <= high or (high > order.trigger if order.fires_up else low < order.trigger)):
+                continue
+            order.reached = True
+            stop = order.request.trigger_kind is TriggerKind.STOP
+            worst = high if order.sign > 0 else low
+            first = min(max(order.trigger, low), high)
+            worse = max(first, close) if order.sign > 0 else min(first, close)
+            order.at_price = first if market.model == "touch" else worst if stop else worse
+        self.release()
 
     # -- market events
+
+    def mark(self, symbol: str, price: float, index: float | None) -> None:
+        market = self.markets[symbol]
+        market.mark = price
+        market.index = market.index if index is None else index
+        self._look(market)
+
+    def open(self, symbol: str, ticks: int) -> None:
+        market = self.markets[symbol]
+        market.last = ticks
+        self._candle_reaches(market, ticks, ticks, None, ticks)
+        for order in self._untriggered(market):
+            assert not order.reached
+        self.print(symbol, ticks, ENDLESS, 0)
+        self.release()
 
     def level(self, symbol: str, sign: int, ticks: int, units: int) -> None:
         market = self.markets[symbol]
@@ -180,10 +344,12 @@ class Reference:
         units = self._serve_waiting(market, ticks, units)
         for sign in (1, -1):
             units = self._print_meets(market, sign, ticks, units, at_price=taker != sign)
+        self._look(market)
 
     def candle(self, symbol: str, open_ts: int, low: int, high: int, close: int) -> None:
         market = self.markets[symbol]
         market.last = close
+        self._candle_reaches(market, low, high, open_ts, close)
         self._serve_waiting(market, close, ENDLESS)
         for sign, extreme in ((1, low), (-1, high)):
             old = [order for order in self._resting(market, sign) if order.arrived <= open_ts]
@@ -195,6 +361,8 @@ class Reference:
                     continue  # it gave way to an earlier fill of this candle
                 if beyond > 0 or (beyond == 0 and market.model == "touch"):
                     self._fill(order, order.left, order.ticks, "maker", OUTSIDE)
+        self._look(market)
+        self.release()
 
     def fund(self, symbol: str, rate: float) -> None:
         market = self.markets[symbol]
@@ -211,24 +379,58 @@ class Reference:
     # -- requests
 
     def submit(self, account: RefAccount, request: OrderRequest, ts: int) -> None:
+        self.at(ts)
         order = RefOrder(account, request, ts, request.ticks, request.units)
         if self._may_not_enter(order):
             order.status = OrderStatus.REJECTED
             self.refused.append(("submit", account.name, request.id))
             return
         self.all_orders.append(order)
-        self._cut(order)
-        self._enter(order)
+        self._numbers += 1
+        order.number, order.trigger, order.trail = self._numbers, request.trigger_ticks, request.trail_ticks
+        if order.trigger is not None or order.trail is not None:
+            order.waits, order.status = True, OrderStatus.UNTRIGGERED
+            account.orders.append(order)
+            self._wait(order)
+        else:
+            self._cut(order)
+            self._enter(order)
+        self.release()
 
-    def amend(self, account: RefAccount, order_id: str, ts: int, ticks: int | None, units: int | None) -> None:
+    def _wait(self, order: RefOrder) -> None:
+        if order.trail is not None:
+            order.trailed_from = None
+            order.trigger = None
+            self._follow(order)
+        self._look(self.markets[order.request.instrument.symbol])
+
+    def amend(
+        self, account: RefAccount, order_id: str, ts: int, ticks: int | None, units: int | None, trigger: int | None
+    ) -> None:
+        self.at(ts)
+        self._amend(account, order_id, ts, ticks, units, trigger)
+        self.release()
+
+    def _amend(
+        self, account: RefAccount, order_id: str, ts: int, ticks: int | None, units: int | None, trigger: int | None
+    ) -> None:
         order = self._find(account, order_id)
         if order is None:
             self._too_late(account, order_id, "amend")
             return
         new_ticks = order.ticks if ticks is None else ticks
         new_units = order.units if units is None else units
-        if self._may_not_change(order, new_ticks, new_units):
+        new_trigger = trigger is not None and trigger != order.trigger
+        if trigger is not None and (not order.waits or order.trail is not None or trigger <= 0):
             self.refused.append(("amend", account.name, order_id))
+            return
+        if self._may_not_change(order, new_ticks, new_units, new_trigger):
+            self.refused.append(("amend", account.name, order_id))
+            return
+        if order.waits:
+            order.ticks, order.units = new_ticks, new_units
+            order.trigger = order.trigger if trigger is None else trigger
+            self._look(self.markets[order.request.instrument.symbol])
             return
         if new_ticks == order.ticks and new_units < order.units:
             order.units = new_units
@@ -278,10 +480,21 @@ class Reference:
             return True
         position = account.leg(instrument.symbol, request.position_side)[0]
         closes_whole = request.reduce_only and request.units == abs(position)
-        if request.units <= 0 or (request.units % instrument.lot_units != 0 and not closes_whole):
+        waits = request.trigger_ticks is not None or request.trail_ticks is not None
+        takes_all = request.reduce_only and waits and request.units == 0
+        if request.units <= 0 and not takes_all:
+            return True
+        if request.units % instrument.lot_units != 0 and not closes_whole:
             return True
         if instrument.max_qty is not None and request.units * instrument.unit_size > instrument.max_qty:
             return True
+        display = request.display_units
+        if display is not None and not (0 <= display <= request.units and display % instrument.lot_units == 0):
+            return True
+        if waits:
+            trail = request.trail_ticks
+            bad = trail * (1 if order.fires_up else -1) <= 0 if trail is not None else (request.trigger_ticks or 0) <= 0
+            return bad or self._bad_price(order, order.ticks)
         if order.closes_only and position * order.sign >= 0:
             return True
         return self._bad_price(order, order.ticks) or self._too_dear(order, None)
@@ -294,15 +507,19 @@ class Reference:
             return True
         return instrument.max_price is not None and ticks * instrument.tick_size > instrument.max_price
 
-    def _may_not_change(self, order: RefOrder, ticks: int | None, units: int) -> bool:
-        if units <= order.filled or units % order.request.instrument.lot_units:
+    def _may_not_change(self, order: RefOrder, ticks: int | None, units: int, new_trigger: bool) -> bool:
+        if (units <= order.filled and (units, order.units) != (0, 0)) or units % order.request.instrument.lot_units:
             return True
-        if (ticks, units) == (order.ticks, order.units):
+        if (ticks, units) == (order.ticks, order.units) and not new_trigger:
+            return True
+        if units < (order.request.display_units or 0):
             return True
         if order.is_market and ticks is not None:
             return True
         if self._bad_price(order, ticks):
             return True
+        if order.waits:
+            return False
         changed = RefOrder(order.owner, order.request, order.arrived, ticks, units, order.filled, order.status)
         changed.place = order.place
         return self._too_dear(changed, order)
@@ -460,7 +677,7 @@ class Reference:
     def _cut(self, order: RefOrder) -> None:
         if order.closes_only:
             position = abs(order.owner.leg(order.request.instrument.symbol, order.request.position_side)[0])
-            order.units = min(order.units, order.filled + position)
+            order.units = min(order.units if order.units else position, order.filled + position)
 
     def _enter(self, order: RefOrder) -> None:
         market = self.markets[order.request.instrument.symbol]
@@ -494,6 +711,11 @@ class Reference:
         return any(order.accepts(ticks) for ticks in offers)
 
     def _rest(self, market: RefMarket, order: RefOrder) -> None:
+        assert order.ticks is not None
+        self._to_the_end(market, order)
+        order.slice = min(order.request.display_units or 0, order.left)
+
+    def _to_the_end(self, market: RefMarket, order: RefOrder) -> None:
         assert order.ticks is not None
         order.place = self._places
         self._places += 1
@@ -537,25 +759,37 @@ class Reference:
         for ticks in self._levels(market, order):
             if order.left:
                 self._take_level(market, order, ticks)
+        self._look(market)
 
     def _take_level(self, market: RefMarket, order: RefOrder, ticks: int) -> None:
         """Work the queue of one price off from its front. Of outside size only whole lots can be had."""
         sign = -order.sign
-        outside, taken = market.outside(sign, ticks), 0
+        outside, taken, wanted = market.outside(sign, ticks), 0, order.left
         queue = [other for other in self._resting(market, sign) if other.ticks == ticks]
-        for maker in [*queue, None]:
+        line: list[RefOrder | None] = [*queue, None]
+        while line:
+            maker = line.pop(0)
             before = outside if maker is None or maker.ahead is None else min(maker.ahead, outside)
             units = min(self._lots(market, max(0, before - taken)), order.left)
             if units:
                 taken += units
                 self._fill(order, units, ticks, "taker", OUTSIDE)
             if maker is not None and order.left and maker.left:
-                both = min(order.left, maker.left)
+                both, place = min(order.left, maker.in_queue), maker.place
                 self._fill(order, both, ticks, "taker", maker.request.id)
                 self._fill(maker, both, ticks, "maker", order.request.id)
+                if maker.left and maker.place != place:
+                    line.insert(next(at for at, one in enumerate(line) if one is None or one.hidden), maker)
+        if order.left != wanted:
+            self._own_trade(market, ticks)
         if taken:
             market.taken[sign, ticks] = market.taken.get((sign, ticks), 0) + taken
             self._work_off(queue, taken)
+
+    @staticmethod
+    def _own_trade(market: RefMarket, ticks: int) -> None:
+        if market.counts_own_trades and market.last is not None:
+            market.last = ticks
 
     @staticmethod
     def _lots(market: RefMarket, units: int) -> int:
@@ -585,8 +819,10 @@ class Reference:
         if units:
             market.sizes[sign][ticks] = units
         for order in self._resting(market, sign):
-            if order.ticks == ticks and units < ENDLESS:
-                order.ahead = units if order.ahead is None else min(order.ahead, units)
+            if order.ticks == ticks and (units < ENDLESS or order.hidden):
+                known = order.ahead is not None and not order.hidden
+                order.ahead = min(order.ahead or 0, units) if known else units
+                order.ahead = None if units >= ENDLESS else order.ahead
 
     def _nobody_ahead_of_the_best(self, market: RefMarket, sign: int) -> None:
         best = market.best_recorded(sign)
@@ -610,6 +846,9 @@ class Reference:
                 units = order.left if market.model == "touch" or order.ticks != ticks else 0
             if units:
                 self._fill(order, units, order.ticks, "maker", OUTSIDE)
+                order.ahead = 0
+                self._own_trade(market, order.ticks)
+        self._look(market)
 
     def _print_meets(self, market: RefMarket, sign: int, ticks: int, units: int, at_price: bool) -> int:
         """A print meets one side's queue, chunk by chunk; returns what is left of it."""
@@ -627,7 +866,9 @@ class Reference:
             return units
         queue = [order for order in resting if order.ticks == ticks]
         worked_off = 0
-        for order in queue:
+        line = list(queue)
+        while line:
+            order = line.pop(0)
             if not order.left:
                 continue  # it gave way to an earlier fill of this print
             # The chunk of outside size between the order before and this one; nobody knows its end where ahead is None.
@@ -636,7 +877,10 @@ class Reference:
             units -= chunk
             if order.ahead is None:
                 break
-            units -= self._fill_part(market, order, units)
+            place = order.place
+            units -= self._fill_part(market, order, min(units, order.in_queue))
+            if order.left and order.place != place:
+                line.insert(next((at for at, one in enumerate(line) if one.hidden), len(line)), order)
         self._work_off(queue, worked_off)
         return units
 
@@ -698,6 +942,12 @@ class Reference:
             self.outside_units[instrument.symbol] = self.outside_units.get(instrument.symbol, 0) - signed
             self.outside_cost[instrument.symbol] = self.outside_cost.get(instrument.symbol, 0) - cost
         self._hold(account, instrument, order.request.position_side)
+        display = order.request.display_units
+        if order.open and display and liquidity == "maker":
+            order.slice -= units
+            if order.slice <= 0:
+                order.slice += -(-(1 - order.slice) // display) * display
+                self._to_the_end(self.markets[instrument.symbol], order)
 
     def _hold(self, account: RefAccount, instrument: Instrument, side: PositionSide) -> None:
         """Orders that only close may not be more than there is to close: the least eager give way."""
@@ -706,7 +956,10 @@ class Reference:
         closing = [
             order
             for order in account.orders
-            if order.request.instrument is instrument and order.request.position_side is side and order.closes_only
+            if order.request.instrument is instrument
+            and order.request.position_side is side
+            and order.closes_only
+            and not order.waits
         ]
         for order in sorted(closing, key=RefOrder.eagerness):
             keep = min(order.left, left) if order.sign * position < 0 else 0
@@ -717,7 +970,7 @@ class Reference:
                 order.units = order.filled + keep
 
     def _cancel(self, order: RefOrder) -> None:
-        order.status = OrderStatus.CANCELED
+        order.status, order.waits = OrderStatus.CANCELED, False
         order.owner.orders.remove(order)
         self._leave(order)
 

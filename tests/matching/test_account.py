@@ -178,7 +178,7 @@ def test_spot_holding_locks_no_margin_and_has_no_open_profit() -> None:
 
 def test_switch_is_refused_while_orders_are_open(venue: Venue) -> None:
     venue.buy(100, 99)
-    assert venue.a.switch_mode(PositionMode.HEDGE) == "1 open orders"
+    assert venue.a.switch_mode(PositionMode.HEDGE) == "1 open order"
     assert venue.a.mode is PositionMode.ONE_WAY
 
 

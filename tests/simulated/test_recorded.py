@@ -609,7 +609,7 @@ def test_a_mode_switch_is_told_and_refused_while_orders_are_open() -> None:
     venue.at(4, lambda: venue.exchange.set_position_mode(PositionMode.HEDGE))
     venue.play()
     first, second = venue.events("on_position_mode")
-    assert (first.mode, first.requested, first.reason, first.refused) == ("one_way", "hedge", "1 open orders", True)
+    assert (first.mode, first.requested, first.reason, first.refused) == ("one_way", "hedge", "1 open order", True)
     assert (second.mode, second.previous, second.refused) == ("hedge", "one_way", False)
     assert venue.exchange.position_mode is PositionMode.HEDGE
 

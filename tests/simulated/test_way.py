@@ -19,7 +19,7 @@ from hbkit.model import (
     Side,
     TimeInForce,
 )
-from hbkit.simulated.way import WITHDRAWN, Way
+from hbkit.simulated.way import WITHDRAWN, Way, Wish
 
 USD = Currency("USD", 2)
 ABC = Instrument(
@@ -88,7 +88,7 @@ class Room:
 def test_what_is_asked_of_an_order_under_way_leaves_when_it_is_answered() -> None:
     room = Room()
     room.at(0, lambda: room.submit("a"), lambda: room.submit("b"))
-    room.at(10, lambda: room.way.amend("a", 92, None), lambda: room.way.cancel("b"))
+    room.at(10, lambda: room.way.amend("a", Wish(92, None)), lambda: room.way.cancel("b"))
     told = room.play()
     assert told[:2] == [(50, "a", "open", 91), (50, "b", "open", 91)]
     assert told[2:] == [(100, "a", "open", 92), (100, "b", "canceled", 91)]
@@ -98,24 +98,24 @@ def test_of_changes_that_wait_only_the_last_is_sent() -> None:
     room = Room()
     room.at(0, lambda: room.submit("a"))
     for ts, ticks in ((100, 92), (110, 93), (120, 94)):
-        room.at(ts, lambda ticks=ticks: room.way.amend("a", ticks, None))  # type: ignore[misc]
+        room.at(ts, lambda ticks=ticks: room.way.amend("a", Wish(ticks, None)))  # type: ignore[misc]
     assert room.play() == [(50, "a", "open", 91), (150, "a", "open", 92), (200, "a", "open", 94)]
 
 
 def test_changes_of_one_moment_are_one_change() -> None:
     room = Room()
     room.at(0, lambda: room.submit("a"))
-    room.at(100, lambda: [room.way.amend("a", ticks, None) for ticks in (92, 93)])
+    room.at(100, lambda: [room.way.amend("a", Wish(ticks, None)) for ticks in (92, 93)])
     assert room.play() == [(50, "a", "open", 91), (150, "a", "open", 93)]
 
 
 def test_a_refused_change_is_not_told_where_a_later_one_follows() -> None:
     room = Room()
     room.at(0, lambda: room.submit("a"))
-    room.at(100, lambda: room.way.amend("a", 91, None))  # nothing to change
-    room.at(110, lambda: room.way.amend("a", 93, None))
+    room.at(100, lambda: room.way.amend("a", Wish(91, None)))  # nothing to change
+    room.at(110, lambda: room.way.amend("a", Wish(93, None)))
     assert room.play() == [(50, "a", "open", 91), (200, "a", "open", 93)]
-    room.at(20_000, lambda: room.way.amend("a", 93, None))
+    room.at(20_000, lambda: room.way.amend("a", Wish(93, None)))
     room.agenda.run_until(30_000)
     assert room.told[-1] == (20_050, "a", "amend", 93)
 
@@ -124,7 +124,7 @@ def test_an_order_that_is_taken_away_in_its_own_moment_never_leaves() -> None:
     room = Room()
     reasons: list[str] = []
     room.react = lambda report: reasons.append(report.reason)
-    room.at(0, lambda: [room.submit("a"), room.way.amend("a", 92, None), room.way.cancel("a")])
+    room.at(0, lambda: [room.submit("a"), room.way.amend("a", Wish(92, None)), room.way.cancel("a")])
     assert room.play() == [(0, "a", "canceled", 91)]
     assert (reasons, room.steps) == ([WITHDRAWN], 0)
 
@@ -154,6 +154,6 @@ def test_a_cancel_in_answer_to_a_cancel_is_not_lost() -> None:
 def test_what_waited_leaves_before_what_is_asked_for_in_answer_to_the_news() -> None:
     room = Room()
     room.at(0, lambda: room.submit("a"))
-    room.at(10, lambda: room.way.amend("a", 92, None))
+    room.at(10, lambda: room.way.amend("a", Wish(92, None)))
     room.react = lambda report: report.ticks == 91 and room.way.cancel("a")
     assert room.play() == [(50, "a", "open", 91), (100, "a", "open", 92), (100, "a", "canceled", 92)]

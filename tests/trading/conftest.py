@@ -81,9 +81,9 @@ class RecordingExchange(SimulatedExchange):
         self.asked.append(("submit", request.id, len(self.intents())))
         super().submit(request)
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+    def amend(self, order_id: str, **change: int | None) -> None:
         self.asked.append(("amend", order_id, len(self.intents())))
-        super().amend(order_id, ticks=ticks, units=units)
+        super().amend(order_id, **change)
 
     def cancel(self, order_id: str) -> None:
         self.asked.append(("cancel", order_id, len(self.intents())))
@@ -180,6 +180,9 @@ class Room:
         handler = self.exchange.handler(Batch("ABC", kind, np.array([self.clock.ts], np.int64), columns))
         assert handler is not None
         handler(0)
+        due, self.exchange.due[:] = self.exchange.due[:], []
+        for call in due:
+            call()
         self.exchange.settle()
 
 

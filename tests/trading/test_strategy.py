@@ -91,13 +91,6 @@ def test_candles_that_were_not_asked_for_are_told(room: Any) -> None:
         room.bot.closes(2, "5m")
 
 
-@pytest.mark.parametrize("option", [{"trigger_price": 95}, {"display_qty": 1}, {"trigger_by": "mark"}], ids=str)
-def test_what_is_not_built_is_refused_instead_of_left_out(room: Any, option: dict[str, Any]) -> None:
-    with pytest.raises(StrategyError, match="no trigger or iceberg orders yet"):
-        room.bot.buy(10, 90, **option)
-    assert room.intents() == []
-
-
 @pytest.mark.parametrize("mode", ["hedge", "HEDGE", PositionMode.HEDGE])
 def test_the_position_mode_is_asked_for_by_its_word(room: Any, mode: Any) -> None:
     room.bot.set_position_mode(mode)

@@ -194,8 +194,16 @@ class FakeExchange(Exchange):
         self._orders[request.id] = self._wire.blank(request, self.server_now())
         self._start(self._send("submit", request.id, self._wire.order_body(request)))
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
-        """Price, total quantity, or both."""
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
+        """Price, total quantity, or both; without triggers among the capabilities nobody asks for one."""
+        del trigger_ticks
         self._start(self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
 
     def cancel(self, order_id: str) -> None:

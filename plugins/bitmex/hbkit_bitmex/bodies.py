@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from hbkit.model.enums import OrderType, PositionSide, Side, TimeInForce, TriggerBy
+from hbkit.model.enums import OrderType, PositionSide, Side, TimeInForce, TriggerBy, TriggerKind
 from hbkit.model.instrument import Instrument
 from hbkit.model.order import OrderRequest
 
@@ -45,27 +45,29 @@ def encode(body: Body) -> bytes:
     return msgspec.json.encode(body)
 
 
-def order_body(request: OrderRequest, *, touched: bool = False) -> Body:
-    """The body of POST /order.
+def order_body(request: OrderRequest) -> Body:
+    """The body of POST /order: a trigger order is a stop, or the type that is its mirror image (11.1).
 
-    A trigger order is a stop (it fires as the price runs against the position); `touched` makes it its mirror image,
-    a take profit. Which one is meant depends on where the price is, and that is not known here.
-    Raises ValueError for an id that the exchange would refuse.
+    A trailing one is a stop with a peg; its `stopPx` is the exchange's to set (11.5). Raises ValueError for an id that
+    the exchange would refuse.
     """
     if not 0 < len(request.id) <= MAX_ID_LENGTH:
         raise ValueError(f'the order id "{request.id}" must have 1 to {MAX_ID_LENGTH} characters')
     instrument = request.instrument
-    triggered = request.trigger_ticks is not None
+    touched = request.waits and request.trigger_kind is TriggerKind.TAKE_PROFIT
     body: Body = {
         "symbol": instrument.symbol,
         "side": _SIDE[request.side],
         "orderQty": request.units,
-        "ordType": _TYPES[request.type, triggered, triggered and touched],
+        "ordType": _TYPES[request.type, request.waits, touched],
         "clOrdID": request.id,
     }
     if request.ticks is not None and request.type is OrderType.LIMIT:
         body["price"] = _price(instrument, request.ticks)
-    if request.trigger_ticks is not None:
+    if request.trail_ticks is not None:
+        body["pegPriceType"] = "TrailingStopPeg"
+        body["pegOffsetValue"] = _price(instrument, request.trail_ticks)
+    elif request.trigger_ticks is not None:
         body["stopPx"] = _price(instrument, request.trigger_ticks)
     if request.display_units is not None:
         body["displayQty"] = request.display_units
@@ -162,7 +164,7 @@ def _instructions(request: OrderRequest) -> list[str]:
         found.append("ParticipateDoNotInitiate")
     if request.reduce_only:
         found.append("ReduceOnly")
-    if request.trigger_ticks is not None:
+    if request.waits:
         default = TriggerBy.LAST if request.instrument.is_spot else TriggerBy.MARK
         found.append(_TRIGGER[request.trigger_by or default])
     return found

@@ -10,8 +10,10 @@ CONTRACTS = Capabilities(
     candle_intervals=("1m", "5m", "1h", "1d"),
     post_only=True,
     reduce_only=True,
-    time_in_force=frozenset({"gtc", "ioc", "fok"}),
+    time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
     amend=True,
+    hedge_mode=True,
+    leverage=True,
 )
 SPOT = Capabilities(
     channels=frozenset({Channel.TRADE, Channel.QUOTE, Channel.BOOK, Channel.CANDLE}),

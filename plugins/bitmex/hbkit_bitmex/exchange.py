@@ -8,30 +8,54 @@ is reported with the moment its request expires, and settled by whoever reconcil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import msgspec
 
 from hbkit.clock import SECOND, iso, parse_duration
-from hbkit.errors import AuthenticationError, ConfigError, ExchangeError, HbkitError, Timeout, WireError
-from hbkit.exchange import Capabilities, Channel, Connection, Exchange, Holding, Listener
+from hbkit.errors import (
+    AuthenticationError,
+    ConfigError,
+    ExchangeError,
+    HbkitError,
+    Timeout,
+    Unsupported,
+    WireError,
+)
+from hbkit.exchange import Capabilities, Channel, Connection, Exchange, Holding, Listener, no_legs
 from hbkit.log import get_logger
-from hbkit.model import Candle, Execution, Instrument, OrderReport, OrderRequest, PositionMode, Wallet
+from hbkit.model import (
+    Candle,
+    Execution,
+    Instrument,
+    MarginMode,
+    OrderReport,
+    OrderRequest,
+    PositionMode,
+    PositionModeChange,
+    PositionSide,
+    TriggerBy,
+    Wallet,
+)
 from hbkit.net.websocket import Socket
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
 from hbkit_bitmex.instruments import currencies
-from hbkit_bitmex.orders import OrderDesk
+from hbkit_bitmex.orders import Change, OrderDesk
 from hbkit_bitmex.rest import Rest
 from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow, WalletRow
 from hbkit_bitmex.stream import Stream
-from hbkit_bitmex.words import ExecType, known
+from hbkit_bitmex.terms import TermsDesk, mode_of
+from hbkit_bitmex.words import ExecType, Strategy, known
 
 READY_SECONDS = 20.0
 """How long the login and the first partials may take, on each connection."""
 LEAVING_SECONDS = 2.0
 """How long what is on its way may take when the connector is shut."""
+MODE_SECONDS = 20.0
+"""How often the position mode is asked for: three calls of the 120 a minute."""
 _PAGE = 500
 _BIN_PAGE = 1000
 _IDS_AT_ONCE = 50
@@ -62,6 +86,10 @@ class BitmexExchange(Exchange):
         self._wallets: dict[str, Wallet] = {}
         self._transfers: dict[str, int] = {}
         self._mode = PositionMode.ONE_WAY
+        self._terms = TermsDesk(self._rest, self.name, self._do, self._is_isolated)
+        self._traded: dict[Instrument, None] = {}
+        """What somebody has subscribed to: where none of it has legs, hedge mode is refused."""
+        self._switching = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._sought: dict[str, asyncio.Future[OrderReport | None]] = {}
         self._socket: Socket | None = None
@@ -124,6 +152,8 @@ class BitmexExchange(Exchange):
             self._heart = self._own(
                 asyncio.create_task(self._beat(self._connection.dead_man_switch / SECOND), name=f"{self.name} heart")
             )
+        if self._connection.api_key and self.capabilities.hedge_mode:
+            self._do(self._watch_mode())
 
     async def shut(self) -> None:
         """End every task, close every socket; the dead man's switch is taken away after the heartbeat has ended."""
@@ -161,7 +191,7 @@ class BitmexExchange(Exchange):
     async def _read_account(self) -> None:
         user = await self._rest.get("/user", UserRow)
         self.account = str(known(user.id) or "")
-        self._mode = PositionMode.HEDGE if known(user.positionMode) == "MultiWay" else PositionMode.ONE_WAY
+        self._mode = mode_of(user)
         await self.refresh()
 
     async def _check_instruments(self) -> None:
@@ -239,6 +269,14 @@ class BitmexExchange(Exchange):
         """Last trade, else the reference price."""
         last = self._stream.last.get(instrument.symbol) if self._stream is not None else None
         return last if last is not None else self.reference_price(instrument)
+
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """What triggers look at (11.1), as far as the stream has told; nothing stands in for what it has not."""
+        return self._stream.present_price(instrument, by) if self._stream is not None else None
+
+    def trigger_prices(self, instrument: Instrument) -> frozenset[TriggerBy]:
+        """Spot triggers look at the last price alone (18.3.13)."""
+        return frozenset({TriggerBy.LAST}) if instrument.is_spot else frozenset(TriggerBy)
 
     def server_now(self) -> int:
         """The exchange's clock."""
@@ -356,6 +394,7 @@ class BitmexExchange(Exchange):
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; mark and trades come along, for positions are valued at them."""
         assert self._stream is not None
+        self._traded[instrument] = None
         if not instrument.is_spot:
             self._stream.subscribe(instrument, Channel.MARK)
         self._stream.subscribe(instrument, Channel.TRADE)
@@ -371,13 +410,127 @@ class BitmexExchange(Exchange):
         else:
             self._desk.submit(request)
 
-    def amend(self, order_id: str, *, ticks: int | None = None, units: int | None = None) -> None:
+    def amend(
+        self,
+        order_id: str,
+        *,
+        ticks: int | None = None,
+        units: int | None = None,
+        trigger_ticks: int | None = None,
+    ) -> None:
         """Change an order."""
-        self._desk.amend(order_id, ticks, units)
+        self._desk.amend(order_id, Change(ticks, units, trigger_ticks))
 
     def cancel(self, order_id: str) -> None:
         """Take an order away, by our id or by the exchange's."""
         self._desk.cancel(order_id)
+
+    # -- modes and margin
+
+    async def prepare(
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        position_mode: PositionMode | None,
+        margin_mode: MarginMode | None,
+        leverage: Decimal | None,
+    ) -> None:
+        """What the config asks for; the mode was read at the login."""
+        if position_mode is not None:
+            self._mode = await self._terms.mode_at_start(instruments, self._mode, position_mode, self._count_orders)
+        await self._terms.margin_at_start(instruments, margin_mode, leverage)
+
+    async def _count_orders(self) -> int:
+        return len(await self.open_orders())
+
+    def set_position_mode(self, mode: PositionMode) -> None:
+        """POST /user/positionMode; what comes of it is told by `on_position_mode`."""
+        if not self.capabilities.hedge_mode:
+            raise Unsupported(f"{self.name} offers no hedge mode")
+        self._do(self._switch(mode))
+
+    async def _switch(self, mode: PositionMode) -> None:
+        previous, reason = self._mode, ""
+        traded = list(self._traded)
+        self._switching += 1
+        try:
+            if mode is PositionMode.HEDGE and traded and not any(one.hedge and not one.is_spot for one in traded):
+                reason = no_legs(traded)
+            elif mode is not previous:
+                self._mode = await self._terms.switch(mode)
+        except ExchangeError as error:
+            reason = error.message
+        finally:
+            self._switching -= 1
+        self._tell_mode(previous, mode, "strategy", reason)
+
+    def _tell_mode(self, previous: PositionMode, requested: PositionMode, origin: str, reason: str) -> None:
+        if self._listener is not None:
+            change = PositionModeChange(
+                exchange=self.name,
+                account=self.account,
+                mode=self._mode,
+                previous=previous,
+                requested=requested,
+                origin=origin,
+                reason=reason,
+                ts=self._connection.market_clock.now(),
+            )
+            self._listener.on_position_mode(change)
+
+    def on_new_legs(self, legs: set[Strategy]) -> None:
+        """A leg in one-way mode, or a whole position in hedge mode: somebody may have switched the account."""
+        odd = legs - {Strategy.ONE_WAY} if self._mode is PositionMode.ONE_WAY else legs & {Strategy.ONE_WAY}
+        if odd and self._is_open and not self._switching:
+            self._do(self._look_at_mode())
+
+    async def _watch_mode(self) -> None:
+        """No table tells the mode of an account that is flat: it is asked for now and then."""
+        while not self._leaving.is_set():
+            try:
+                async with asyncio.timeout(MODE_SECONDS):
+                    await self._leaving.wait()
+            except TimeoutError:
+                if self.is_up and not self._switching:
+                    await self._look_at_mode()
+
+    async def _look_at_mode(self) -> None:
+        try:
+            found = await self._terms.read_mode()
+        except ExchangeError as error:
+            self._log.debug("the position mode could not be read", exchange=self.name, reason=error.message)
+            return
+        if self._switching:
+            return  # what was read may be of before the switch
+        previous, self._mode = self._mode, found
+        if found is not previous:
+            self._tell_mode(previous, found, "exchange", "")
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        """POST /position/leverage where the position is isolated, else /position/crossLeverage."""
+        self._terms.set_leverage(instrument, leverage, side)
+
+    def set_margin_mode(
+        self, instrument: Instrument, mode: MarginMode, side: PositionSide = PositionSide.NET
+    ) -> None:
+        """POST /position/isolate."""
+        self._terms.set_margin_mode(instrument, mode, side)
+
+    def transfer_margin(self, instrument: Instrument, amount: int, side: PositionSide = PositionSide.NET) -> None:
+        """POST /position/transferMargin."""
+        self._terms.transfer_margin(instrument, amount, side)
+
+    def set_risk_limit(self, instrument: Instrument, limit: int, side: PositionSide = PositionSide.NET) -> None:
+        """POST /position/riskLimit."""
+        self._terms.set_risk_limit(instrument, limit, side)
+
+    def _is_isolated(self, instrument: Instrument, side: PositionSide) -> bool:
+        """What the position rows say; a leg without a row is in cross margin, the exchange's default."""
+        if self._stream is None:
+            return False
+        rows = [row for row in self._stream.positions.rows if known(row.symbol) == instrument.symbol]
+        fitting = [row for row in rows if side is PositionSide.NET or wire.leg(row) is side]
+        return any(known(row.crossMargin) is False for row in fitting)
 
     def keep_alive(self, seconds: float) -> None:
         """POST /order/cancelAllAfter, in milliseconds; 0 takes the timer away (trap 22)."""

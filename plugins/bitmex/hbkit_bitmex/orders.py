@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,14 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NEVER_SEEN = frozenset({OrderStatus.PENDING, OrderStatus.UNKNOWN})
 
 Errors = tuple[type[ExchangeError], ...]
+
+
+class Change(NamedTuple):
+    """What an order is to have; None for what stays."""
+
+    ticks: int | None
+    units: int | None
+    trigger_ticks: int | None = None
 
 
 class _Errand:
@@ -73,7 +81,7 @@ class OrderDesk:
         self._start = start
         self._reports: dict[str, OrderReport] = {}
         self._posts: dict[str, _Errand] = {}
-        self._amends: dict[str, tuple[int | None, int | None]] = {}
+        self._amends: dict[str, Change] = {}
         self._cancels: list[str] = []
         self._unwanted: dict[str, None] = {}
         """Orders that the exchange did not know when they were to go: should one turn up, it goes then."""
@@ -102,11 +110,11 @@ class OrderDesk:
         self._reports.setdefault(request.id, _blank(request, self._rest.server.now()))
         asyncio.get_running_loop().call_soon(self._end, request.id, OrderStatus.REJECTED, reason, "submit")
 
-    def amend(self, order_id: str, ticks: int | None, units: int | None) -> None:
+    def amend(self, order_id: str, change: Change) -> None:
         """Change an order; of several changes that wait for each other only the last is sent."""
         self._send_cancels()
         waiting = order_id in self._amends
-        self._amends[order_id] = ticks, units
+        self._amends[order_id] = change
         if not waiting:
             self._start(self._change(order_id))
 
@@ -162,14 +170,13 @@ class OrderDesk:
         finally:
             del self._amends[order_id]
 
-    async def _change_once(self, order_id: str, wish: tuple[int | None, int | None]) -> None:
+    async def _change_once(self, order_id: str, wish: Change) -> None:
         before = self._reports.get(order_id)
         if before is None:
             self._log.error("an amend of an order that nobody knows", order=order_id)
             return
-        ticks, units = wish
         errand = _Errand()
-        body = bodies.encode(bodies.amend_body(before.instrument, id=order_id, ticks=ticks, units=units))
+        body = bodies.encode(bodies.amend_body(before.instrument, id=order_id, **wish._asdict()))
         try:
             row = await self._insist("PUT", "/order", body, OrderRow, errand, NotAccepted)
         except ExchangeError as error:
@@ -361,4 +368,5 @@ def _blank(request: OrderRequest, ts: int) -> OrderReport:
         units=request.units,
         filled_units=0,
         ticks=request.ticks,
+        trigger_ticks=request.trigger_ticks,
     )

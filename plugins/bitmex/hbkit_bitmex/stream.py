@@ -8,6 +8,7 @@ again, and it alone. Private news goes out through `Inbox`, public data straight
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from hbkit.clock import SECOND, parse_duration
 from hbkit.data.candles import Resampler
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
-from hbkit.model import Instrument
+from hbkit.model import Instrument, TriggerBy
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.auth import realtime_signature
 from hbkit_bitmex.books import BookTable
@@ -50,7 +51,7 @@ from hbkit_bitmex.rows import (
     WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
-from hbkit_bitmex.words import Action, known, nanoseconds
+from hbkit_bitmex.words import Action, Strategy, known, nanoseconds
 
 ASK_AGAIN_SECONDS = 5.0
 """The least time between two requests for the same table."""
@@ -79,6 +80,9 @@ class Inbox(Protocol):
 
     def on_margin_row(self, row: MarginRow) -> None:
         """One currency of the account."""
+
+    def on_new_legs(self, legs: set[Strategy]) -> None:
+        """Positions that were not there before, by their legs: they tell of the position mode (13.3)."""
 
     def on_ready(self) -> None:
         """Logged in, and every private table has had its partial."""
@@ -196,6 +200,16 @@ class Stream:
             if interval not in resamplers:
                 resamplers[interval] = Resampler(instrument, native, interval)
         self._ask(f"{BINS[native]}:{instrument.symbol}")
+
+    def present_price(self, instrument: Instrument, by: TriggerBy) -> float | None:
+        """Mark, last or index, None where it was not told."""
+        symbol = instrument.symbol
+        if by is TriggerBy.LAST:
+            return self.last.get(symbol)
+        if by is TriggerBy.MARK:
+            return self.marks.get(symbol)
+        index = self._marks_told[symbol][1] if symbol in self._marks_told else math.nan
+        return None if math.isnan(index) else index
 
     def _ask(self, topic: str) -> None:
         if topic not in self._topics:
@@ -335,6 +349,8 @@ class Stream:
 
     def _on_positions(self, frame: PositionFrame) -> None:
         self.positions.apply(frame)
+        if frame.action is Action.INSERT:
+            self._inbox.on_new_legs({row.strategy for row in frame.data or () if isinstance(row.strategy, Strategy)})
         self._after(frame, self.positions.lost)
 
     def _on_margins(self, frame: MarginFrame) -> None:

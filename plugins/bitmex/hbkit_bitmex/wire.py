@@ -181,12 +181,14 @@ def order_report(row: OrderRow, instrument: Instrument, before: OrderReport | No
         instrument=instrument,
         side=side,
         position_side=_leg(known(row.strategy), before),
-        status=_status(known(row.ordStatus), filled, before),
+        status=_status(row, filled, before),
         units=units,
         filled_units=filled,
         ticks=_ticks(row, instrument, before),
         reason=error or _reason(row),
         refused="cancel" if error else "",
+        trigger_ticks=_trigger_ticks(row, instrument, before),
+        triggered=_is_triggered(row, before),
     )
 
 
@@ -220,12 +222,42 @@ def refusal(row: ExecutionRow | OrderRow) -> Refusal | None:
 _REFUSED: Final[Mapping[str, str]] = {ExecType.CANCEL_REJECT: "cancel", ExecType.AMEND_REJECT: "amend"}
 
 
-def _status(word: OrdStatus | None, filled: int, before: OrderReport | None) -> OrderStatus:
+_WITH_TRIGGER: Final = frozenset(
+    {OrdType.STOP, OrdType.STOP_LIMIT, OrdType.MARKET_IF_TOUCHED, OrdType.LIMIT_IF_TOUCHED}
+)
+
+
+def _status(row: OrderRow, filled: int, before: OrderReport | None) -> OrderStatus:
+    word = known(row.ordStatus)
     if word is None:
+        if before is not None and before.status is OrderStatus.UNTRIGGERED and _is_triggered(row, before):
+            return OrderStatus.OPEN
         return before.status if before else OrderStatus.UNKNOWN
     status = _STATUS.get(word, OrderStatus.UNKNOWN)
-    # A replace or a cancel under way hides that part of the order is filled.
-    return OrderStatus.PARTIALLY_FILLED if status is OrderStatus.OPEN and filled else status
+    if status is OrderStatus.OPEN and filled:
+        return OrderStatus.PARTIALLY_FILLED  # a replace or a cancel under way hides that part of the order is filled
+    if status is OrderStatus.OPEN and _has_trigger(row, before) and not _is_triggered(row, before):
+        return OrderStatus.UNTRIGGERED  # its ordStatus is New as well (11.1)
+    return status
+
+
+def _has_trigger(row: OrderRow, before: OrderReport | None) -> bool:
+    kind = known(row.ordType)
+    return kind in _WITH_TRIGGER if kind is not None else before is not None and before.trigger_ticks is not None
+
+
+def _is_triggered(row: OrderRow, before: OrderReport | None) -> bool:
+    """The column `triggered` has a word in it then; for rows without it the indicator of a working order tells."""
+    if known(row.triggered) or (before is not None and before.triggered) or known(row.cumQty):
+        return True
+    return known(row.workingIndicator) is True and _has_trigger(row, before)
+
+
+def _trigger_ticks(row: OrderRow, instrument: Instrument, before: OrderReport | None) -> int | None:
+    price = known(row.stopPx)
+    if price is None:
+        return before.trigger_ticks if before and row.stopPx is UNSET else None
+    return instrument.ticks(price)
 
 
 def _filled(row: OrderRow, units: int, before: OrderReport | None) -> int:
@@ -269,6 +301,7 @@ _KINDS: Final[Mapping[str, ExecutionKind]] = {
     ExecType.SETTLEMENT: ExecutionKind.SETTLEMENT,
     ExecType.LIQUIDATION: ExecutionKind.LIQUIDATION,
     ExecType.BANKRUPTCY: ExecutionKind.LIQUIDATION,
+    ExecType.INSURANCE: ExecutionKind.INSURANCE,
 }
 """12.2: the types that move position or money and whose booking is known."""
 
@@ -294,6 +327,8 @@ _MAKER: Final = frozenset({LiquidityInd.ADDED, LiquidityInd.ADDED_SHORT})
 def execution(row: ExecutionRow, instrument: Instrument) -> Execution | None:
     """The movement that a row books; None for a row that moves nothing, and for one that `is_unbooked`."""
     kind = _kind(row)
+    if kind is ExecutionKind.INSURANCE:
+        return _insurance(row, instrument)
     units, price = row.lastQty, row.lastPx
     if kind is None or not row.execID or not units or price is None:
         return None
@@ -321,10 +356,30 @@ def execution(row: ExecutionRow, instrument: Instrument) -> Execution | None:
     )
 
 
+def _insurance(row: ExecutionRow, instrument: Instrument) -> Execution | None:
+    """What an insurance fund paid after a liquidation: money alone, `execComm` is negative for it came in."""
+    if not row.execID or not row.execComm:
+        return None
+    return Execution(
+        ts=nanoseconds(row.transactTime) or nanoseconds(row.timestamp),
+        id=row.execID,
+        order_id="",
+        instrument=instrument,
+        side=Side.BUY,
+        position_side=PositionSide.NET,
+        price=0.0,
+        units=0,
+        cost=0,
+        fee=row.execComm,
+        liquidity=Liquidity.TAKER,
+        kind=ExecutionKind.INSURANCE,
+    )
+
+
 def is_unbooked(row: ExecutionRow, instrument: Instrument) -> bool:
     """True for a row that moves money, or may, and that `execution` cannot book: ask the exchange for its balances.
 
-    Insurance, Rebalance, TrialFill, types that nobody knows, and rows that lack what a booking needs.
+    Rebalance, TrialFill, types that nobody knows, and rows that lack what a booking needs.
     """
     return row.execType not in _IDLE and execution(row, instrument) is None
 
@@ -383,6 +438,11 @@ def position(row: PositionRow, instrument: Instrument) -> Position | None:
         entry_price=entry if units and entry else math.nan,
         unrealized_pnl=instrument.settle.amount(known(row.unrealisedPnl) or 0),
     )
+
+
+def leg(row: PositionRow) -> PositionSide:
+    """The leg a position row is about."""
+    return _leg(known(row.strategy), None)
 
 
 def wallet(row: MarginRow | WalletRow, currencies: Mapping[str, Currency]) -> Wallet | None:

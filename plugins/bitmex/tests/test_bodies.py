@@ -20,7 +20,7 @@ from hbkit_bitmex.bodies import (
 )
 from hbkit_bitmex.instruments import load
 
-from hbkit.model.enums import OrderType, PositionSide, Side, TimeInForce, TriggerBy
+from hbkit.model.enums import OrderType, PositionSide, Side, TimeInForce, TriggerBy, TriggerKind
 from hbkit.model.order import OrderRequest
 
 NEWEST = {instrument.symbol: instrument for instrument in load()}
@@ -89,20 +89,36 @@ def test_one_way_mode_names_none():
 
 
 @pytest.mark.parametrize(
-    ("kind", "touched", "expected"),
+    ("kind", "fires", "expected"),
     [
-        (OrderType.MARKET, False, "Stop"),
-        (OrderType.LIMIT, False, "StopLimit"),
-        (OrderType.MARKET, True, "MarketIfTouched"),
-        (OrderType.LIMIT, True, "LimitIfTouched"),
+        (OrderType.MARKET, TriggerKind.STOP, "Stop"),
+        (OrderType.LIMIT, TriggerKind.STOP, "StopLimit"),
+        (OrderType.MARKET, TriggerKind.TAKE_PROFIT, "MarketIfTouched"),
+        (OrderType.LIMIT, TriggerKind.TAKE_PROFIT, "LimitIfTouched"),
     ],
 )
-def test_trigger_orders(kind, touched, expected):
-    made = request(type=kind, ticks=None if kind is OrderType.MARKET else 1000, trigger_ticks=2000)
-    body = order_body(made, touched=touched)
+def test_trigger_orders(kind, fires, expected):
+    made = request(
+        type=kind, ticks=None if kind is OrderType.MARKET else 1000, trigger_ticks=2000, trigger_kind=fires
+    )
+    body = order_body(made)
     assert body["ordType"] == expected
     assert body["execInst"] == "MarkPrice"
     assert ("price" in body) == (kind is OrderType.LIMIT)
+
+
+def test_a_trailing_stop_is_a_stop_with_a_peg():
+    # 200 ticks of 0.1 behind the price: a sell stop's offset is negative (11.5), its stopPx is the exchange's to set.
+    made = request(type=OrderType.MARKET, ticks=None, side=Side.SELL, trail_ticks=-200, trigger_by=TriggerBy.LAST)
+    assert encode(order_body(made)) == (
+        b'{"symbol":"XBTUSD","side":"Sell","orderQty":100,"ordType":"Stop","clOrdID":"bot1",'
+        b'"pegPriceType":"TrailingStopPeg","pegOffsetValue":-20,"execInst":"LastPrice"}'
+    )
+
+
+def test_an_iceberg_says_what_it_shows():
+    assert order_body(request(display_units=0))["displayQty"] == 0
+    assert order_body(request(display_units=50))["displayQty"] == 50
 
 
 def test_a_trigger_always_names_its_price():

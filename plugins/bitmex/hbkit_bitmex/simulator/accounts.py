@@ -1,7 +1,7 @@
-"""An account at the venue: the engine's account with BitMEX's margin rules, and what its session has earned.
+"""An account at the venue: the engine's account, and what its session has earned.
 
-Cross positions lock their maintenance margin (protocol 10.5), isolated ones their own margin with its profit (10.4).
-Liquidation is not built yet: a position below its maintenance margin stays open.
+The margin rules are the engine's (`hbkit.matching.margin`); what stands here is what rows tell and the engine does not
+need: sessions, the wallet's history, and the timers of an account.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from hbkit.matching import Account
 from hbkit.matching.account import Reference
-from hbkit.model import Currency, Instrument, Leg, PositionSide
-from hbkit_bitmex.simulator.numbers import ceil
+from hbkit.model import Currency, Instrument, PositionMode, PositionSide
 
 Row = dict[str, Any]
 LegKey = tuple[Instrument, PositionSide]
 FundingRate = Callable[[Instrument], Fraction]
+LEGS = (PositionSide.LONG, PositionSide.SHORT)
 
 
 @dataclass
@@ -34,6 +34,13 @@ class LegSession:
     """Fees of the position that is open now: what its break-even price must earn back."""
     opening: int = 0
     opened_cost: int = 0
+    told_at: int = 0
+    """When a change of the mark alone was last told, on the wall clock."""
+
+    def add(self, other: LegSession) -> None:
+        """Take over what another leg did: two of them became one position."""
+        for name in ("realized_seen", "realized", "previous", "cost", "fees", "paid", "opening", "opened_cost"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass
@@ -45,40 +52,24 @@ class MoneySession:
     fees: int = 0
 
 
-@dataclass(frozen=True)
-class Isolated:
-    """The parts of an isolated position's margin (10.4)."""
-
-    initial: int
-    commission: int
-
-    @property
-    def margin(self) -> int:
-        """What is set aside."""
-        return self.initial + self.commission
-
-
 class VenueAccount(Account):
     """One user: `number` is the account id of every row."""
 
     def __init__(
         self, number: int, balances: Mapping[Currency, int], reference: Reference, funding_rate: FundingRate
     ) -> None:
-        super().__init__(str(number), balances, reference)
+        super().__init__(str(number), balances, reference, funding_rate=funding_rate)
         self.number = number
         self.deposited = dict(self.cash)
         self.legs_session: dict[LegKey, LegSession] = {}
         self.money: dict[str, MoneySession] = {code: MoneySession() for code in self.cash}
-        self.isolated: dict[Instrument, Fraction] = {}
-        """Leverage of the instruments that are in isolated mode."""
-        self.leverages: dict[Instrument, Fraction] = {}
-        """Leverage that was asked for while in cross mode."""
         self.transactions: list[Row] = []
         self.cancel_at: int | None = None
         """When the dead man's switch fires, on the wall clock."""
-        self.told_at = 0
-        """When a change of the mark was last told, on the wall clock."""
-        self._funding_rate = funding_rate
+        self.margining_mode = ""
+        """What `/user/marginingMode` was told, in its own words; it changes nothing (10.7)."""
+        self.liquidating: set[LegKey] = set()
+        """Positions that are being taken over in this very step."""
 
     # -- the session
 
@@ -103,70 +94,50 @@ class VenueAccount(Account):
         money.realized += amount
         money.fees += fee
 
-    def close_session(self) -> dict[str, int]:
-        """12:00 UTC: realised profit becomes settled money; returns what was settled per currency."""
-        settled = {code: money.realized for code, money in self.money.items() if money.realized}
+    def close_session(self) -> dict[Instrument, int]:
+        """12:00 UTC: realised profit becomes settled money; returns what was settled per instrument."""
+        settled: dict[Instrument, int] = {}
+        for (instrument, _), session in self.legs_session.items():
+            settled[instrument] = settled.get(instrument, 0) + session.realized
         for money in self.money.values():
             money.previous, money.realized, money.fees = money.realized, 0, 0
         for (instrument, side), session in self.legs_session.items():
             leg = self.leg(instrument, side)
             session.previous, session.realized = session.realized, 0
             session.opening, session.cost, session.fees = leg.units, leg.cost, 0
-        return settled
+        return {instrument: amount for instrument, amount in settled.items() if amount}
 
     def settled(self, code: str) -> int:
         """The wallet's `amount`."""
         money = self.money.get(code)
         return self.cash.get(code, 0) - (money.realized if money is not None else 0)
 
-    # -- margin
+    # -- the position mode
 
-    def maintenance(self, leg: Leg) -> int:
-        """What a position takes from the available margin."""
-        if not leg.units or leg.instrument.is_spot:
-            return 0
-        isolated = self.isolated_margin(leg)
-        if isolated is None:
-            return self.maintenance_needed(leg)
-        price = self._reference(leg.instrument)
-        return isolated.margin + (leg.unrealized(price) if price is not None else 0)
-
-    def isolated_margin(self, leg: Leg) -> Isolated | None:
-        """The parts of its margin, None in cross mode."""
-        leverage = self.isolated.get(leg.instrument)
-        if leverage is None or not leg.units:
-            return None
-        cost = abs(leg.cost)
-        initial = ceil(cost / leverage)
-        return Isolated(initial, ceil(Fraction(leg.instrument.taker_fee) * (cost + initial)))
-
-    def maintenance_needed(self, leg: Leg) -> int:
-        """posMaint: the rate on the cost, the exit fee in isolated mode, and the next funding if this side pays it."""
-        if not leg.units:
-            return 0
-        rate = self._funding_rate(leg.instrument)
-        term = max(Fraction(0), rate if leg.units > 0 else -rate)
-        isolated = self.isolated_margin(leg)
-        fee = isolated.commission if isolated is not None else 0
-        return ceil((Fraction(leg.instrument.maint_margin) + term) * abs(leg.cost) + fee)
-
-    def choose_leverage(self, instrument: Instrument, leverage: Fraction) -> None:
-        """0 is cross; anything else isolates the position at that leverage (4.7)."""
-        if leverage:
-            self.isolated[instrument] = leverage
-        else:
-            self.isolated.pop(instrument, None)
-        self._apply(instrument)
-
-    def choose_cross_leverage(self, instrument: Instrument, leverage: Fraction) -> None:
-        """The leverage that order margin is reckoned with while in cross mode; 0 for the instrument's own."""
-        self.leverages[instrument] = leverage
-        self._apply(instrument)
-
-    def _apply(self, instrument: Instrument) -> None:
-        self.set_leverage(instrument, float(self.isolated.get(instrument, self.leverages.get(instrument, Fraction(0)))))
-
-    def order_margins(self, code: str) -> int:
-        """The margin row's `initMargin`: what open orders have set aside."""
-        positions = sum(self.maintenance(leg) for _, leg in self.legs() if leg.instrument.settle.code == code)
-        return self.locked(code) - positions
+    def follow_mode(self, mode: PositionMode) -> str:
+        """Switch, sessions and all; returns the reason when it is refused, else the empty text (13.3)."""
+        before = dict(self.cash)
+        held = {(leg.instrument, side): leg.units for side, leg in self.legs()}
+        reason = self.switch_mode(mode)
+        if reason:
+            return reason
+        sessions, self.legs_session = self.legs_session, {}
+        for (instrument, side), session in sessions.items():
+            if instrument.is_spot or not instrument.hedge:
+                self.legs_session[instrument, side] = session
+            elif mode is PositionMode.HEDGE:
+                units = held.get((instrument, side), 0)
+                if not units:
+                    session.realized_seen = 0  # a flat position is forgotten, what it earned is not
+                if units or session.realized or session.previous:
+                    self.legs_session[instrument, LEGS[units < 0]] = session
+            else:
+                self.session((instrument, PositionSide.NET)).add(session)
+        for (instrument, side), session in self.legs_session.items():
+            # Legs that netted earned something without a fill.
+            earned = self.leg(instrument, side).realized - session.realized_seen
+            session.realized_seen += earned
+            session.realized += earned
+        for code, cash in self.cash.items():
+            self.money.setdefault(code, MoneySession()).realized += cash - before.get(code, 0)
+        return ""

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from hbkit.model import Instrument, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 from hbkit_bitmex.simulator import parameters as read
-from hbkit_bitmex.simulator.accounts import VenueAccount
-from hbkit_bitmex.simulator.orders import VenueOrder
+from hbkit_bitmex.simulator.accounts import LEGS, VenueAccount
+from hbkit_bitmex.simulator.orders import STRATEGIES, VenueOrder
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.public import PublicMarket
 from hbkit_bitmex.simulator.refusals import insufficient, invalid
@@ -46,6 +46,7 @@ class Ticket:
     client_id: str
     link_id: str
     note: str
+    leg: PositionSide = PositionSide.NET
 
     @property
     def instrument(self) -> Instrument:
@@ -56,6 +57,12 @@ class Ticket:
     def closes(self) -> bool:
         """Close or ReduceOnly."""
         return "Close" in self.instructions or "ReduceOnly" in self.instructions
+
+    @property
+    def reduces(self) -> bool:
+        """The same, and whatever trades against a leg: it behaves as ReduceOnly, flag or not (13.2)."""
+        against = Side.SELL if self.leg is PositionSide.LONG else Side.BUY
+        return self.closes or (self.leg is not PositionSide.NET and self.side is against)
 
 
 def admit(venue: Venue, account: VenueAccount, sent: Parameters) -> VenueOrder:
@@ -76,13 +83,16 @@ def admit(venue: Venue, account: VenueAccount, sent: Parameters) -> VenueOrder:
     )
     _life(sent, ticket)
     _combination(ticket)
-    position = account.leg(market.instrument, PositionSide.NET).units
+    leg = _leg(account, market.instrument, sent)
+    ticket.leg = leg if leg is not None else PositionSide.NET
+    position = account.leg(market.instrument, ticket.leg).units
     if side is None and sized is None and "Close" in ticket.instructions:
         ticket.side = Side.SELL if position > 0 else Side.BUY  # 18.4.6: the closing side
     ticket.qty = _quantity(ticket, sized, position)
     ticket.ticks = _price(ticket, sent)
     _client_id(venue, account, ticket, sent)
-    _strategy(sent)
+    if leg is None:
+        raise invalid("Invalid strategy")
     if read.given(sent, "contingencyType") is not None:
         raise invalid("Unsupported contingencyType")
     cut = _closing(ticket, position)
@@ -171,7 +181,7 @@ def _quantity(ticket: Ticket, qty: Decimal | None, position: int) -> int:
     if qty != qty.to_integral_value():
         raise invalid("orderQty is invalid")
     units = int(qty)
-    check_lot(ticket.instrument, units, whole=ticket.closes and units == abs(position))
+    check_lot(ticket.instrument, units, whole=ticket.reduces and units == abs(position))
     return units
 
 
@@ -219,15 +229,17 @@ def check_client_id(venue: Venue, account: VenueAccount, client_id: str) -> None
         raise invalid("Duplicate clOrdID")
 
 
-def _strategy(sent: Parameters) -> None:
-    """13.3: every account is One-Way as long as the mode switch is not built."""
-    if read.text(sent, "strategy") not in ("", "OneWay"):
-        raise invalid("Invalid strategy")
+def _leg(account: VenueAccount, instrument: Instrument, sent: Parameters) -> PositionSide | None:
+    """13.3: the leg that `strategy` names; None where it does not fit the mode. Spot and capped contracts have none."""
+    word = read.text(sent, "strategy")
+    if not account.hedged(instrument):
+        return PositionSide.NET if word in ("", "OneWay") else None
+    return next((side for side in LEGS if STRATEGIES[side] == word), None)
 
 
 def _closing(ticket: Ticket, position: int) -> bool:
     """18.1.22 and 18.4.1: only against a position, and never more than it; True when the quantity was cut."""
-    if not ticket.closes:
+    if not ticket.reduces:
         return False
     if position * ticket.side.sign >= 0:
         word = "Close" if "Close" in ticket.instructions else "ReduceOnly"
@@ -250,7 +262,7 @@ def _order(venue: Venue, account: VenueAccount, ticket: Ticket) -> VenueOrder:
         # A spot order has no settlement currency (8.1).
         settle="" if instrument.is_spot else venue.minor[instrument.settle.code],
         side=ticket.side,
-        position_side=PositionSide.NET,
+        position_side=ticket.leg,
         kind=ticket.kind,
         time_in_force=ticket.time_in_force,
         qty=ticket.qty,
@@ -285,25 +297,8 @@ def afford(venue: Venue, account: VenueAccount, order: VenueOrder) -> None:
     if order.has("ReduceOnly") or order.has("Close"):
         return
     request = engine_request(order)
+    if venue.engine.exceeds_risk_limit(account, request):
+        raise invalid(RISK_LIMIT)
     short = venue.engine.shortage(account, request)
-    instrument = order.instrument
-    if not instrument.is_spot and instrument.risk_limit is not None:
-        _risk(venue, account, order, instrument.risk_limit)
     if short is not None:
         raise insufficient(short[0], venue.minor[short[1].code])
-
-
-def _risk(venue: Venue, account: VenueAccount, order: VenueOrder, limit: int) -> None:
-    """18.6: value at the mark plus the larger uncovered side; an order that does not raise it is never refused."""
-    instrument = order.instrument
-    price = instrument.price(order.ticks) if order.ticks is not None else venue.engine.reference_price(instrument)
-    if price is None:
-        return
-    leg = account.leg(instrument, order.position_side)
-    mark = venue.engine.reference_price(instrument) or price
-    held = instrument.value(abs(leg.units), mark) if leg.units else 0
-    opening = order.qty if leg.units * order.side.sign >= 0 else max(0, order.qty - abs(leg.units))
-    growth = instrument.value(opening, price) if opening else 0
-    resting = account.order_value(instrument, order.position_side)
-    if growth and held + max(resting, growth) > limit:
-        raise invalid(RISK_LIMIT)

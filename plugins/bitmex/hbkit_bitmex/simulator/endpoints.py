@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hbkit_bitmex.simulator import leverage, profile, reading, reference, statistics, trading
+from hbkit_bitmex.simulator import leverage, modes, profile, reading, reference, statistics, trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, Act, Call, Parameter, Route
@@ -26,6 +26,12 @@ def _own(act: Callable[[Venue, VenueAccount, Parameters], Any]) -> Act:
 
 def _root(call: Call) -> Any:
     return {"name": "BitMEX API", "version": VERSION, "timestamp": call.wall // 1_000_000}
+
+
+def _position_mode(call: Call) -> Any:
+    """13.3: the answer is the User row."""
+    modes.set_position_mode(call.venue, call.account, call.sent)
+    return profile.user(call)
 
 
 def _cancel_all_after(call: Call) -> Any:
@@ -53,6 +59,7 @@ CURRENCY = Parameter("currency", text="A minor code such as XBt, or `all`.", def
 TEXT = Parameter("text", text="A note.")
 ORDER_QTY = Parameter("orderQty", "integer", "Contracts, or minor units of the base currency on spot.")
 PRICE = Parameter("price", "number")
+STRATEGY = Parameter("strategy", text="The leg, in hedge mode.", choices=("OneWay", "Long", "Short"))
 STOP_PX = Parameter("stopPx", "number")
 PEG_OFFSET = Parameter("pegOffsetValue", "number")
 CLIENT_ID = Parameter("clOrdID", text="Your own id, up to 36 characters.")
@@ -140,7 +147,7 @@ ORDERS: tuple[Route, ...] = (
             THE_SYMBOL, Parameter("side", choices=("Buy", "Sell")), ORDER_QTY, PRICE,
             Parameter("displayQty", "integer"), STOP_PX, CLIENT_ID, Parameter("clOrdLinkID"), PEG_OFFSET,
             Parameter("pegPriceType"), Parameter("ordType"), Parameter("timeInForce"), Parameter("execInst"),
-            Parameter("contingencyType"), TEXT,
+            Parameter("contingencyType"), STRATEGY, TEXT,
         ),
         "order", one=True, needs=ORDER, second=True, shed=True,
     ),
@@ -182,18 +189,28 @@ POSITIONS: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/position/leverage", "Position.updateLeverage", "Isolate at a leverage; 0 is cross.",
-        _own(leverage.set_leverage), (THE_SYMBOL, Parameter("leverage", "number", required=True)),
+        _own(leverage.set_leverage), (THE_SYMBOL, Parameter("leverage", "number", required=True), STRATEGY),
         "position", one=True, needs=ORDER, second=True, shed=True,
     ),
     Route(
         "POST", "/position/isolate", "Position.isolateMargin", "Isolated or cross margin.", _own(leverage.isolate),
-        (THE_SYMBOL, Parameter("enabled", "boolean", default=True)),
+        (THE_SYMBOL, Parameter("enabled", "boolean", default=True), STRATEGY),
         "position", one=True, needs=ORDER, second=True, shed=True,
     ),
     Route(
         "POST", "/position/crossLeverage", "Position.updateCrossLeverage", "The leverage used while in cross margin.",
-        _own(leverage.set_cross_leverage), (THE_SYMBOL, Parameter("crossLeverage", "number", required=True)),
+        _own(leverage.set_cross_leverage), (THE_SYMBOL, Parameter("crossLeverage", "number", required=True), STRATEGY),
         "position", one=True, needs=ORDER, shed=True,
+    ),
+    Route(
+        "POST", "/position/riskLimit", "Position.updateRiskLimit", "The largest value, at the price of its rates.",
+        _own(leverage.set_risk_limit), (THE_SYMBOL, Parameter("riskLimit", "integer", required=True), STRATEGY),
+        "position", one=True, needs=ORDER, shed=True,
+    ),
+    Route(
+        "POST", "/position/transferMargin", "Position.transferIsolatedMargin", "Margin into or out of a position.",
+        _own(leverage.transfer_margin), (THE_SYMBOL, Parameter("amount", "integer", required=True), STRATEGY),
+        "position", one=True, needs=ORDER, second=True, shed=True,
     ),
 )  # fmt: skip
 
@@ -212,6 +229,22 @@ USER: tuple[Route, ...] = (
     Route(
         "GET", "/user/walletHistory", "User.getWalletHistory", "What moved your wallet, newest first.",
         _own(reading.wallet_history), (CURRENCY, COUNT, START, REVERSE), "transact", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/walletSummary", "User.getWalletSummary", "The wallet's history summed by type.",
+        _own(reading.wallet_summary), (CURRENCY,), needs=ANY_KEY,
+    ),
+    Route(
+        "POST", "/user/positionMode", "User.updatePositionMode", "`MultiWay` for hedge mode; nothing for one-way.",
+        _position_mode, (Parameter("positionMode", choices=("MultiWay", "OneWay")),), needs=ORDER,
+    ),
+    Route(
+        "GET", "/user/marginingMode", "User.getMarginingMode", "The margining mode.",
+        lambda call: modes.margining_mode(call.account), needs=ANY_KEY,
+    ),
+    Route(
+        "POST", "/user/marginingMode", "User.updateMarginingMode", "Keeps the value that is sent.",
+        _own(modes.set_margining_mode), (Parameter("selectedMarginingMode", required=True), CURRENCY), needs=ORDER,
     ),
     Route(
         "GET", "/user/commission", "User.getCommission", "Your fees per symbol.", _public(profile.commission),

@@ -20,8 +20,8 @@ Row = dict[str, Any]
 
 TRADES_MAX, BINS_MAX = 1_000, 10_000
 DEPTH = 25
-BALANCE_MOVERS = frozenset({"Trade", "Funding", "Settlement"})
-"""Execution types that move money (4.9)."""
+BALANCE_MOVERS = frozenset({"Trade", "Funding", "Settlement", "Insurance"})
+"""Execution types that move money (4.9); a liquidation is a Trade of no order."""
 
 
 # -- public
@@ -177,7 +177,7 @@ def wallet_history(venue: Venue, account: VenueAccount, sent: Parameters) -> lis
     """Newest first by default; begins with a pseudo row per open position (4.7)."""
     codes, _ = currency_codes(venue, sent)
     minor = {venue.minor[code] for code in codes}
-    rows = [row for row in (*account.transactions, *venue.pending_profit(account)) if row["currency"] in minor]
+    rows = [row for row in (*account.transactions, *venue.clearing.pending_profit(account)) if row["currency"] in minor]
     return answer(
         "transact",
         rows,
@@ -188,3 +188,37 @@ def wallet_history(venue: Venue, account: VenueAccount, sent: Parameters) -> lis
         stamp="transactTime",
         in_time=False,
     )
+
+
+def wallet_summary(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """The wallet's history summed by type, symbol of the profit included, and a Total per currency."""
+    codes, _ = currency_codes(venue, sent)
+    rows: list[Row] = []
+    for code in codes:
+        minor = venue.minor[code]
+        sums: dict[tuple[str, str], list[int]] = {}
+        mine = [row for row in account.transactions if row["currency"] == minor]
+        for row in mine:
+            symbol = row["address"] if row["transactType"] == "RealisedPNL" else ""
+            found = sums.setdefault((row["transactType"], symbol), [0, 0])
+            found[0] += row["amount"]
+            found[1] += row["fee"]
+        base = {"account": account.number, "currency": minor, "pendingDebit": 0, "realisedPnl": 0, "marginBalance": 0}
+        rows += [
+            {**base, "transactType": kind, "symbol": symbol, "amount": amount, "walletBalance": 0, "unrealisedPnl": 0}
+            for (kind, symbol), (amount, _) in sums.items()
+        ]
+        money = venue.margin(account, code)
+        rows.append(
+            {
+                **base,
+                "transactType": "Total",
+                "symbol": "",
+                "amount": sum(row["amount"] for row in mine),
+                "walletBalance": money["walletBalance"],
+                "realisedPnl": money["realisedPnl"],
+                "unrealisedPnl": money["unrealisedPnl"],
+                "marginBalance": money["marginBalance"],
+            }
+        )
+    return rows

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
 from typing import Any
 
 from hbkit.clock import iso
+from hbkit.matching import margin
 from hbkit.model import Execution, Instrument, Leg, Liquidity, PositionSide, Side
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.numbers import Number, notionals, number
@@ -85,15 +84,110 @@ def funding_row(account: VenueAccount, execution: Execution, settle: str, match_
     }
 
 
+def takeover_row(account: VenueAccount, execution: Execution, settle: str, match_id: str) -> Row:
+    """A liquidation: the shape of the captured one, a Trade of no order that the public does not see (18.7.8)."""
+    instrument = execution.instrument
+    home, foreign = notionals(instrument, execution.units, abs(execution.cost))
+    sign = execution.side.sign
+    return {
+        **_system(account, execution, settle, match_id, "Trade", "ImmediateOrCancel", "Liquidation"),
+        "side": "Buy" if sign > 0 else "Sell",
+        "lastLiquidityInd": "RemovedLiquidity",
+        "commission": number(float(instrument.taker_fee)),
+        "tradePublishIndicator": "DoNotPublishTrade",
+        "homeNotional": home * sign,
+        "foreignNotional": -foreign * sign,
+    }
+
+
+def settlement_row(account: VenueAccount, execution: Execution, settle: str, match_id: str) -> Row:
+    """A dated contract ended: as a funding's row, with the closing side (18.7.5)."""
+    return {
+        **_system(account, execution, settle, match_id, "Settlement", "AtTheClose", "Settlement"),
+        "side": "Buy" if execution.side is Side.BUY else "Sell",
+        "commission": 0,
+    }
+
+
+def insurance_row(account: VenueAccount, execution: Execution, settle: str) -> Row:
+    """The insurance fund paid: `execComm` is negative, for it came in; type of 12.2, the row itself is our choice."""
+    stamp = iso(execution.ts)
+    return {
+        "execID": execution.id,
+        "orderID": NIL,
+        "account": account.number,
+        "symbol": execution.instrument.symbol,
+        "currency": execution.instrument.quote,
+        "settlCurrency": settle,
+        "execType": "Insurance",
+        "ordStatus": "Filled",
+        "workingIndicator": False,
+        "lastQty": 0,
+        "leavesQty": 0,
+        "execComm": execution.fee,
+        "execCost": 0,
+        "text": "Insurance",
+        "transactTime": stamp,
+        "timestamp": stamp,
+    }
+
+
+def _system(
+    account: VenueAccount, execution: Execution, settle: str, match_id: str, kind: str, life: str, text: str
+) -> Row:
+    """What every execution has that belongs to no order and moves a position."""
+    instrument, units, stamp = execution.instrument, execution.units, iso(execution.ts)
+    price = number(execution.price)
+    return {
+        "execID": execution.id,
+        "orderID": NIL,
+        "account": account.number,
+        "symbol": instrument.symbol,
+        "strategy": STRATEGIES[execution.position_side],
+        "currency": instrument.quote,
+        "settlCurrency": settle,
+        "execType": kind,
+        "ordType": "Limit",
+        "timeInForce": life,
+        "ordStatus": "Filled",
+        "workingIndicator": False,
+        "orderQty": units,
+        "lastQty": units,
+        "cumQty": units,
+        "leavesQty": 0,
+        "price": price,
+        "lastPx": price,
+        "avgPx": price,
+        "execComm": execution.fee,
+        "execCost": execution.cost,
+        "trdMatchID": match_id,
+        "text": text,
+        "transactTime": stamp,
+        "timestamp": stamp,
+    }
+
+
+def liquidation_order(execution: Execution, order_id: str) -> Row:
+    """The order of the liquidation engine, as the public table shows it (8.6)."""
+    return {
+        "orderID": order_id,
+        "symbol": execution.instrument.symbol,
+        "side": "Buy" if execution.side is Side.BUY else "Sell",
+        "price": number(execution.price),
+        "leavesQty": execution.units,
+    }
+
+
 def position_row(account: VenueAccount, leg: Leg, side: PositionSide, mark: float | None, settle: str, ts: int) -> Row:
     """A full position row; every update is one (8.3)."""
     instrument = leg.instrument
     session = account.session((instrument, side))
-    rate = max(account.initial_rate(instrument), Fraction(instrument.init_margin))
-    isolated = account.isolated_margin(leg)
+    terms = account.terms(instrument, side)
+    rate = account.initial_rate(instrument, side)
+    isolated = account.isolated_margin(leg, side)
     unrealized = leg.unrealized(mark) if mark is not None else 0
     value = leg.cost + unrealized
-    maintenance = account.maintenance_needed(leg)
+    maintenance = account.maintenance_needed(leg, side)
     row: Row = {
         "account": account.number,
         "symbol": instrument.symbol,
@@ -103,10 +197,10 @@ def position_row(account: VenueAccount, leg: Leg, side: PositionSide, mark: floa
         "quoteCurrency": instrument.quote,
         "commission": number(float(max(instrument.maker_fee, instrument.taker_fee))),
         "initMarginReq": number(round(float(rate), 8)),
-        "maintMarginReq": number(float(instrument.maint_margin)),
-        "riskLimit": instrument.risk_limit or 0,
+        "maintMarginReq": number(round(float(margin.maintenance_rate(instrument, terms)), 8)),
+        "riskLimit": account.risk_limit(instrument, side) or 0,
         "leverage": number(round(float(1 / rate), 8)),
-        "crossMargin": instrument not in account.isolated,
+        "crossMargin": not terms.isolated,
         "rebalancedPnl": 0,
         "prevRealisedPnl": session.previous,
         "prevUnrealisedPnl": 0,
@@ -119,8 +213,9 @@ def position_row(account: VenueAccount, leg: Leg, side: PositionSide, mark: floa
         "unrealisedCost": leg.cost,
         "isOpen": leg.units != 0,
         "markValue": value,
-        "riskValue": abs(value),
-        "posState": "",
+        # What the risk limit bounds: captured as value at the mark and the uncovered orders' (row of 2026-05-03).
+        "riskValue": account.risk_value(instrument, side) if leg.units else account.order_value(instrument, side),
+        "posState": "Liquidation" if (instrument, side) in account.liquidating else "",
         "posCost": leg.cost,
         "posCross": 0,
         "posComm": isolated.commission if isolated is not None else 0,
@@ -129,7 +224,7 @@ def position_row(account: VenueAccount, leg: Leg, side: PositionSide, mark: floa
         "posMaint": maintenance,
         "posInit": isolated.initial if isolated is not None else 0,
         "initMargin": account.order_margin(instrument, side),
-        "maintMargin": account.maintenance(leg),
+        "maintMargin": account.maintenance(leg, side),
         "realisedPnl": session.realized,
         "unrealisedPnl": unrealized,
         "unrealisedPnlPcnt": number(round(unrealized / abs(leg.cost), 4)) if leg.cost else 0,
@@ -142,7 +237,7 @@ def position_row(account: VenueAccount, leg: Leg, side: PositionSide, mark: floa
     sign = 1 if leg.units >= 0 else -1
     row |= {"homeNotional": home * sign, "foreignNotional": -foreign * sign}
     if leg.units:
-        row |= _prices(account, leg, maintenance, session.paid)
+        row |= _prices(account, leg, side, session.paid)
     return row
 
 
@@ -169,51 +264,36 @@ def _open_orders(account: VenueAccount, instrument: Instrument, side: PositionSi
     return {**row, "grossOpenPremium": gross}
 
 
-def _prices(account: VenueAccount, leg: Leg, maintenance: int, paid: int) -> Row:
+def _prices(account: VenueAccount, leg: Leg, side: PositionSide, paid: int) -> Row:
     """Entry, break-even and, of isolated positions, bankruptcy and liquidation price.
 
     10.4: of a long they are rounded up to the tick, of a short down; in cross mode there is none (0).
     """
+    instrument = leg.instrument
     entry = number(round(leg.entry_price, 4))
-    row: Row = {
+    liquidation = _at(instrument, account.liquidation_ticks(leg, side))
+    return {
         "avgEntryPrice": entry,
         "avgCostPrice": entry,
-        "breakEvenPrice": _at_cost(leg, leg.cost + paid),
-        "marginCallPrice": 0,
-        "liquidationPrice": 0,
-        "bankruptPrice": 0,
+        "breakEvenPrice": _at(instrument, margin.ticks_at(leg, leg.cost + paid)),
+        "marginCallPrice": liquidation,
+        "liquidationPrice": liquidation,
+        "bankruptPrice": _at(instrument, account.bankruptcy_ticks(leg, side)),
         "deleveragePercentile": 1,
     }
-    isolated = account.isolated_margin(leg)
-    if isolated is not None:
-        liquidation = _at_cost(leg, leg.cost + maintenance - isolated.margin)
-        row |= {
-            "marginCallPrice": liquidation,
-            "liquidationPrice": liquidation,
-            "bankruptPrice": _at_cost(leg, leg.cost - isolated.initial),
-        }
-    return row
 
 
-def _at_cost(leg: Leg, signed_value: int) -> Number:
-    """The price at which the position is worth `signed_value`, rounded against its holder."""
-    instrument = leg.instrument
-    # For every kind profit = value - cost in signed money, so a price follows from the value that is wanted.
-    if signed_value == 0 or (signed_value > 0) != (leg.cost > 0):
-        return 0
-    unit = Fraction(instrument.multiplier) * Fraction(instrument.unit_size) * abs(leg.units)
-    price = unit / abs(signed_value) if instrument.is_inverse else abs(signed_value) / unit
-    steps = price / Fraction(instrument.tick_size)
-    ticks = math.ceil(steps) if leg.units > 0 else math.floor(steps)
-    return number(instrument.price(ticks))
+def _at(instrument: Instrument, ticks: int | None) -> Number:
+    """A price, 0 where there is none."""
+    return 0 if ticks is None else number(instrument.price(ticks))
 
 
 def margin_row(account: VenueAccount, code: str, minor: str, mark_value: int, ts: int) -> Row:
     """One currency's margin with the identities of 8.4; `mark_value` is the gross value of its positions."""
     wallet = account.wallet(code)
     session = account.money.get(code)
-    initial = account.order_margins(code)
-    maintenance = account.locked(code) - initial
+    initial, maintenance = account.order_margins(code), account.position_margins(code)
+    uncovered = account.order_cost(code)
     unrealized = wallet.equity - wallet.balance
     excess = wallet.equity - maintenance - initial
     available = max(0, excess)
@@ -225,11 +305,12 @@ def margin_row(account: VenueAccount, code: str, minor: str, mark_value: int, ts
         "amount": account.settled(code),
         "prevRealisedPnl": session.previous if session is not None else 0,
         "grossComm": session.fees if session is not None else 0,
-        "grossOpenCost": 0,
+        # Captured on an account with a position and orders (2026-05-03): the uncovered orders' value, and the sum.
+        "grossOpenCost": uncovered,
         "grossOpenPremium": 0,
         "grossExecCost": 0,
         "grossMarkValue": mark_value,
-        "riskValue": mark_value,
+        "riskValue": mark_value + uncovered,
         "initMargin": initial,
         "maintMargin": maintenance,
         "targetExcessMargin": 0,

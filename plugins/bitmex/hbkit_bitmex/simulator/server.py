@@ -68,7 +68,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     feed = Feed(venue, played, tape.funding_rates, now=clock.now(), history=options.history, start=options.start)
     if source is None:
         remember(venue, tape_start=feed.tape_start, shift=feed.shift)
-    venue.note_deposits()
+    venue.clearing.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
     drive = Drive(venue, feed, hub, clock, options.speed)

@@ -7,16 +7,24 @@ that it moved money with, and before the mark that follows it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
 
 TABLES = (
     "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d", "trade", "execution", "order", "position", "margin",
-    "wallet", "funding", "orderBookL2", "orderBookL2_25", "orderBook10", "quote", "instrument",
+    "wallet", "funding", "settlement", "liquidation", "orderBookL2", "orderBookL2_25", "orderBook10", "quote",
+    "instrument",
 )  # fmt: skip
 ACTIONS = ("delete", "update", "insert")
-"""18.10.12 has this order for levels; for other tables it never matters which comes first."""
+"""18.10.12 has this order for levels; for most other tables it does not matter which comes first."""
+ACTIONS_OF = {
+    # A switch of the mode takes rows away and brings others; what was opened in this step may change in it as well.
+    "position": ("delete", "insert", "update"),
+    # The order of the liquidation engine comes and goes within a step.
+    "liquidation": ("insert", "update", "delete"),
+}
 
 
 class Update(NamedTuple):
@@ -51,10 +59,15 @@ class Step:
             Update(table, action, found, account)
             for table in TABLES
             if table in rows
-            for (action, account), found in sorted(rows[table].items(), key=_by_account_and_action)
+            for (action, account), found in sorted(rows[table].items(), key=_by_account_and_action(table))
         ]
 
 
-def _by_account_and_action(item: tuple[tuple[str, int | None], list[Row]]) -> tuple[int, int]:
-    (action, account), _ = item
-    return account or 0, ACTIONS.index(action)
+def _by_account_and_action(table: str) -> Callable[[tuple[tuple[str, int | None], list[Row]]], tuple[int, int]]:
+    actions = ACTIONS_OF.get(table, ACTIONS)
+
+    def place(item: tuple[tuple[str, int | None], list[Row]]) -> tuple[int, int]:
+        (action, account), _ = item
+        return account or 0, actions.index(action)
+
+    return place

@@ -52,7 +52,9 @@ def _make_room(venue: Venue, account: VenueAccount, closing: VenueOrder) -> None
     others = [
         order
         for order in venue.open_orders(account)
-        if order.instrument is closing.instrument and order.side is closing.side
+        if order.instrument is closing.instrument
+        and order.side is closing.side
+        and order.position_side is closing.position_side
     ]
     position = abs(account.leg(closing.instrument, closing.position_side).units)
     if sum(order.leaves for order in others) + closing.qty > position:

@@ -27,14 +27,13 @@ from hbkit.model import (
 )
 from hbkit_bitmex import instruments
 from hbkit_bitmex.simulator.accounts import LegKey, VenueAccount
-from hbkit_bitmex.simulator.listing import FUNDING_INTERVAL_TEXT, Listing, index_listing
+from hbkit_bitmex.simulator.clearing import Clearing, position_keys
+from hbkit_bitmex.simulator.listing import Listing, index_listing
 from hbkit_bitmex.simulator.options import FIRST_ACCOUNT, STARTING_BALANCES
 from hbkit_bitmex.simulator.orders import SUBMITTED, VenueOrder
 from hbkit_bitmex.simulator.public import Index, PublicMarket
 from hbkit_bitmex.simulator.rows import (
-    NIL,
     execution_row,
-    funding_row,
     margin_row,
     position_row,
     trade_row,
@@ -70,7 +69,7 @@ class Venue:
         self.orders: dict[str, VenueOrder] = {}
         self.orders_of: dict[int, list[VenueOrder]] = {}
         self.executions: dict[int, list[Row]] = {}
-        self.fundings: list[Row] = []
+        self.clearing = Clearing(self)
         self.ts = 0
         self.wall = 0
         self.stamp = ""
@@ -120,14 +119,13 @@ class Venue:
         self.executions[number] = []
         return account
 
-    def note_deposits(self) -> None:
-        """The starting balances as deposits in each wallet's history."""
-        for account in self.accounts.values():
-            for code, amount in account.deposited.items():
-                self._transact(account, code, "Deposit", amount, 0, "")
-
     def _rate(self, instrument: Instrument) -> Fraction:
         return Fraction(repr(self.markets[instrument.symbol].ticker.rate))
+
+    @property
+    def fundings(self) -> list[Row]:
+        """What was paid since the simulator began."""
+        return self.clearing.fundings
 
     # -- a step
 
@@ -153,13 +151,9 @@ class Venue:
         return step.take()
 
     def _publish_money(self, step: Step) -> None:
-        for key in self._dirty_legs:
-            account, (instrument, side) = key
-            if instrument.is_spot:
-                continue
-            action = "update" if key in self._known_legs else "insert"
-            self._known_legs[key] = None
-            step.add("position", action, self.position(account, instrument, side), account.number)
+        for account, (instrument, side) in self._dirty_legs:
+            if not instrument.is_spot:
+                self._publish_leg(step, account, instrument, side)
         for account, code in self._dirty_margins:
             step.add("margin", "update", self.margin(account, code), account.number)
         for account, code in self._dirty_wallets:
@@ -167,6 +161,12 @@ class Venue:
         self._dirty_legs.clear()
         self._dirty_margins.clear()
         self._dirty_wallets.clear()
+
+    def _publish_leg(self, step: Step, account: VenueAccount, instrument: Instrument, side: PositionSide) -> None:
+        key = account, (instrument, side)
+        action = "update" if key in self._known_legs else "insert"
+        self._known_legs[key] = None
+        step.add("position", action, self.position(account, instrument, side), account.number)
 
     def _publish_market(self, step: Step, market: PublicMarket) -> None:
         board = market.board
@@ -244,17 +244,21 @@ class Venue:
             row = market.index.set(self.ts, self.stamp, value, self._ids.guid)
             if row is not None:
                 self._step.add("trade", "insert", row)
-        self._mark_moved(market.instrument)
+        self._mark_moved(market)
 
-    def _mark_moved(self, instrument: Instrument) -> None:
-        """8.3: what the mark alone changes is told at most once a second (of the wall)."""
+    def _mark_moved(self, market: PublicMarket) -> None:
+        """8.3: what the mark alone changes is told at most once a second and row; then the liquidation test."""
+        instrument = market.instrument
         for account in self.accounts.values():
-            if self.wall - account.told_at < SECOND:
-                continue
             for side, leg in account.legs():
-                if leg.units and leg.instrument is instrument:
-                    account.told_at = self.wall
+                if not leg.units or leg.instrument is not instrument:
+                    continue
+                session = account.session((instrument, side))
+                if self.wall - session.told_at >= SECOND:
+                    session.told_at = self.wall
                     self.touch_leg(account, instrument, side)
+        self.clearing.sample(market)
+        self.clearing.test(instrument)
 
     def minute(self, ts: int) -> None:
         """A minute's boundary: bins end, and whatever is due at this time of day."""
@@ -264,48 +268,17 @@ class Venue:
                     self._step.add(f"tradeBin{size}", "insert", row)
             self._touched[market] = None
             if 0 < market.ticker.funding_at <= ts:
-                self._fund(market)
+                self.clearing.fund(market)
+        for market in self.markets.values():
+            if self.clearing.is_due(market):
+                self.clearing.settle(market)
         if ts % DAY_HOURS == SESSION_HOUR:
-            self._close_session()
+            for market in self.markets.values():
+                market.ticker.session_starts()
+            self.clearing.close_session()
         if ts % DAY_HOURS == 0:
             self._end_day_orders()
-
-    def _fund(self, market: PublicMarket) -> None:
-        """Protocol 18.7.1 to 18.7.3: the mark is the index, payments leg by leg, then the next rate."""
-        ticker, instrument = market.ticker, market.instrument
-        if ticker.index is not None:
-            market.market.mark = ticker.marked(ticker.funding_at, ticker.index)
-        for account in self.accounts.values():
-            self.engine.fund_account(account, instrument, ticker.rate, self.ts)
-            events, self.engine.out = self.engine.out, []
-            for event in events:
-                assert isinstance(event, Execution)
-                account.earn(instrument, event.position_side, -event.fee, 0)
-                row = funding_row(account, event, self.minor[instrument.settle.code], self._ids.guid())
-                self._tell_execution(account, row)
-                self.touch_leg(account, instrument, event.position_side)
-        row = {
-            "timestamp": iso(ticker.funding_at),
-            "symbol": market.symbol,
-            "fundingInterval": FUNDING_INTERVAL_TEXT,
-            "fundingRate": ticker.row["fundingRate"],
-            "fundingRateDaily": round(ticker.rate * 3, 10),
-        }
-        self.fundings.append(row)
-        self._step.add("funding", "insert", row)
-        ticker.paid(self.ts)
-
-    def _close_session(self) -> None:
-        for market in self.markets.values():
-            market.ticker.session_starts()
-        for account in self.accounts.values():
-            for code, amount in account.close_session().items():
-                self._transact(account, code, "RealisedPNL", amount, 0, "")
-            for code in account.money:
-                self._dirty_margins[account, code] = None
-                self._dirty_wallets[account, code] = None
-            for side, leg in account.legs():
-                self.touch_leg(account, leg.instrument, side)
+        self.clearing.test_all()
 
     def _end_day_orders(self) -> None:
         for account in self.accounts.values():
@@ -345,10 +318,15 @@ class Venue:
     def tell(self, order: VenueOrder, kind: str) -> None:
         """An execution that moves no money."""
         order.ts = self.ts
-        self._tell_execution(self.accounts[order.account], execution_row(order, kind, self._ids.guid()))
+        self.tell_execution(self.accounts[order.account], execution_row(order, kind, self._ids.guid()))
         self.touch_order(order)
 
-    def _tell_execution(self, account: VenueAccount, row: Row) -> None:
+    def publish(self, table: str, action: str, row: Row, account: int | None = None) -> None:
+        """A row of this step."""
+        self._step.add(table, action, row, account)
+
+    def tell_execution(self, account: VenueAccount, row: Row) -> None:
+        """An execution row, kept and told."""
         self.executions[account.number].append(row)
         self._step.add("execution", "insert", row, account.number)
 
@@ -367,6 +345,25 @@ class Venue:
         self._dirty_margins[account, instrument.settle.code] = None
         if instrument.is_spot:
             self._dirty_margins[account, instrument.base] = None
+
+    def touch_money(self, account: VenueAccount, code: str, *, wallet: bool = False) -> None:
+        """A currency's margin, and its wallet, are to be told again."""
+        self._dirty_margins[account, code] = None
+        if wallet:
+            self._dirty_wallets[account, code] = None
+
+    def flush_leg(self, account: VenueAccount, instrument: Instrument, side: PositionSide) -> None:
+        """Tell a position at once, as it stands in the middle of the step."""
+        self._publish_leg(self._step, account, instrument, side)
+
+    def forget_legs(self, account: VenueAccount, instrument: Instrument) -> list[Row]:
+        """The position rows of an instrument are no more; returns their keys."""
+        settle = self.minor[instrument.settle.code]
+        known = [key for key in self._known_legs if key[0] is account and key[1][0] is instrument]
+        for key in known:
+            del self._known_legs[key]
+            self._dirty_legs.pop(key, None)
+        return [dict(position_keys(account, instrument, side, settle)) for _, (_, side) in known]
 
     # -- what the engine did
 
@@ -398,42 +395,12 @@ class Venue:
         order.add_fill(ticks, event.units)
         order.ts = self.ts
         account = self.accounts[order.account]
-        self._book(account, order, event)
-        self._tell_execution(account, trade_row(order, event, ticks, match_id))
+        self.clearing.book(account, event, order.order_id)
+        self.tell_execution(account, trade_row(order, event, ticks, match_id))
         market.board.touch(order.side if maker else order.side.opposite, ticks)
         self._touched[market] = None
         self.touch_order(order)
         return None if maker else match_id
-
-    def _book(self, account: VenueAccount, order: VenueOrder, event: Execution) -> None:
-        instrument = event.instrument
-        if not instrument.is_spot:
-            account.book_trade(instrument, event.position_side, event.cost, event.fee)
-            return
-        # 18.8.5: both amounts move at once, two SpotTrade transactions.
-        base = instrument.base_minor(event.units) * event.side.sign
-        for code, amount, fee in ((instrument.base, base, 0), (instrument.settle.code, -event.cost, event.fee)):
-            self._transact(account, code, "SpotTrade", amount, fee, order.order_id)
-            self._dirty_wallets[account, code] = None
-
-    def _transact(self, account: VenueAccount, code: str, kind: str, amount: int, fee: int, reference: str) -> None:
-        account.transactions.append(
-            {
-                "transactID": self._ids.guid(),
-                "account": account.number,
-                "currency": self.minor[code],
-                "transactType": kind,
-                "amount": amount,
-                "fee": fee,
-                "transactStatus": "Completed",
-                "address": reference,
-                "tx": "",
-                "text": "",
-                "transactTime": iso(self.ts),
-                "timestamp": iso(self.ts),
-                "walletBalance": account.cash.get(code, 0),
-            }
-        )
 
     def _reported(self, order: VenueOrder, report: OrderReport) -> None:
         if report.refused:
@@ -485,31 +452,6 @@ class Venue:
             **{symbol: market.ticker for symbol, market in self.markets.items()},
             **{symbol: index.listing for symbol, index in self.indices.items()},
         }
-
-    def pending_profit(self, account: VenueAccount) -> list[Row]:
-        """The pseudo rows of `/user/walletHistory`, one per open position (4.7)."""
-        rows = []
-        for _, leg in account.legs():
-            price = self.engine.reference_price(leg.instrument)
-            if leg.units and not leg.instrument.is_spot and price is not None:
-                rows.append(
-                    {
-                        "transactID": NIL,
-                        "account": account.number,
-                        "currency": self.minor[leg.instrument.settle.code],
-                        "transactType": "UnrealisedPNL",
-                        "amount": leg.unrealized(price),
-                        "fee": 0,
-                        "transactStatus": "Pending",
-                        "address": leg.instrument.symbol,
-                        "tx": "",
-                        "text": "",
-                        "transactTime": None,
-                        "timestamp": None,
-                        "walletBalance": account.cash.get(leg.instrument.settle.code, 0),
-                    }
-                )
-        return rows
 
 
 def _within(symbol: str, wanted: Iterable[str] | None) -> bool:

@@ -129,7 +129,7 @@ def test_a_spot_fill_moves_two_wallets_and_writes_two_transactions(at_the_desk):
     amounts = {row["currency"]: row["amount"] for row in socket.rows("wallet", "update")}
     assert amounts == {"XBt": 100_100_000, "USDt": 10_000_000_000 - value - value // 2000}
     spot = [row for row in history if row["transactType"] == "SpotTrade"]
-    assert {(row["currency"], row["amount"]) for row in spot} == {("XBt", 100_000), ("USDt", -value)}
+    assert {(row["currency"], row["amount"]) for row in spot} == {("XBt", 100_000), ("USDt", -value - value // 2000)}
 
 
 def test_wallet_history_sums_to_the_balance(at_the_desk):
@@ -146,6 +146,5 @@ def test_wallet_history_sums_to_the_balance(at_the_desk):
     history, wallets = at_the_desk(story, start=parse_time("2019-05-28T11:59:00Z"))
     for wallet in wallets:
         rows = [r for r in history if r["currency"] == wallet["currency"] and r["transactType"] != "UnrealisedPNL"]
-        fees = sum(row["fee"] for row in rows)
-        assert sum(row["amount"] for row in rows) - fees == wallet["amount"], wallet["currency"]
+        assert sum(row["amount"] for row in rows) == wallet["amount"], wallet["currency"]
     assert {"Deposit", "SpotTrade", "RealisedPNL"} <= {row["transactType"] for row in history}
