@@ -152,3 +152,15 @@ def test_without_an_exchange_there_is_no_config(bench: Bench, monkeypatch: pytes
     assert done.code == 0
     assert files(bench.folder) == ["strategies/one.py", "strategies/test_one.py"]
     assert "no exchange is installed" in done.out
+
+
+LONG = "a_rather_long_name_of_forty_letters_here"
+
+
+@pytest.mark.parametrize("words", [("exchange",), ("strategy",), ("strategy", "--package")], ids=" ".join)
+def test_the_longest_name_is_tidy_too(bench: Bench, words: tuple[str, ...]) -> None:
+    assert len(LONG) == 40
+    assert bench.hbkit("new", *words, LONG).code == 0
+    line = ("--line-length", "120")
+    assert tool(bench.folder, "ruff", "check", ".", "--select", RULES, "--ignore", "ANN401,I001", *line) == ""
+    assert tool(bench.folder, "ruff", "format", "--check", ".", *line) == ""
