@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hbkit.testing.contract import ConnectorContract, cases
-from tests.skeletons.test_strategy import RULES, bench, files, tool
+from tests.skeletons.tools import RULES, files, tool
 from tests.testing.inner import inner_pytest
 from tests.workbench import Bench, install
-
-__all__ = ["bench"]
 
 
 @pytest.fixture
@@ -37,10 +35,10 @@ def test_its_tests_pass_at_once_and_play_every_case(acme: Path) -> None:
     assert re.search(rf"^{len(cases(ConnectorContract)) + 5} passed", said, re.MULTILINE), said
 
 
-def test_it_is_tidy_and_typed(acme: Path) -> None:
+def test_it_is_tidy_and_typed(acme: Path, mypy: Callable[[Path], str]) -> None:
     assert tool(acme, "ruff", "check", ".", "--select", RULES, "--ignore", "ANN401") == ""
     assert tool(acme, "ruff", "format", "--check", ".") == ""
-    assert tool(acme, "mypy") == ""
+    assert mypy(acme) == ""
     assert "fake" not in (acme / "hbkit_acme/exchange.py").read_text().lower()
 
 
