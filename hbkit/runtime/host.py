@@ -8,16 +8,22 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
+from hbkit.clock import iso
 from hbkit.errors import HbkitError, StrategyError
+from hbkit.model import Instrument
 from hbkit.trading.contract import is_defined
 from hbkit.trading.strategy import Desk, Strategy
 from hbkit.trading.trader import Trader
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+_TIMES = frozenset({"ts", "open_time", "close_time", "next_time"})
 RAISED = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
 """What user code may raise without ending the program: it is logged, counted, and the policy decides."""
 _LIBRARY = str(Path(asyncio.__file__).parent)
@@ -145,8 +151,25 @@ def told(cls: type, callback: str, event: Any, error: BaseException) -> str:
     what = error.message if isinstance(error, HbkitError) else f"{type(error).__name__}: {error}"
     place = _place(cls, callback, error.__traceback__)
     about = f" at {place}" if place else ""
-    during = f" on {event!r}" if event is not None else ""
+    during = f" on {_event(event)}" if event is not None else ""
     return f"{what}{about} in {callback}{during}"
+
+
+def _event(event: Any) -> str:
+    """An event in one short line: an instrument by its symbol, a time as people write it."""
+    if isinstance(event, Exception):
+        return repr(event)
+    if not isinstance(event, msgspec.Struct):
+        return str(event) if isinstance(event, str) else type(event).__name__
+    parts = []
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if name in _TIMES and isinstance(value, int):
+            value = iso(value)
+        elif not isinstance(value, Instrument | StrEnum):
+            value = repr(value)
+        parts.append(f"{name}={value}")
+    return f"{type(event).__name__}({', '.join(parts)})"
 
 
 def _place(cls: type, callback: str, trace: TracebackType | None) -> str:

@@ -498,9 +498,7 @@ class BitmexExchange(Exchange):
         """POST /position/leverage where the position is isolated, else /position/crossLeverage."""
         self._terms.set_leverage(instrument, leverage, side)
 
-    def set_margin_mode(
-        self, instrument: Instrument, mode: MarginMode, side: PositionSide = PositionSide.NET
-    ) -> None:
+    def set_margin_mode(self, instrument: Instrument, mode: MarginMode, side: PositionSide = PositionSide.NET) -> None:
         """POST /position/isolate."""
         self._terms.set_margin_mode(instrument, mode, side)
 

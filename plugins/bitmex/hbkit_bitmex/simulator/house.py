@@ -86,5 +86,3 @@ def claim(account: Account, code: str) -> int:
         leg.cost for _, leg in account.legs() if leg.instrument.settle.code == code and not leg.instrument.is_spot
     )
     return account.cash.get(code, 0) - cost
-
-
