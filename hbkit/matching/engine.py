@@ -565,12 +565,13 @@ class Engine:
         self.markets[instrument].remove(order)
         self._trailing.pop(order, None)
         order.status, order.triggered, order.arrived = OrderStatus.OPEN, True, self._ts
-        self._report(order, "")
-        if self._reduces(order):
-            if account.leg(instrument, order.request.position_side).units * order.side >= 0:
-                self._end(order, "reduce-only order: nothing is left to reduce")
-                return
+        idle = self._reduces(order) and account.leg(instrument, order.request.position_side).units * order.side >= 0
+        if not idle:
             self._cut_to_position(order)
+        self._report(order, "")
+        if idle:
+            self._end(order, "reduce-only order: nothing is left to reduce")
+            return
         del account.orders[order.request.id]
         if refusal := self._refuse_triggered(order):
             order.status = OrderStatus.REJECTED

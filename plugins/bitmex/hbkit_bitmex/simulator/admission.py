@@ -208,7 +208,8 @@ def _combination(ticket: Ticket, sent: Parameters) -> None:
             raise invalid("Invalid displayQty for execInst")
         # Announced as removed in 2018, listed until 2026 (11.3): it was never seen at work, so it is not invented here.
         raise invalid("Unsupported execInst")
-    if (ticket.kind == "Pegged") != ("Fixed" in words):
+    is_pegged = ticket.kind == "Pegged"
+    if (is_pegged and "Fixed" not in words) or ("Fixed" in words and not (is_pegged or ticket.peg)):
         raise refusal
     if ticket.kind == "Pegged" and ticket.peg not in (PRIMARY, FAR):
         raise invalid("Invalid pegPriceType for ordType")

@@ -472,6 +472,8 @@ class Venue:
             order.triggered = True
             order.text = f"Triggered: Order stopPx reached\n{order.origin}"
             order.stop_ticks = report.trigger_ticks
+            if not order.qty:
+                order.qty = order.leaves = report.units  # 18.3.7: a Close without quantity
             self.tell(order, "TriggeredOrActivatedBySystem")
         if report.status is OrderStatus.REJECTED and order.is_open:
             order.status, order.leaves, order.reject_reason = "Rejected", 0, report.reason
@@ -488,9 +490,6 @@ class Venue:
                 order, entering=self.entering is order, reason=report.reason
             )
             self.tell(order, "Canceled")
-        elif report.units != order.qty and order.is_open and not order.qty:
-            order.qty = order.leaves = report.units  # 18.3.7: a Close without quantity, at its trigger
-            self.touch_order(order)
         elif report.units != order.qty and order.is_open:
             # 18.4.2: a reduce-only order that stands for more than what is left is amended down.
             order.qty = report.units
