@@ -6,10 +6,12 @@ single thread when its time is virtual. Threads are started in this file alone.
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import queue
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 Job = Callable[[], None]
 Lock = threading.Lock
@@ -89,3 +91,94 @@ class ThreadBackground:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Beside(Protocol):
+    """A coroutine that goes on beside the main line, whatever holds that one up."""
+
+    def call(self, job: Job) -> None:
+        """Do `job` where the coroutine runs, soon; nothing happens when it has ended."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel the coroutine."""
+        ...
+
+    async def ended(self) -> None:
+        """Return when it has ended; raises what it raised, but not that it was cancelled."""
+        ...
+
+
+class TaskBeside:
+    """A task on the running loop: in virtual time everything is on one line."""
+
+    def __init__(self, main: Main, name: str) -> None:
+        self._task = asyncio.get_running_loop().create_task(main(), name=name)
+
+    def call(self, job: Job) -> None:
+        """Do `job` now."""
+        if not self._task.done():
+            job()
+
+    def cancel(self) -> None:
+        """Cancel the task."""
+        self._task.cancel()
+
+    async def ended(self) -> None:
+        """Wait for the task."""
+        await asyncio.wait({self._task})
+        if not self._task.cancelled() and (error := self._task.exception()) is not None:
+            raise error
+
+
+class ThreadBeside:
+    """An event loop on a thread of its own."""
+
+    def __init__(self, main: Main, name: str) -> None:
+        self._main = main
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        # A daemon: a program that is ended by force is not held up by it.
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def call(self, job: Job) -> None:
+        """Have the loop do `job`."""
+        try:
+            self._loop.call_soon_threadsafe(job)
+        except RuntimeError:  # its loop is closed: the coroutine has ended
+            return
+
+    def cancel(self) -> None:
+        """Have the loop cancel the coroutine."""
+        self.call(self._cancel)
+
+    async def ended(self) -> None:
+        """Wait for the thread's coroutine."""
+        await asyncio.wrap_future(self._ended)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._as_task())
+            except BaseException as error:  # noqa: BLE001 - kept and raised in the owner's thread
+                self._finish(None if isinstance(error, asyncio.CancelledError) else error)
+                return
+        self._finish(None)
+
+    async def _as_task(self) -> None:
+        self._task = asyncio.current_task()
+        await self._main()
+
+    def _finish(self, error: BaseException | None) -> None:
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from hbkit.background import Beside, Main, TaskBeside
 from hbkit.chance import Chance
 from hbkit.clock import Clock
 from hbkit.errors import HbkitError
@@ -26,6 +27,8 @@ from hbkit.model.instrument import Instrument
 from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, OrderReport, OrderRequest
 from hbkit.model.position import PositionModeChange
+
+T = TypeVar("T")
 
 
 class Channel(StrEnum):
@@ -88,6 +91,23 @@ class Holding(NamedTuple):
     cost: int
 
 
+class Shared:
+    """What the connections of one account at one venue have in common: what may exist only once, and who they are.
+
+    Two blocks of a config with the same key are one account: one budget of requests, one dead man's switch.
+    """
+
+    def __init__(self) -> None:
+        self._things: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """The thing of that name, made by whoever asks first."""
+        if name not in self._things:
+            self._things[name] = make()
+        thing: T = self._things[name]
+        return thing
+
+
 @dataclass(frozen=True)
 class Connection:
     """What a connector is handed to reach its venue; nothing of it is looked up elsewhere."""
@@ -110,6 +130,9 @@ class Connection:
     """Called when the connection is lost for good."""
     dead_man_switch: int | None = None
     """The venue cancels every order when nothing was heard for this long, ns; None for off."""
+    shared: Shared = field(default_factory=Shared)
+    beside: Callable[[Main, str], Beside] = TaskBeside
+    """Runs a coroutine beside the main line, on a thread of its own where time is real."""
     patience: float | None = None
     """Seconds without a connection after which it is lost for good; None for never."""
 

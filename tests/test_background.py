@@ -1,10 +1,12 @@
 """Jobs beside the main line: in order, and what they raise comes to light."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from hbkit.background import InlineBackground, ThreadBackground
+from hbkit.background import InlineBackground, TaskBeside, ThreadBackground, ThreadBeside
 
 
 @pytest.fixture
@@ -79,3 +81,74 @@ def test_inline_does_it_now_and_raises_in_the_caller() -> None:
         background.run(fail("now"))
     background.flush()
     background.close()
+
+
+# -- a coroutine beside the main line
+
+
+BOTH = pytest.mark.parametrize("kind", [TaskBeside, ThreadBeside])
+
+
+@BOTH
+async def test_a_coroutine_beside_is_told_and_waited_for(kind) -> None:
+    told: list[str] = []
+    wake = asyncio.Event()
+
+    async def main() -> None:
+        await wake.wait()
+        told.append("woken")
+
+    beside = kind(main, "test")
+    beside.call(lambda: told.append("called"))
+    beside.call(wake.set)
+    await beside.ended()
+    assert told == ["called", "woken"]
+    beside.call(lambda: told.append("too late"))
+    beside.cancel()
+    await beside.ended()
+    assert told == ["called", "woken"]
+
+
+async def test_on_a_thread_it_goes_on_while_the_main_line_is_held_up() -> None:
+    beats, done = threading.Semaphore(0), asyncio.Event()
+
+    async def main() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            beats.release()
+        await done.wait()
+
+    beside = ThreadBeside(main, "test")
+    for _ in range(3):  # this loop does nothing else meanwhile
+        assert beats.acquire(timeout=10)
+    beside.call(done.set)
+    await beside.ended()
+
+
+@BOTH
+async def test_what_it_raises_is_raised_to_who_waits(kind) -> None:
+    async def main() -> None:
+        raise ValueError("cut off")
+
+    with pytest.raises(ValueError, match="cut off"):
+        await kind(main, "test").ended()
+
+
+@BOTH
+async def test_cancelled_it_ends_after_its_last_words(kind) -> None:
+    words: list[str] = []
+    began = threading.Event()
+
+    async def main() -> None:
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            words.append("good bye")
+
+    beside = kind(main, "test")
+    await asyncio.sleep(0)
+    assert began.wait(10)
+    beside.cancel()
+    await beside.ended()
+    assert words == ["good bye"]

@@ -1,4 +1,4 @@
-"""`hbkit new strategy|project NAME`: a skeleton that works, with tests that pass before anything is edited."""
+"""`hbkit new strategy|exchange|project NAME`: a skeleton that works, with tests that pass before anything is edited."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hbkit.cli.schema import schema_text
 from hbkit.errors import ConfigError, UsageError
 from hbkit.skeletons import (
     Market,
+    exchange,
     named,
     project,
     project_named,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from hbkit.plugins import Plugins
 
 
-@click.group("new", short_help="A strategy or a project to begin with.")
+@click.group("new", short_help="A strategy, an exchange or a project to begin with.")
 def command() -> None:
     """Write a skeleton that works: its tests pass before anything is edited. Nothing that exists is touched."""
 
@@ -61,6 +62,23 @@ def new_strategy(name: str, package: bool, exchange: str | None, instrument: str
         return 0
     _report(write(Path(), strategy(names, market, schema=Path(SCHEMA).is_file())))
     _next("pytest", *_runs(names.name, market))
+    return 0
+
+
+@command.command("exchange", short_help="A connector as a distribution: a folder hbkit-NAME.")
+@click.argument("name")
+def new_exchange(name: str) -> int:
+    """Write a connector that trades at a venue of its own, with the contract suite wired: a folder hbkit-NAME."""
+    from hbkit.plugins import Plugins
+
+    names = named(name, "exchange", _installed(Plugins()))
+    _report(write(Path(), exchange(names)))
+    _next(
+        f"cd {names.distribution}",
+        "pytest                         # the connector contract, case by case",
+        "python -m pip install -e .",
+        f"hbkit compliance {names.name}",
+    )
     return 0
 
 

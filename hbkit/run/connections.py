@@ -15,7 +15,7 @@ from hbkit.agenda import Scheduler
 from hbkit.chance import Chance
 from hbkit.clock import ShiftedClock
 from hbkit.errors import ConfigError, ExchangeError, HbkitError
-from hbkit.exchange import Address, Connection, Exchange, SimulatorOptions
+from hbkit.exchange import Address, Connection, Exchange, Shared, SimulatorOptions
 from hbkit.log import Secret, get_logger
 from hbkit.matching import Account, Engine
 from hbkit.model import Instrument, MarginMode, PositionMode
@@ -56,10 +56,12 @@ class Connections:
         self._clock = clock
         self._on_end = on_end
         self._log = get_logger("hbkit")
+        self._addresses: dict[str, Address] = {}
+        self._shared: dict[tuple[str, str], Shared] = {}
 
     async def open(self, stack: AsyncExitStack) -> dict[str, Address]:
         """The address of each exchange; simulators that have to be started end with `stack`."""
-        found: dict[str, Address] = {}
+        found = self._addresses
         started: dict[str, Address] = {}
         for name, one in self._plans.items():
             settings, spec = one.settings, one.spec
@@ -113,10 +115,8 @@ class Connections:
 
         :param silent: it only listens: without a key nobody is asked for one.
         """
-        settings, spec = plan.settings, plan.spec
-        key, secret = settings.api_key, settings.api_secret
-        if plan.feed == "simulator" and key is None:
-            key, secret = Secret(spec.simulator_key[0]), Secret(spec.simulator_key[1])
+        spec = plan.spec
+        key, secret = _key(plan)
         if (key is None or secret is None) and not silent:
             raise ConfigError(
                 f"exchanges.{plan.name} needs api_key and api_secret for mode {plan.mode}; write them as ${{VAR}}",
@@ -125,6 +125,7 @@ class Connections:
         module, _, name = spec.connector.partition(":")
         connector: Callable[[Connection], Exchange] = getattr(import_module(module), name)
         serves = spec.serves
+        account = self._account(plan)
         return connector(
             Connection(
                 name=plan.name,
@@ -141,9 +142,21 @@ class Connections:
                 connector=self._ground.connector,
                 on_end=self._on_end,
                 patience=SIMULATOR_PATIENCE if plan.feed == "simulator" else VENUE_PATIENCE,
-                dead_man_switch=settings.dead_man_switch,
+                dead_man_switch=self._switch(account),
+                shared=self._shared.setdefault(account, Shared()),
+                beside=self._ground.beside,
             )
         )
+
+    def _account(self, plan: ExchangePlan) -> tuple[str, str]:
+        """Which account a block trades on: blocks with the same one share its budget and its dead man's switch."""
+        key, _ = _key(plan)
+        return self._addresses[plan.name].rest, key.reveal() if key is not None else plan.name
+
+    def _switch(self, account: tuple[str, str]) -> int | None:
+        """The shortest time that a block of the account asks for."""
+        blocks = [one for one in self._plans.values() if self._account(one) == account and one.mode != "paper"]
+        return min((one.settings.dead_man_switch for one in blocks if one.settings.dead_man_switch), default=None)
 
     def _options(self, word: str) -> SimulatorOptions:
         """What all blocks of a venue ask of the simulator that they share; the first that asks is heard."""
@@ -171,6 +184,14 @@ class Connections:
 
     def _on_simulator_end(self, why: str) -> None:
         self._on_end(ExchangeError(f"{why}; the run cannot go on", code="HB436"))
+
+
+def _key(plan: ExchangePlan) -> tuple[Secret | None, Secret | None]:
+    """Key and secret of a block; where it names none, those that every simulator knows."""
+    settings, spec = plan.settings, plan.spec
+    if settings.api_key is None and plan.feed == "simulator":
+        return Secret(spec.simulator_key[0]), Secret(spec.simulator_key[1])
+    return settings.api_key, settings.api_secret
 
 
 def _venue(plan: ExchangePlan) -> Address:

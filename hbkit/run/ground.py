@@ -19,7 +19,15 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from hbkit.background import Background, InlineBackground, ThreadBackground
+from hbkit.background import (
+    Background,
+    Beside,
+    InlineBackground,
+    Main,
+    TaskBeside,
+    ThreadBackground,
+    ThreadBeside,
+)
 from hbkit.chance import Chance
 from hbkit.clock import Clock, WallClock, duration_text, iso
 from hbkit.errors import ExchangeError
@@ -38,6 +46,9 @@ class Ground(Protocol):
 
     def background(self) -> Background:
         """Where the journal's writes go."""
+
+    def beside(self, main: Main, name: str) -> Beside:
+        """Run a coroutine that the main line must not hold up."""
 
     def connector(self) -> aiohttp.BaseConnector:
         """A new aiohttp connector."""
@@ -60,6 +71,10 @@ class RealGround:
     def background(self) -> Background:
         """A thread."""
         return ThreadBackground()
+
+    def beside(self, main: Main, name: str) -> Beside:
+        """A loop on a thread of its own."""
+        return ThreadBeside(main, name)
 
     def connector(self) -> aiohttp.BaseConnector:
         """TCP."""
@@ -108,6 +123,10 @@ class VirtualGround:
     def background(self) -> Background:
         """The caller."""
         return InlineBackground()
+
+    def beside(self, main: Main, name: str) -> Beside:
+        """A task of the virtual loop."""
+        return TaskBeside(main, name)
 
     def connector(self) -> aiohttp.BaseConnector:
         """To the simulator's path."""

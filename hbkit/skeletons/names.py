@@ -17,7 +17,21 @@ _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TAKEN = frozenset(
     {"Balance", "Candle", "Capabilities", "Channel", "Connection", "Exchange", "ExchangeSpec", "Fill", "Funding"}
     | {"Instrument", "Listener", "Mark", "Order", "OrderBook", "Param", "Position", "PositionMode", "Quote", "Side"}
-    | {"Strategy", "Trade", "Wallet"}
+    | {
+        "Strategy",
+        "Trade",
+        "Wallet",
+        "Link",
+        "Lost",
+        "LostAnswer",
+        "Stream",
+        "Wire",
+        "Row",
+        "Any",
+        "Backoff",
+        "Contract",
+    }
+    | {"Mapping", "Coroutine", "Venue", "ServedVenue", "Address", "Refused"}
 )
 """What the skeletons import: a class of that name would hide it."""
 

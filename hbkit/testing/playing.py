@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hbkit import log
-from hbkit.background import Background, InlineBackground
+from hbkit.background import Background, Beside, InlineBackground, Main, TaskBeside
 from hbkit.clock import Clock
 from hbkit.config import load_config
 from hbkit.exchange import Address, ExchangeSpec, SimulatorOptions
@@ -50,6 +50,10 @@ class FakeGround:
     def background(self) -> Background:
         """The caller."""
         return InlineBackground()
+
+    def beside(self, main: Main, name: str) -> Beside:
+        """A task of the virtual loop."""
+        return TaskBeside(main, name)
 
     def connector(self) -> Any:
         """The venue."""

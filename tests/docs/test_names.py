@@ -15,7 +15,7 @@ import pytest
 from hbkit import hookspecs
 from hbkit.cli import main as command_line
 from hbkit.trading.strategy import CALLBACKS, Strategy
-from tests.docs.pages import DOCS
+from tests.docs.pages import DOCS, pages
 
 COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", COMMANDS, flags=re.MULTILINE)
@@ -76,6 +76,13 @@ def test_no_command_is_told_of_that_is_not_there() -> None:
     assert told(SECTIONS[0]) | {"--help"} >= EVERYWHERE
 
 
+def test_no_page_names_a_command_that_is_not_there() -> None:
+    words = {name.split()[0] for name in BUILT}
+    for path in pages():
+        named = set(re.findall(r"`hbkit ([a-z][\w-]*)", path.read_text(encoding="utf-8")))
+        assert named - words == set(), path.name
+
+
 def test_no_flag_is_told_of_that_is_not_there() -> None:
     every = set().union(*(flags(one) for one in BUILT.values())) | EVERYWHERE
     for section in SECTIONS:
@@ -118,3 +125,14 @@ def test_each_callback_has_its_paragraph() -> None:
 
 def test_each_call_of_a_strategy_has_its_paragraph() -> None:
     assert CALLS - paragraphs(page("strategies.md"), r"[a-z_]+") == set()
+
+
+@pytest.mark.parametrize("heading", ["name", "call"])
+def test_no_call_is_told_of_that_is_not_there(heading: str) -> None:
+    text = page("strategies.md")
+    if f"\n| {heading} |" not in text:
+        pytest.skip(f"docs/strategies.md has no table of each {heading}")
+    table = text.split(f"\n| {heading} |", 1)[1].split("\n\n", 1)[0]
+    told = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert told
+    assert told - CALLS == set()

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hbkit.config.load import load_config
+from tests.skeletons.tools import RULES, files, tool
 from tests.testing.inner import inner_pytest
-from tests.workbench import Bench, environment, install
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, capsys)
-
-
-ROOT = Path(__file__).parents[2]
-RULES = "E,F,W,I,UP,B,SIM,C4,PT,RET,RUF,PL,ANN,BLE,ASYNC"
-"""More than ruff checks by itself."""
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def tool(folder: Path, *words: str) -> str:
-    """What a tool complains of in a folder; empty when it does not."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=environment(MYPYPATH=str(ROOT)),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+from tests.workbench import Bench, install
 
 
 def test_a_strategy_is_a_small_file_with_its_test_and_config(bench: Bench) -> None:
@@ -51,7 +27,7 @@ def test_a_strategy_is_a_small_file_with_its_test_and_config(bench: Bench) -> No
     assert bench.hbkit("check", "configs/dip_buyer.yaml").code == 0
 
 
-def test_a_project_is_sound_before_anything_is_edited(bench: Bench) -> None:
+def test_a_project_is_sound_before_anything_is_edited(bench: Bench, mypy: Callable[[Path], str]) -> None:
     assert bench.hbkit("new", "project", "my-bots").code == 0
     folder = bench.folder / "my-bots"
     assert files(folder) == [
@@ -61,19 +37,21 @@ def test_a_project_is_sound_before_anything_is_edited(bench: Bench) -> None:
     assert re.search(r"^1 passed", inner_pytest(folder), re.MULTILINE)
     assert tool(folder, "ruff", "check", ".", "--select", RULES) == ""
     assert tool(folder, "ruff", "format", "--check", ".") == ""
-    assert tool(folder, "mypy") == ""
+    assert mypy(folder) == ""
     load_config(folder / "configs/first.yaml", environ={})
     assert (folder / "configs/first.yaml").read_text().startswith("# yaml-language-server: $schema=../hbkit.schema")
     assert "hbkit-bitmex" in (folder / "requirements.txt").read_text()
 
 
-def test_a_package_is_sound_and_runs_once_it_is_installed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_is_sound_and_runs_once_it_is_installed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, mypy: Callable[[Path], str]
+) -> None:
     assert bench.hbkit("new", "strategy", "dip_buyer", "--package").code == 0
     folder = bench.folder / "hbkit-dip-buyer"
     assert re.search(r"^2 passed", inner_pytest(folder), re.MULTILINE)
     assert tool(folder, "ruff", "check", ".", "--select", RULES) == ""
     assert tool(folder, "ruff", "format", "--check", ".") == ""
-    assert tool(folder, "mypy") == ""
+    assert mypy(folder) == ""
     site = bench.folder / "site"
     monkeypatch.syspath_prepend(str(install(folder, site)))
     assert (site / "hbkit_dip_buyer" / "py.typed").is_file()
@@ -152,3 +130,15 @@ def test_without_an_exchange_there_is_no_config(bench: Bench, monkeypatch: pytes
     assert done.code == 0
     assert files(bench.folder) == ["strategies/one.py", "strategies/test_one.py"]
     assert "no exchange is installed" in done.out
+
+
+LONG = "a_rather_long_name_of_forty_letters_here"
+
+
+@pytest.mark.parametrize("words", [("exchange",), ("strategy",), ("strategy", "--package")], ids=" ".join)
+def test_the_longest_name_is_tidy_too(bench: Bench, words: tuple[str, ...]) -> None:
+    assert len(LONG) == 40
+    assert bench.hbkit("new", *words, LONG).code == 0
+    line = ("--line-length", "120")
+    assert tool(bench.folder, "ruff", "check", ".", "--select", RULES, "--ignore", "ANN401,I001", *line) == ""
+    assert tool(bench.folder, "ruff", "format", "--check", ".", *line) == ""

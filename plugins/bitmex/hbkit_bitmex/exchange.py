@@ -40,8 +40,9 @@ from hbkit.model import (
     Wallet,
 )
 from hbkit.net.websocket import Socket
-from hbkit_bitmex import bodies, wire
+from hbkit_bitmex import wire
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
+from hbkit_bitmex.heart import Heart, arm
 from hbkit_bitmex.instruments import currencies
 from hbkit_bitmex.orders import Change, OrderDesk
 from hbkit_bitmex.rest import Rest
@@ -61,8 +62,6 @@ _BIN_PAGE = 1000
 _IDS_AT_ONCE = 50
 """Ids of one look-up: they stand in the address."""
 _ALL = "all"
-_BEATS = 4
-"""Heartbeats within the dead man's time."""
 
 
 class _FoundRow(OrderRow, gc=False):
@@ -95,7 +94,8 @@ class BitmexExchange(Exchange):
         self._socket: Socket | None = None
         self._stream: Stream | None = None
         self._runner: asyncio.Task[None] | None = None
-        self._heart: asyncio.Task[None] | None = None
+        self._company: set[BitmexExchange] = connection.shared.once("company", set)
+        """The open connections of this account."""
         self._leaving = asyncio.Event()
         self._opened: asyncio.Future[None] | None = None
         """Done when the account is known for the first time, or when it is certain that it never will be."""
@@ -148,10 +148,10 @@ class BitmexExchange(Exchange):
             raise ExchangeError(
                 f"{self.name}: the socket told nothing of the account within {READY_SECONDS:g} s", code="HB432"
             ) from None
+        self._company.add(self)
         if self._connection.dead_man_switch:
-            self._heart = self._own(
-                asyncio.create_task(self._beat(self._connection.dead_man_switch / SECOND), name=f"{self.name} heart")
-            )
+            seconds = self._connection.dead_man_switch / SECOND
+            self._connection.shared.once("heart", lambda: Heart(self._connection, seconds))
         if self._connection.api_key and self.capabilities.hedge_mode:
             self._do(self._watch_mode())
 
@@ -160,33 +160,30 @@ class BitmexExchange(Exchange):
         self._leaving.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
-        if self._heart is not None:
-            await self._disarm(self._heart)
+        if self in self._company and len(self._company) == 1:
+            await self._stop_heart()
+        self._company.discard(self)
         for task in list(self._tasks):
             task.cancel()
         if self._socket is not None:
             await self._socket.close()
-        owned = [task for task in (self._runner, self._heart, *self._tasks) if task is not None]
+        owned = [task for task in (self._runner, *self._tasks) if task is not None]
         await asyncio.gather(*owned, return_exceptions=True)
         await self._rest.close()
         self._listener = None
 
-    async def _disarm(self, heart: asyncio.Task[None]) -> None:
-        """The last beat is waited for: one that overtook the end of the timer would set it again."""
-        _, beating = await asyncio.wait({heart}, timeout=LEAVING_SECONDS)
-        heart.cancel()
-        if beating or self._desk.standing:
+    async def _stop_heart(self) -> None:
+        """The last connection of the account takes the switch away, unless orders of its own still stand."""
+        heart: Heart | None = self._connection.shared.once("heart", _no_heart)
+        if heart is None:
+            return
+        standing = [order for one in self._company for order in one._desk.standing]
+        if not await heart.stop(disarm=not standing) or standing:
             self._log.warning(
                 "the dead man's switch stays armed: the exchange cancels every order of the account when it runs out",
                 exchange=self.name,
-                standing=self._desk.standing,
+                standing=standing,
             )
-            return
-        try:
-            async with asyncio.timeout(LEAVING_SECONDS):
-                await self._arm(0)
-        except TimeoutError:
-            self._log.warning("the dead man's switch could not be taken away", exchange=self.name)
 
     async def _read_account(self) -> None:
         user = await self._rest.get("/user", UserRow)
@@ -210,15 +207,6 @@ class BitmexExchange(Exchange):
                     f"{ours.tick_size} and {ours.lot_units}; upgrade hbkit-bitmex",
                     code="HB402",
                 )
-
-    async def _beat(self, seconds: float) -> None:
-        while not self._leaving.is_set():
-            await self._arm(seconds)
-            try:
-                async with asyncio.timeout(seconds / _BEATS):
-                    await self._leaving.wait()
-            except TimeoutError:
-                continue
 
     # -- what is known
 
@@ -538,8 +526,7 @@ class BitmexExchange(Exchange):
 
     async def _arm(self, seconds: float) -> None:
         try:
-            body = bodies.encode(bodies.timer_body(round(seconds * 1000)))
-            await self._rest.send("POST", "/order/cancelAllAfter", body, dict[str, Any], urgent=True)
+            await arm(self._rest, seconds)
         except ExchangeError as error:
             self._log.warning("the dead man's switch was not set", seconds=seconds, reason=error.message)
 
@@ -669,3 +656,7 @@ class BitmexExchange(Exchange):
     def _execution(self, row: ExecutionRow) -> Execution | None:
         instrument = self._instruments.get(row.symbol or "")
         return wire.execution(row, instrument) if instrument is not None else None
+
+
+def _no_heart() -> None:
+    """For an account whose switch nobody wanted."""

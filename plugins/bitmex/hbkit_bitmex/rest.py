@@ -76,6 +76,16 @@ class SteadyClock:
         return self._loop.now() + self._ahead
 
 
+class Room:
+    """The calls that an account may make, for all connections of it together."""
+
+    def __init__(self) -> None:
+        clock = LoopClock()
+        self.minute = TokenBucket(MINUTE_LIMIT, MINUTE_LIMIT / 60, clock)
+        self.second = TokenBucket(SECOND_LIMIT, SECOND_LIMIT, clock)
+        self.budget = RateBudget({"minute": self.minute, "second": self.second}, clock=clock)
+
+
 class Rest:
     """The calls of one account."""
 
@@ -93,10 +103,8 @@ class Rest:
         self._on_locked_out = on_locked_out
         self._refused = 0
         self._root = urlsplit(connection.rest_url).path.rstrip("/") + "/"
-        loop_clock = LoopClock()
-        self._minute = TokenBucket(MINUTE_LIMIT, MINUTE_LIMIT / 60, loop_clock)
-        self._second = TokenBucket(SECOND_LIMIT, SECOND_LIMIT, loop_clock)
-        self.budget = RateBudget({"minute": self._minute, "second": self._second}, clock=loop_clock)
+        room = connection.shared.once("room", Room)
+        self._minute, self._second, self.budget = room.minute, room.second, room.budget
         self._http = HttpClient(
             connection.rest_url,
             clock=self._clock,

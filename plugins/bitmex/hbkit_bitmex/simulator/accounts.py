@@ -61,6 +61,7 @@ class VenueAccount(Account):
         super().__init__(str(number), balances, reference, funding_rate=funding_rate)
         self.number = number
         self.deposited = dict(self.cash)
+        self.withdrawn: dict[str, int] = {}
         self.legs_session: dict[LegKey, LegSession] = {}
         self.money: dict[str, MoneySession] = {code: MoneySession() for code in self.cash}
         self.transactions: list[Row] = []
@@ -70,6 +71,11 @@ class VenueAccount(Account):
         """What `/user/marginingMode` was told, in its own words; it changes nothing (10.7)."""
         self.liquidating: set[LegKey] = set()
         """Positions that are being taken over in this very step."""
+
+    def move(self, currency: Currency, amount: int) -> None:
+        """Money comes in from outside, or goes out."""
+        self._move(currency, amount)
+        self.movements += 1
 
     # -- the session
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from hbkit.clock import MINUTE, iso
 from hbkit.matching import Account, Engine
 from hbkit.matching.liquidation import Liquidator
-from hbkit.model import Execution, Instrument, PositionMode, PositionSide
+from hbkit.model import Currency, Execution, Instrument, PositionMode, PositionSide
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.house import HouseBooks
 from hbkit_bitmex.simulator.listing import FUNDING_INTERVAL_TEXT
@@ -45,6 +45,7 @@ class Teller(Protocol):
     accounts: dict[int, VenueAccount]
     markets: dict[str, PublicMarket]
     minor: dict[str, str]
+    currencies: dict[str, Currency]
     ts: int
 
     def new_id(self) -> str:
@@ -98,6 +99,23 @@ class Clearing:
         for account in self._venue.accounts.values():
             for code, amount in account.deposited.items():
                 self.transact(account, code, "Deposit", amount)
+
+    def pay_in(self, account: VenueAccount, code: str, amount: int) -> None:
+        """Money comes into an account from outside."""
+        account.move(self._currency(account, code), amount)
+        account.deposited[code] = account.deposited.get(code, 0) + amount
+        self.transact(account, code, "Deposit", amount)
+        self._venue.touch_money(account, code, wallet=True)
+
+    def pay_out(self, account: VenueAccount, code: str, amount: int, fee: int = 0) -> None:
+        """Money leaves an account; the row's amount holds the network's fee, as in a real account's rows."""
+        account.move(self._currency(account, code), -amount - fee)
+        account.withdrawn[code] = account.withdrawn.get(code, 0) + amount + fee
+        self.transact(account, code, "Withdrawal", -amount - fee, fee)
+        self._venue.touch_money(account, code, wallet=True)
+
+    def _currency(self, account: VenueAccount, code: str) -> Currency:
+        return account.currencies.get(code) or self._venue.currencies[code]
 
     def transact(
         self, account: VenueAccount, code: str, kind: str, amount: int, fee: int = 0, reference: str = ""

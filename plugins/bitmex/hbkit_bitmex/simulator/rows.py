@@ -335,7 +335,7 @@ def wallet_row(account: VenueAccount, code: str, minor: str, ts: int) -> Row:
         "account": account.number,
         "currency": minor,
         "deposited": account.deposited.get(code, 0),
-        "withdrawn": 0,
+        "withdrawn": account.withdrawn.get(code, 0),
         "transferIn": 0,
         "transferOut": 0,
         "amount": account.settled(code),

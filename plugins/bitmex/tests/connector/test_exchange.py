@@ -17,7 +17,7 @@ from hbkit_bitmex.simulator.wire import encode
 
 from hbkit.clock import MINUTE, SECOND
 from hbkit.errors import AuthenticationError, ConfigError, Disconnected, ExchangeError
-from hbkit.exchange import Channel
+from hbkit.exchange import Channel, Shared
 from hbkit.model import OrderStatus, PositionMode, Side
 from plugins.bitmex.tests.connector.stage import SECRETS, Stage, run, until
 
@@ -739,6 +739,58 @@ def test_the_switch_stays_armed_while_an_order_of_ours_stands() -> None:
         assert stage.theirs(order.id)[0].is_open
         await asyncio.sleep(21)
         assert not stage.theirs(order.id)[0].is_open
+
+    run(story)
+
+
+def test_connections_of_one_account_have_one_switch_which_the_last_takes_away() -> None:
+    async def story(stage: Stage) -> None:
+        shared = Shared()
+        first, _ = await stage.open(dead_man_switch=60 * SECOND, shared=shared)
+        second, _ = await stage.open(dead_man_switch=60 * SECOND, shared=shared, name="again")
+        account = next(iter(stage.venue.accounts.values()))
+        await asyncio.sleep(31)
+        assert len([route for _, route, _ in stage.answers if route == "/order/cancelAllAfter"]) == 3  # at 0, 15, 30 s
+        await first.shut()
+        assert account.cancel_at is not None
+        await second.shut()
+        assert account.cancel_at is None
+
+    run(story)
+
+
+def test_connections_of_one_account_have_one_budget() -> None:
+    async def story(stage: Stage) -> None:
+        shared = Shared()
+        first, ear = await stage.open(shared=shared)
+        second, _ = await stage.open(shared=shared, name="again")
+        for _ in range(10):
+            first.submit(stage.request())
+            second.submit(stage.request())
+        await asyncio.sleep(5)
+        assert {status for _, _, status in stage.answers} == {200}
+        before = second.health()["calls left"]
+        first.submit(stage.request())
+        await asyncio.sleep(0)
+        assert first.health()["calls left"] == second.health()["calls left"] != before
+        assert len(ear.of("on_order")) >= 10
+
+    run(story)
+
+
+def test_a_program_that_does_nothing_any_more_is_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(stage: Stage) -> None:
+        exchange, ear = await stage.open(dead_man_switch=20 * SECOND)
+        order = stage.request()
+        exchange.submit(order)
+        await until(lambda: ear.orders(order.id))
+        # What the program's own loop is asked to do is not done: it hangs.
+        monkeypatch.setattr(stage.loop, "call_soon_threadsafe", lambda *_: None)
+        await asyncio.sleep(30)
+        assert stage.theirs(order.id)[0].is_open
+        await asyncio.sleep(25)
+        assert not stage.theirs(order.id)[0].is_open
+        monkeypatch.undo()
 
     run(story)
 
