@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import dis
 import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
+from hbkit.clock import iso
 from hbkit.errors import HbkitError, StrategyError
+from hbkit.model import Instrument
 from hbkit.trading.contract import is_defined
 from hbkit.trading.strategy import Desk, Strategy
 from hbkit.trading.trader import Trader
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
-RAISED = (Exception, SystemExit)
+_TIMES = frozenset({"ts", "open_time", "close_time", "next_time"})
+RAISED = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
 """What user code may raise without ending the program: it is logged, counted, and the policy decides."""
+_LIBRARY = str(Path(asyncio.__file__).parent)
 
 
 class Host:
@@ -93,7 +102,12 @@ class Host:
         return guarded
 
     def failed(self, callback: str, event: Any, error: BaseException) -> None:
-        """Record a failure, tell `on_error`, and stop the strategy unless it may go on."""
+        """Record a failure, tell `on_error`, and stop the strategy unless it may go on.
+
+        A Ctrl-C, or the end of the task, that reaches user code by chance is none of its failures and goes up.
+        """
+        if not isinstance(error, (Exception, SystemExit)) and not _is_raised_by_hand(error):
+            raise error
         self.failures += 1
         self.failure = StrategyError(f"strategy {self.name}: {told(type(self.strategy), callback, event, error)}")
         self.failure.__cause__ = error
@@ -120,13 +134,42 @@ class Host:
         )
 
 
+def _is_raised_by_hand(error: BaseException) -> bool:
+    """Whether there is a `raise` where it comes from; a signal comes between any two instructions."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    code = trace.tb_frame.f_code
+    raising = dis.opname[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+    return raising and not code.co_filename.startswith(_LIBRARY)
+
+
 def told(cls: type, callback: str, event: Any, error: BaseException) -> str:
     """What a callback of `cls` raised, where in the user's file, and on what event, in one line."""
     what = error.message if isinstance(error, HbkitError) else f"{type(error).__name__}: {error}"
     place = _place(cls, callback, error.__traceback__)
     about = f" at {place}" if place else ""
-    during = f" on {event!r}" if event is not None else ""
+    during = f" on {_event(event)}" if event is not None else ""
     return f"{what}{about} in {callback}{during}"
+
+
+def _event(event: Any) -> str:
+    """An event in one short line: an instrument by its symbol, a time as people write it."""
+    if isinstance(event, Exception):
+        return repr(event)
+    if not isinstance(event, msgspec.Struct):
+        return str(event) if isinstance(event, str) else type(event).__name__
+    parts = []
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if name in _TIMES and isinstance(value, int):
+            value = iso(value)
+        elif not isinstance(value, Instrument | StrEnum):
+            value = repr(value)
+        parts.append(f"{name}={value}")
+    return f"{type(event).__name__}({', '.join(parts)})"
 
 
 def _place(cls: type, callback: str, trace: TracebackType | None) -> str:
@@ -136,12 +179,13 @@ def _place(cls: type, callback: str, trace: TracebackType | None) -> str:
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     own = [frame for frame in frames if frame.filename == file]
     if own or frames:
-        return _shown((own or frames)[-1].filename, (own or frames)[-1].lineno)
+        return shown((own or frames)[-1].filename, (own or frames)[-1].lineno)
     # A coroutine that only waits leaves no frame: its first line is the next best.
-    return _shown(code.co_filename, code.co_firstlineno) if code is not None else ""
+    return shown(code.co_filename, code.co_firstlineno) if code is not None else ""
 
 
-def _shown(file: str, line: int | None) -> str:
+def shown(file: str, line: int | None) -> str:
+    """A place in a file, from the current folder where it lies in there."""
     path = Path(file)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())

@@ -104,9 +104,11 @@ def test_a_strategy_that_raises_ends_the_run_with_5_and_its_line(ready):
     ready.strategy(RAISES.format(what="1 / 0"))
     done = ready.backtest()
     assert (done.code, done.json["exit_code"], done.json["stop_reason"]) == (5, 5, "strategy failed")
-    said = "strategy one: ZeroDivisionError: division by zero at strategies/one.py:9 in on_candle on Candle("
+    said = "strategy one: ZeroDivisionError: division by zero at strategies/one.py:9 in on_candle on Candle(ts=20"
     assert f"error[HB310] {said}" in done.err
     assert said[:60] in warnings(done)
+    assert "instrument=XBTUSD, interval='1m'" in done.err
+    assert "Instrument(" not in done.err
     assert "Traceback" not in done.err
     assert done.json["orders"] == 4
     result = Path("runs", done.json["run_id"], "result.json").read_text()

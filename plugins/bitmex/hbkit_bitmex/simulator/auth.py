@@ -24,7 +24,7 @@ class Key:
     name: str
     secret: str = field(repr=False)
     account: VenueAccount
-    permissions: frozenset[str] = frozenset({"order", "withdraw"})
+    permissions: frozenset[str] = frozenset({"order"})
     """`order`, `orderCancel`, `withdraw` (3.2); none of them for a key that only reads."""
     enabled: bool = True
     cidrs: tuple[str, ...] = ()

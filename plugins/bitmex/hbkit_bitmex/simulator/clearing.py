@@ -419,4 +419,3 @@ def position_keys(account: VenueAccount, instrument: Instrument, side: PositionS
         "strategy": STRATEGIES[side],
         "currency": settle,
     }
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import click
 from hbkit.chance import Chance
 from hbkit.clock import WallClock, parse_duration, parse_time
 from hbkit_bitmex.names import DEFAULT_TAPE
+from hbkit_bitmex.simulator.accountfile import read_accounts
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
 
@@ -26,7 +28,9 @@ from hbkit_bitmex.simulator.server import serve
 @click.option("--data", multiple=True, metavar="NAME", help=f"Tape to play (default {DEFAULT_TAPE}).")
 @click.option("--start", metavar="TIME", help="Where on the tape to begin: 2019-05-29T06:00:00Z (whole minutes).")
 @click.option("--latency", metavar="TIME", default="0s", help="What an order needs on its way here: 50ms.")
-@click.option("--account", "accounts", multiple=True, metavar="KEY:SECRET", help="A further account.")
+@click.option(
+    "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
+)
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -40,7 +44,8 @@ def command(
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
-    texts = [*accounts, *(_accounts_of_owner() if owned else ())]
+    files = [text[1:] for text in accounts if text.startswith("@")]
+    texts = [text for text in accounts if not text.startswith("@")] + (_accounts_of_owner() if owned else [])
     main(
         Options(
             host=host,
@@ -51,6 +56,7 @@ def command(
             start=None if start is None else moment(start),
             latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
+            planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hbkit_bitmex.simulator import leverage, modes, profile, reading, reference, statistics, trading
+from hbkit_bitmex.simulator import explorer, leverage, modes, profile, reading, reference, statistics, trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, Act, Call, Parameter, Route
@@ -94,6 +94,13 @@ MARKET: tuple[Route, ...] = (
     Route(
         "GET", "/quote/bucketed", "Quote.getBucketed", "Best bids and asks at the end of each bin.",
         _public(reading.quote_bins), (BIN_SIZE, PARTIAL, *TABLE), "quote",
+    ),
+    Route(
+        "GET", "/settlement", "Settlement.get", "Settlements.", _public(reading.settlements), TABLE, "settlement",
+    ),
+    Route("GET", "/insurance", "Insurance.get", "The insurance fund.", _public(reading.insurance), TABLE, "insurance"),
+    Route(
+        "GET", "/liquidation", "Liquidation.get", "Liquidations.", _public(reading.liquidations), TABLE, "liquidation",
     ),
     Route(
         "GET", "/instrument/activeIntervals", "Instrument.getActiveIntervals", "Series and the symbols they mean now.",
@@ -236,7 +243,7 @@ USER: tuple[Route, ...] = (
     ),
     Route(
         "GET", "/user/walletSummary", "User.getWalletSummary", "The wallet's history summed by type.",
-        _own(reading.wallet_summary), (CURRENCY,), needs=ANY_KEY,
+        _own(reading.wallet_summary), (CURRENCY,), "walletSummary", needs=ANY_KEY,
     ),
     Route(
         "POST", "/user/positionMode", "User.updatePositionMode", "`MultiWay` for hedge mode; nothing for one-way.",
@@ -288,4 +295,8 @@ USER: tuple[Route, ...] = (
     ),
 )  # fmt: skip
 
-ENDPOINTS: tuple[Route, ...] = (*MARKET, *ORDERS, *POSITIONS, *USER)
+DESCRIPTION = Route(
+    "GET", explorer.PATH, "Explorer.get", "This description.", lambda call: explorer.describe(call.services.routes)
+)
+
+ENDPOINTS: tuple[Route, ...] = (*MARKET, *ORDERS, *POSITIONS, *USER, DESCRIPTION)

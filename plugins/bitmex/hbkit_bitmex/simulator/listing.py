@@ -17,11 +17,10 @@ MOVING = frozenset(
     {
         "askPrice", "bidPrice", "midPrice", "impactAskPrice", "impactBidPrice", "impactMidPrice", "fairBasis",
         "fairBasisRate", "fairPrice", "markPrice", "indicativeSettlePrice", "foreignNotional24h", "homeNotional24h",
-        "volume24h", "turnover24h", "volume", "turnover", "totalVolume", "totalTurnover", "prevTotalVolume",
-        "prevTotalTurnover", "vwap", "highPrice", "lowPrice", "lastPrice", "lastPriceProtected", "lastTickDirection",
-        "lastChangePcnt", "prevPrice24h", "prevClosePrice", "fundingRate", "indicativeFundingRate", "fundingTimestamp",
-        "fundingBaseRate", "fundingQuoteRate", "openingTimestamp", "closingTimestamp", "timestamp", "hasLiquidity",
-        "minTick", "instrumentID", "pool",
+        "volume24h", "turnover24h", "volume", "turnover", "totalVolume", "totalTurnover", "vwap", "highPrice",
+        "lowPrice", "lastPrice", "lastPriceProtected", "lastTickDirection", "lastChangePcnt", "prevPrice24h",
+        "prevClosePrice", "fundingRate", "indicativeFundingRate", "fundingTimestamp", "openingTimestamp",
+        "closingTimestamp", "timestamp", "hasLiquidity",
     }
 )  # fmt: skip
 """Columns of the packaged rows that were true at the moment of their recording only."""
@@ -96,9 +95,9 @@ class Ticker(Listing):
             lastTickDirection=direction,
             lastChangePcnt=self._change(price),
             volume=self._session_volume,
-            totalVolume=self._session_volume,
+            totalVolume=self.row.get("prevTotalVolume", 0) + self._session_volume,
             turnover=self._session_turnover,
-            totalTurnover=self._session_turnover,
+            totalTurnover=self.row.get("prevTotalTurnover", 0) + self._session_turnover,
         )
         if self.instrument.is_spot:
             self.set(markPrice=price)
@@ -109,6 +108,7 @@ class Ticker(Listing):
             gone = self._minutes[0]
             self._day_volume -= gone.volume
             self._day_turnover -= gone.turnover
+        self._keep_session(which.end)
         self._minutes.append(which)
         self._day_volume += which.volume
         self._day_turnover += which.turnover
@@ -145,9 +145,28 @@ class Ticker(Listing):
         before = self.instrument.price(self._minutes[0].open) if self._minutes else price
         return number(round(price / before - 1, 4))
 
-    def session_starts(self) -> None:
-        """Session figures begin anew at 12:00 UTC (18.7.6); total = previous + session."""
-        self._session_volume = self._session_turnover = 0
+    def _keep_session(self, minute_end: int) -> None:
+        """A session lasts an hour; total = previous + session (9.2).
+
+        That it is an hour show the rows of 2026-05-03: opened 05:00, closing 06:00, and two minutes' volume in between.
+        """
+        opened = (minute_end - 1) // HOUR * HOUR
+        if "openingTimestamp" not in self.row:
+            self._open_session(opened)
+        if minute_end == opened + HOUR:
+            row = self.row
+            self.set(
+                prevTotalVolume=row.get("totalVolume", 0),
+                prevTotalTurnover=row.get("totalTurnover", 0),
+                prevClosePrice=row.get("markPrice", row.get("lastPrice")),
+                volume=0,
+                turnover=0,
+            )
+            self._session_volume = self._session_turnover = 0
+            self._open_session(minute_end)
+
+    def _open_session(self, opened: int) -> None:
+        self.set(openingTimestamp=iso(opened), closingTimestamp=iso(opened + HOUR))
 
     # -- quotes and marks
 

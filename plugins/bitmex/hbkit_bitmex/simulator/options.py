@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hbkit.clock import HOUR
@@ -13,6 +14,25 @@ KEEP_ALIVE_SECONDS = 90.0
 """As the exchange kept idle connections (section 1)."""
 STARTING_BALANCES = {"XBt": 100_000_000, "USDt": 10_000_000_000, "Gwei": 10_000_000_000}
 """Protocol 17.3, in minor units."""
+
+
+@dataclass(frozen=True)
+class PlannedKey:
+    """A key of such an account; without permissions it reads."""
+
+    name: str
+    secret: str = field(repr=False)
+    permissions: frozenset[str] = frozenset()
+    cidrs: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class PlannedAccount:
+    """An account that is described in full; balances in minor units by minor code, None for the usual ones."""
+
+    keys: tuple[PlannedKey, ...]
+    balances: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,8 @@ class Options:
     """Tapes to play, by name."""
     accounts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Key and secret of further accounts; `demo` is always there."""
+    planned: tuple[PlannedAccount, ...] = ()
+    """Accounts with balances and permissions of their own."""
     limits: bool = True
     """Whether requests are counted (protocol 6)."""
     history: int = 2 * HOUR

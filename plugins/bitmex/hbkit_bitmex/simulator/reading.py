@@ -116,6 +116,25 @@ def quote_bins(venue: Venue, sent: Parameters) -> list[Row]:
     return answer_of("quote", lists, sent, most=TRADES_MAX)
 
 
+def settlements(venue: Venue, sent: Parameters) -> list[Row]:
+    """Contracts that were settled since the simulator began."""
+    return answer("settlement", venue.clearing.settlements, sent)
+
+
+def insurance(venue: Venue, sent: Parameters) -> list[Row]:
+    """What the insurance fund holds now, per currency; it begins with nothing."""
+    now = {"timestamp": venue.stamp, "walletBalance": 0}
+    rows: dict[str, Row] = {code: {"currency": code, **now} for code in STARTING_BALANCES}
+    rows |= {row["currency"]: row for row in venue.clearing.insurance_rows()}
+    return answer("insurance", list(rows.values()), sent)
+
+
+def liquidations(venue: Venue, sent: Parameters) -> list[Row]:
+    """Liquidations since the simulator began; each was over within its step."""
+    rows = answer("liquidation", venue.clearing.liquidations, sent)
+    return [{column: value for column, value in row.items() if column != "timestamp"} for row in rows]
+
+
 # -- private
 
 

@@ -16,12 +16,11 @@ from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.refusals import Refusal
-from hbkit_bitmex.simulator.routes import PREFIX, Call, Route, Routes, Services
+from hbkit_bitmex.simulator.routes import Call, Route, Routes, Services, below
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import encode
 
-NOWHERE = "?"
 OVERLOADED = "The system is currently overloaded. Please try again later."
 BODY_MAX = 1_000_000
 
@@ -38,8 +37,8 @@ class Rest:
         self._faults = faults
         self._clock = clock
         self._chance = chance
-        self._services = Services(venue, keys, drive.watch)
         self._routes = Routes(ENDPOINTS)
+        self._services = Services(venue, keys, drive.watch, routes=self._routes)
 
     # -- one request
 
@@ -47,8 +46,7 @@ class Rest:
         """Everything below `/api/v1`, and whatever nobody knows."""
         target = request.raw_path
         path, _, query = target.partition("?")
-        # What does not lie below the prefix is no route of ours, however it is called.
-        route = path[len(PREFIX) :] if path.startswith(PREFIX) else NOWHERE
+        route = below(path)
         verb = request.method
         body = await _body(request)
         if self._faults and await self._lost_before(verb, route):

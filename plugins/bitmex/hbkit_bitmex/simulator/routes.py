@@ -16,6 +16,8 @@ from hbkit_bitmex.simulator.refusals import not_found
 from hbkit_bitmex.simulator.venue import Venue
 
 PREFIX = "/api/v1"
+OUTSIDE = "!"
+"""Stands before a path that does not lie below the prefix."""
 ANYBODY: None = None
 ANY_KEY = ""
 ORDER, CANCEL, WITHDRAW = "order", "orderCancel", "withdraw"
@@ -32,6 +34,8 @@ class Services:
     """To be told when a dead man's switch was set or disarmed."""
     preferences: dict[int, dict[str, Any]] = field(default_factory=dict)
     """What clients stored, by account."""
+    routes: Routes = field(default_factory=lambda: Routes(()))
+    """All of them, for the description."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,12 @@ class Parameter:
     required: bool = False
     default: Any = None
     choices: tuple[str, ...] = ()
+
+
+def below(path: str) -> str:
+    """The path without the prefix; marked where it does not lie below it."""
+    rest = path[len(PREFIX) :]
+    return rest if path.startswith(PREFIX) and rest[:1] in ("", "/") else f"{OUTSIDE}{path}"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from hbkit_bitmex.simulator.feed import Feed
 from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.memory import remember
-from hbkit_bitmex.simulator.options import Options
+from hbkit_bitmex.simulator.options import STARTING_BALANCES, Options
 from hbkit_bitmex.simulator.realtime import Realtime
 from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
 from hbkit_bitmex.simulator.routes import PREFIX
@@ -65,6 +65,10 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     keys = Keys()
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
+    for plan in options.planned:
+        account = venue.add_account(STARTING_BALANCES if plan.balances is None else plan.balances)
+        for key in plan.keys:
+            keys.add(Key(key.name, key.secret, account, key.permissions, key.enabled, key.cidrs))
     feed = Feed(venue, played, tape.funding_rates, now=clock.now(), history=options.history, start=options.start)
     if source is None:
         remember(venue, tape_start=feed.tape_start, shift=feed.shift)

@@ -6,7 +6,7 @@ step changed as rows per table. Requests are in `trading`, what REST reads is in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -115,10 +115,10 @@ class Venue:
 
     # -- accounts
 
-    def add_account(self) -> VenueAccount:
-        """A user with the starting balances of 17.3, known by the next account number."""
+    def add_account(self, minor: Mapping[str, int] = STARTING_BALANCES) -> VenueAccount:
+        """A user with these balances by minor code (those of 17.3), known by the next account number."""
         number = FIRST_ACCOUNT + len(self.accounts)
-        balances = {self.currencies[code]: amount for code, amount in STARTING_BALANCES.items()}
+        balances = {self.currencies[code]: amount for code, amount in minor.items()}
         account = VenueAccount(number, balances, self.engine.reference_price, self._rate)
         self.engine.add_account(account)
         self.accounts[number] = account
@@ -283,12 +283,9 @@ class Venue:
             if self.clearing.is_due(market):
                 self.clearing.settle(market)
         if ts % DAY_HOURS == SESSION_HOUR:
-            for market in self.markets.values():
-                market.ticker.session_starts()
             self.clearing.close_session()
         if ts % DAY_HOURS == 0:
             self._end_day_orders()
-        self.clearing.test_all()
 
     def _end_day_orders(self) -> None:
         for account in self.accounts.values():

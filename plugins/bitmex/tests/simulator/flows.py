@@ -221,4 +221,3 @@ class Flow:
 
 def _is_open(leg: Any) -> bool:
     return bool(leg.units) and not leg.instrument.is_spot
-

@@ -295,5 +295,5 @@ def test_small_routes_of_the_user(at_the_desk):
     assert [event["userId"] for event in events["userEvents"]] == [100001]
     assert notifications == []
     assert fees["XBTUSD"] == {"maxFee": 0.0005, "makerFee": 0.0005, "takerFee": 0.0005, "settlementFee": 0}
-    assert [(key["id"], key["secret"], key["permissions"]) for key in keys] == [("demo", "", ["order", "withdraw"])]
+    assert [(key["id"], key["secret"], key["permissions"]) for key in keys] == [("demo", "", ["order"])]
     assert (out.status, out.body) == (200, "null")

@@ -21,7 +21,7 @@ CHECKS = {
     "symbol": lambda value: type(value) is str,
     "": lambda value: type(value) in (str, list),
 }
-RECORDED_ONLY = {"capped", "minPrice"}
+RECORDED_ONLY = {"capped", "minPrice", "instrumentID", "pool", "openingTimestamp", "closingTimestamp"}
 """Columns of the recorded instrument rows that no captured map names."""
 
 
