@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import queue
+import sys
 import threading
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, Protocol
 
 Job = Callable[[], None]
@@ -46,6 +48,32 @@ class InlineBackground:
 
     def close(self) -> None:
         """Nothing to stop."""
+
+
+class Repeating:
+    """A thread that does the same job again and again, beside whatever the main line is stuck in."""
+
+    def __init__(self, job: Job, seconds: float, name: str = "hbkit-watch") -> None:
+        self._ended = threading.Event()
+        self._job = job
+        self._seconds = seconds
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; the job is not begun again."""
+        self._ended.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._ended.wait(self._seconds):
+            self._job()
+
+
+def this_thread() -> Callable[[], FrameType | None]:
+    """Where the calling thread is, to be asked from another one."""
+    ident = threading.get_ident()
+    return lambda: sys._current_frames().get(ident)
 
 
 class ThreadBackground:

@@ -241,13 +241,13 @@ class Exchange(ABC):
     def capabilities(self) -> Capabilities:
         """What this exchange can do."""
 
-    @abstractmethod
     def connect(self, listener: Listener) -> None:
         """Begin to tell `listener`; after `listener.on_connected` the exchange takes orders."""
+        raise NotImplementedError(f"{self.name} has a network: await open({listener}) instead")
 
-    @abstractmethod
     def close(self) -> None:
         """Let go of everything; nothing is told afterwards."""
+        raise NotImplementedError(f"{self.name} has a network: await shut() instead")
 
     @abstractmethod
     def instruments(self) -> Mapping[str, Instrument]:

@@ -17,6 +17,7 @@ from hbkit import log
 from hbkit.chance import Chance
 from hbkit.cli.output import say
 from hbkit.cli.unblocked import Unblocked
+from hbkit.cli.watching import watched_loop
 from hbkit.errors import UsageError
 from hbkit.net.virtual import DEFAULT_START, VirtualLoop, run_virtual
 from hbkit.run.ground import RealGround, VirtualGround
@@ -58,6 +59,11 @@ def _beginning(plan: Plan) -> int:
 
 async def _real(plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
     run = LiveRun(plan, RealGround())
+    async with watched_loop(run.strategies):
+        return await _shown(run, plan, debug=debug, no_view=no_view)
+
+
+async def _shown(run: LiveRun, plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
     if not no_view and not debug and _can_draw():
         return await _watched(run, plan)
     stream = _unblocked(sys.stderr)

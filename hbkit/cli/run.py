@@ -99,13 +99,15 @@ def execute(
 
 def _replay(plan: Plan, *, debug: bool, no_view: bool) -> RunResult:
     from hbkit import log
+    from hbkit.cli.watching import watched_replay
     from hbkit.run import Replay
 
     run = Replay(plan, wall=WallClock())
     level = "debug" if debug else plan.config.settings.log.level
     log.configure(level=level, stream=sys.stderr, clock=run.clock, file=run.folder / "run.log")
     try:
-        with _signals(run), _progress(no_view or is_plain()) as progress:
+        watched = watched_replay(run.strategies, run.clock.now)
+        with _signals(run), watched, _progress(no_view or is_plain()) as progress:
             return run.play(progress)
     finally:
         log.close()

@@ -10,7 +10,6 @@ Who asks, and what is told of it, is the business of the `Taker` that is handed 
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 from hbkit.matching.account import Account
@@ -141,12 +140,12 @@ class Liquidator:
         """The price whose loss against the mark is `share`, rounded as every price of a takeover (10.4)."""
         mark = self._engine.reference_price(leg.instrument)
         assert mark is not None
-        value = leg.instrument.signed_cost(leg.units, mark)
-        ticks = ticks_at(leg, value - share)
+        instrument, closing = leg.instrument, Side.SELL if leg.units > 0 else Side.BUY
+        ticks = ticks_at(leg, instrument.signed_cost(leg.units, mark) - share) if share else None
         if ticks is not None:
             return ticks
-        exact = mark / leg.instrument.tick
-        return 1 if leg.units > 0 and not leg.instrument.is_inverse else max(1, math.floor(exact))
+        worthless = share and leg.units > 0 and not instrument.is_inverse
+        return 1 if worthless else max(1, instrument.ticks(mark, closing))
 
     def _make_good(self, account: Account, instrument: Instrument) -> None:
         """18.7.10: what remains is never less than what belongs to the isolated positions."""

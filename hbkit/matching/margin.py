@@ -124,7 +124,7 @@ def ticks_at(leg: Leg, signed_value: int) -> int | None:
     if not leg.units or signed_value == 0 or (signed_value > 0) != (leg.cost > 0):
         return None
     instrument = leg.instrument
-    unit = Fraction(instrument.multiplier) * Fraction(instrument.unit_size) * abs(leg.units)
+    unit = abs(Fraction(instrument.multiplier) * Fraction(instrument.unit_size) * leg.units)
     price = unit / abs(signed_value) if instrument.is_inverse else abs(signed_value) / unit
     exact = price / Fraction(instrument.tick_size)
     ticks = math.ceil(exact) if leg.units > 0 else math.floor(exact)

@@ -80,7 +80,7 @@ class Desks:
         """Ask the exchanges for what the strategies listen to."""
         for plan in self._plan.strategies:
             for market in plan.markets:
-                for channel in sorted(plan.needs):
+                for channel in sorted(plan.channels_of(market)):
                     for interval in plan.intervals if channel is Channel.CANDLE else ("",):
                         self._exchanges[market.exchange].subscribe(market, channel, interval)
 

@@ -79,7 +79,7 @@ class LiveRun:
         self._session: LiveSession | None = None
         self._scheduler = LoopScheduler(self.clock)
         # User code first: what it raises must leave nothing behind.
-        self._strategies = made(plan)
+        self.strategies = made(plan)
         self.folder = new_run_folder(Path(settings.run.dir), settings.run.name, ground.clock)
 
     # -- what a view reads
@@ -176,7 +176,7 @@ class LiveRun:
         router = self._router = Router(self.exchanges, journal, self.news, hook)
         desks = Desks(
             plan,
-            self._strategies,
+            self.strategies,
             self.exchanges,
             router,
             journal,

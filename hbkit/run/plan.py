@@ -45,6 +45,9 @@ _ROWS_OF = {
 }
 
 
+_CONTRACTS_ONLY = frozenset({Channel.MARK, Channel.FUNDING})
+
+
 @dataclass
 class ExchangePlan:
     """One exchange block: its spec, its instruments, and in replay its data."""
@@ -126,6 +129,13 @@ class StrategyPlan:
     intervals: tuple[str, ...]
     warmup: int = 0
     """Candles of each interval that are known before the beginning; the strategy says it once it is made."""
+
+    def channels_of(self, market: Instrument) -> frozenset[Channel]:
+        """What is asked for of one market. Spot has neither mark nor funding: a strategy that hears them of its
+        contracts hears nothing of the kind of its spot markets.
+        """
+        mixed = market.is_spot and not all(one.is_spot for one in self.markets)
+        return self.needs - _CONTRACTS_ONLY if mixed else self.needs
 
 
 @dataclass
@@ -496,7 +506,7 @@ class _Planner:
                 self._check_channels(at, strategy, market)
                 continue
             kinds = info.kinds.get(market.symbol, frozenset())
-            for channel in sorted(strategy.needs):
+            for channel in sorted(strategy.channels_of(market)):
                 if not kinds & set(_ROWS_OF[channel]):
                     self._fault(
                         "HB506",
@@ -513,7 +523,7 @@ class _Planner:
         if plan.mode == "replay":
             return  # its data is at fault, which has been said
         offered = plan.spec.capabilities
-        for channel in sorted(strategy.needs - offered.channels):
+        for channel in sorted(strategy.channels_of(market) - offered.channels):
             message = f"{strategy.name} listens to {channel}, which {plan.name} does not tell"
             self._fault("HB506", message, "strategies", at, "use")
         if Channel.CANDLE in strategy.needs:

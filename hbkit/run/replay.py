@@ -53,7 +53,7 @@ class Replay:
         self._seed = settings.run.seed
         self._chance = Chance(self._seed)
         # User code first: what it raises must leave nothing behind.
-        strategies = made(plan)
+        self.strategies = made(plan)
         self._start, self._end = _span(plan)
         self.clock = ManualClock(self._start)
         """The time of the data; logs of the run are stamped with it."""
@@ -78,7 +78,7 @@ class Replay:
         self._alerts = Alerts(plan.plugins, self.clock, self.folder.name)
         desks = Desks(
             plan,
-            strategies,
+            self.strategies,
             exchanges,
             self._router,
             self._journal,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dis
 import inspect
 import sys
 import traceback
@@ -22,8 +24,9 @@ from hbkit.trading.trader import Trader
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _TIMES = frozenset({"ts", "open_time", "close_time", "next_time"})
-RAISED = (Exception, SystemExit)
+RAISED = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
 """What user code may raise without ending the program: it is logged, counted, and the policy decides."""
+_LIBRARY = str(Path(asyncio.__file__).parent)
 
 
 class Host:
@@ -99,7 +102,12 @@ class Host:
         return guarded
 
     def failed(self, callback: str, event: Any, error: BaseException) -> None:
-        """Record a failure, tell `on_error`, and stop the strategy unless it may go on."""
+        """Record a failure, tell `on_error`, and stop the strategy unless it may go on.
+
+        A Ctrl-C, or the end of the task, that reaches user code by chance is none of its failures and goes up.
+        """
+        if not isinstance(error, (Exception, SystemExit)) and not _is_raised_by_hand(error):
+            raise error
         self.failures += 1
         self.failure = StrategyError(f"strategy {self.name}: {told(type(self.strategy), callback, event, error)}")
         self.failure.__cause__ = error
@@ -124,6 +132,18 @@ class Host:
             "use self.every or self.at",
             code="HB304",
         )
+
+
+def _is_raised_by_hand(error: BaseException) -> bool:
+    """Whether there is a `raise` where it comes from; a signal comes between any two instructions."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    code = trace.tb_frame.f_code
+    raising = dis.opname[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+    return raising and not code.co_filename.startswith(_LIBRARY)
 
 
 def told(cls: type, callback: str, event: Any, error: BaseException) -> str:
@@ -159,12 +179,13 @@ def _place(cls: type, callback: str, trace: TracebackType | None) -> str:
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     own = [frame for frame in frames if frame.filename == file]
     if own or frames:
-        return _shown((own or frames)[-1].filename, (own or frames)[-1].lineno)
+        return shown((own or frames)[-1].filename, (own or frames)[-1].lineno)
     # A coroutine that only waits leaves no frame: its first line is the next best.
-    return _shown(code.co_filename, code.co_firstlineno) if code is not None else ""
+    return shown(code.co_filename, code.co_firstlineno) if code is not None else ""
 
 
-def _shown(file: str, line: int | None) -> str:
+def shown(file: str, line: int | None) -> str:
+    """A place in a file, from the current folder where it lies in there."""
     path = Path(file)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())

@@ -158,9 +158,9 @@ class Router:
     def on_book(self, book: OrderBook) -> None:
         """The book changed."""
         for seat in self._seats[Channel.BOOK].get(book.instrument, ()):
-            seat.view.book = book
+            shown = seat.view.follow(book)
             if seat.call is not None:
-                self._tell(seat, seat.call, "on_book", book)
+                self._tell(seat, seat.call, "on_book", shown)
 
     def on_candle(self, candle: Candle) -> None:
         """A candle closed."""

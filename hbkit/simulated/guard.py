@@ -88,7 +88,7 @@ def _reach(instrument: Instrument, units: int, price: float, room: float) -> tup
     """How far a price may go until so many units have lost `room`, in either direction."""
     if room <= 0:
         return _unknown()
-    unit = float(instrument.multiplier * instrument.unit_size) * units
+    unit = abs(float(instrument.multiplier * instrument.unit_size)) * units
     if not instrument.is_inverse:
         return price - room / unit, price + room / unit
     now, step = 1 / price, room / unit

@@ -10,8 +10,9 @@ from typing import Any, Self
 from hbkit.clock import SECOND
 from hbkit.errors import did_you_mean
 from hbkit.net.virtual import LeakedTasks, VirtualLoop
+from hbkit.testing.contract import Venue
 from hbkit.testing.fake.venue import FakeVenue
-from hbkit.testing.playing import run_strategy
+from hbkit.testing.playing import HIDDEN, run_strategy
 from hbkit.testing.ran import Ran
 from hbkit.testing.scripts import Script
 from hbkit.trading.strategy import Strategy
@@ -47,9 +48,11 @@ class Clock:
 class Faults:
     """What goes wrong at the venue, and when."""
 
-    def __init__(self, loop: VirtualLoop, venue: FakeVenue) -> None:
+    def __init__(self, loop: VirtualLoop, venue: Venue) -> None:
         self._loop = loop
-        self._venue = venue
+        self.venue = venue
+        self.failed: list[Exception] = []
+        """Of faults that the venue could not bring about."""
 
     def at(self, seconds: float, fault: str, *details: Any) -> None:
         """So many seconds from now: `cut`, `lose_reply` or `lose_request` with the request, `cross`, ...
@@ -58,7 +61,13 @@ class Faults:
         """
         if fault not in FAULTS:
             raise ValueError(f'no fault "{fault}"; {did_you_mean(fault, FAULTS, what="faults")}')
-        self._loop.call_later(seconds, getattr(self._venue, fault), *details)
+        self._loop.call_later(seconds, self._bring, fault, details)
+
+    def _bring(self, fault: str, details: tuple[Any, ...]) -> None:
+        try:
+            getattr(self.venue, fault)(*details)
+        except Exception as error:  # noqa: BLE001 - it is told at the end of the test, where it can be seen
+            self.failed.append(error)
 
 
 class Bench:
@@ -86,8 +95,11 @@ class Bench:
 
         Raises LeakedTasks for tasks that nobody owns, AssertionError for connections that are still open.
         """
+        __tracebackhide__ = True
         self._runner.run(test)
         self._runner.run(self._loop.settle())
+        if self.faults.failed:
+            raise self.faults.failed[0]
         left = [task.get_name() for task in self._loop.waiting()]
         if left:
             raise LeakedTasks(f"the test left tasks running: {', '.join(left)}; await or cancel them before it ends")
@@ -101,4 +113,10 @@ class Bench:
 
     async def run_strategy(self, use: str | type[Strategy], **options: Any) -> Ran:
         """See `hbkit.testing.playing.run_strategy`."""
-        return await run_strategy(self._loop, self.venue, self._folder, use, **options)
+
+        __tracebackhide__ = HIDDEN
+
+        def staged(venue: Venue) -> None:
+            self.faults.venue = venue
+
+        return await run_strategy(self._loop, self.venue, self._folder, use, on_venue=staged, **options)

@@ -1,8 +1,8 @@
 """The types of the pytest fixtures, for tests that are checked by a type checker.
 
-    from hbkit.testing import Market, RunStrategy
+from hbkit.testing import Market, RunStrategy
 
-    async def test_quotes(run_strategy: RunStrategy, market: Market) -> None: ...
+async def test_quotes(run_strategy: RunStrategy, market: Market) -> None: ...
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from hbkit.testing.ran import Ran
 from hbkit.testing.scripts import Script
 from hbkit.trading.strategy import Strategy
 
+Scripts = str | Sequence[float] | Script
+"""A script by name, as text, as numbers, or as `market(...)` makes it."""
+
 
 class RunStrategy(Protocol):
     """The fixture `run_strategy`."""
@@ -22,9 +25,11 @@ class RunStrategy(Protocol):
         self,
         use: str | type[Strategy],
         *,
-        script: str | Sequence[float] | Script = "calm",
+        script: Scripts | Mapping[str, Scripts] = "calm",
         params: Mapping[str, Any] | None = None,
+        exchange: str = "fake",
         instruments: Sequence[str] = ("COIN",),
+        position_mode: str = "one_way",
         seconds: float | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Ran:

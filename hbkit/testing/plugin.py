@@ -39,6 +39,7 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
 
 def _plain(test: Callable[..., Any], item: pytest.Function) -> Callable[..., None]:
     def play(**fixtures: Any) -> None:
+        __tracebackhide__ = True
         item.funcargs[BENCH].play(test(**fixtures))  # type: ignore[attr-defined]
 
     play.__name__, play.__doc__, play.__module__ = test.__name__, test.__doc__, test.__module__

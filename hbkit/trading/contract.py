@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def check_class(cls: type[Strategy]) -> list[Fault]:
         if owner in Strategy.__mro__:
             continue
         for name, member in vars(owner).items():
+            if type(member) in (list, dict, set) and not (name.isupper() or name.startswith("__") or name == "params"):
+                faults.append(_shared_by_all(owner, name, member))
             if name.startswith("on_") and inspect.isfunction(member):
                 faults.extend(_check_callback(owner, name, member))
                 if hidden and name in CALLBACKS:
@@ -58,6 +61,26 @@ def _check_callback(owner: type, name: str, member: Any) -> list[Fault]:
         arguments = ", ".join(["self", *wanted])
         return [Fault("HB303", f"{owner.__name__}.{name} must be def {name}({arguments})", file, line)]
     return []
+
+
+def _shared_by_all(owner: type, name: str, member: object) -> Fault:
+    file, line = _place_of_class(owner, name)
+    message = (
+        f"{owner.__name__}.{name} = {member!r} is one object for every strategy of this class; make it in on_start: "
+        f"self.{name} = ... (a constant is written in CAPITALS)"
+    )
+    return Fault("HB302", message, file, line, severity="warning")
+
+
+def _place_of_class(owner: type, name: str) -> tuple[str | None, int | None]:
+    """File and line of an assignment in a class body, as far as the source can be read."""
+    try:
+        lines, first = inspect.getsourcelines(owner)
+        path = Path(inspect.getfile(owner))
+    except (OSError, TypeError):
+        return None, None
+    line = next((first + at for at, text in enumerate(lines) if re.match(rf"\s+{name}\b", text)), first)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path), line
 
 
 def _never_called(cls: type, owner: type, name: str, member: Any) -> Fault:

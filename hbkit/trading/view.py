@@ -31,6 +31,7 @@ from hbkit.model import (
 from hbkit.model.instrument import Number
 from hbkit.trading.account import AccountView
 from hbkit.trading.indicators import Indicator, Source, make
+from hbkit.trading.shown import ShownBook
 from hbkit.trading.trader import QuoteLevel, Trader, Wish
 from hbkit.trading.triggers import Trigger
 
@@ -81,6 +82,7 @@ class MarketView:
                 setattr(self, name, nothing.get(name))
         self._exchange = exchange
         self._trader = trader
+        self._shown: ShownBook | None = None
         self._series = {interval: CandleSeries() for interval in intervals}
         self._indicators: dict[str, list[Indicator]] = {interval: [] for interval in intervals}
 
@@ -291,6 +293,12 @@ class MarketView:
         self._exchange.set_leverage(self.instrument, leverage, position_side)
 
     # -- told by the router
+
+    def follow(self, book: OrderBook) -> ShownBook:
+        """Show the exchange's book, which changed; the same view as long as it is the same book."""
+        if self._shown is None or not self._shown.shows(book):
+            self.book = self._shown = ShownBook(book)
+        return self._shown
 
     def remember(self, candle: Candle) -> bool:
         """Keep a closed candle, and move what follows it; False for an interval that was not asked for."""

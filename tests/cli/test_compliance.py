@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hbkit_bitmex.compliance import BitmexContract
 from hbkit_bitmex.exchange import BitmexExchange
 
+from hbkit.plugins import Plugins
 from tests.workbench import environment
 
 
@@ -26,7 +28,8 @@ def test_every_case_is_shown_with_its_outcome_and_the_grade(bench):
     shown = bench.hbkit("compliance", "bitmex_perpetual")
     assert shown.code == 0
     lines = shown.out.splitlines()
-    assert any(line.startswith("C21") and line.endswith("silver  passed") for line in lines)
+    assert "silver: trading" in lines
+    assert "  C21  passed        each fill is told once, with its order, side, price and quantity" in lines
     assert lines[-1].startswith("bitmex_perpetual: gold (")
     assert shown.err == ""
 
@@ -38,12 +41,12 @@ def test_a_failure_says_what_was_promised_and_what_came(bench, monkeypatch):
     cases = {one["number"]: one for one in shown.json["cases"]}
     assert cases["C21"]["outcome"] == "failed"
     assert "contract: hbkit.exchange.Listener.on_fill: An execution of ours" in cases["C21"]["why"]
-    assert cases["C34"] == {
-        "number": "C34",
-        "level": "silver",
-        "title": "in hedge mode long and short stand beside each other",
-        "outcome": "not declared",
-        "why": "hedge_mode is not declared",
+    assert cases["C01"] == {
+        "number": "C01",
+        "level": "bronze",
+        "title": "instruments are known by their native symbol, on a grid",
+        "outcome": "passed",
+        "why": "",
     }
 
 
@@ -51,14 +54,48 @@ def test_a_connector_that_does_nothing_reaches_no_grade(bench, monkeypatch):
     monkeypatch.setattr(BitmexContract, "connector", Mute)
     shown = bench.hbkit("compliance", "bitmex_perpetual")
     assert shown.code == 4
-    assert "C01 failed: RuntimeError: no such luck" in shown.out
+    assert "C01 failed: instruments are known by their native symbol, on a grid\n  RuntimeError: no such" in shown.out
     assert "bitmex_perpetual: no grade" in shown.out
 
 
-def test_an_exchange_without_a_suite_says_so(bench):
+def test_spot_is_not_asked_for_what_it_has_none_of(bench):
+    shown = bench.hbkit("compliance", "bitmex")
+    assert shown.code == 0
+    assert (
+        "  C24  not declared  a position is signed: above 0 when long, below when short, absent when flat (spot has no"
+        in (shown.out)
+    )
+    assert shown.out.splitlines()[-1].startswith("bitmex: gold (")
+
+
+def test_what_keeps_a_grade_open_is_named(bench, monkeypatch):
+    monkeypatch.setattr(BitmexContract, "connector", Deaf)
+    shown = bench.hbkit("compliance", "bitmex_perpetual")
+    assert shown.code == 4
+    assert (
+        "C21 failed: each fill is told once, with its order, side, price and quantity\n  expected: fills" in shown.out
+    )
+    assert "; silver is missing C21, C22," in shown.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("contract", "words"),
+    [("", "brings no contract suite"), ("hbkit_bitmex.compliance:Nowhere", "cannot be loaded (module")],
+    ids=["none", "misspelt"],
+)
+def test_an_exchange_without_a_suite_says_so(bench, monkeypatch, contract, words):
+    exchange = Plugins.exchange
+    monkeypatch.setattr(Plugins, "exchange", lambda self, name: replace(exchange(self, name), contract=contract))
     shown = bench.hbkit("compliance", "bitmex")
     assert shown.code == 4
     assert "HB439" in shown.err
+    assert words in shown.err
+
+
+def test_an_unknown_exchange_is_named_with_the_nearest_one(bench):
+    shown = bench.hbkit("compliance", "bitmexx")
+    assert shown.code == 2
+    assert 'did you mean "bitmex"' in shown.err
 
 
 @pytest.mark.parametrize("name", ["pytest", "_pytest"])

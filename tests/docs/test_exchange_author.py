@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from hbkit.exchange import Capabilities, Exchange, ExchangeSpec, Listener
+from hbkit.exchange import Capabilities, Channel, Exchange, ExchangeSpec, Listener
+from hbkit.model import TimeInForce
+from hbkit.testing.contract import ConnectorContract, cases
 from hbkit.testing.contract.case import Level
 from hbkit.testing.contract.score import Score, State, score
 from tests.docs.pages import DOCS, Block, blocks
@@ -62,8 +64,9 @@ def test_the_first_half_is_bronze(folder: Path) -> None:
 def test_the_whole_is_gold(folder: Path) -> None:
     found = graded("ToyExchange")
     assert (found.grade, found.failed) == (Level.GOLD, [])
-    # Amending (C26, C27, C46) and hedge mode (C34) are what it does not declare.
-    assert open_cases(found) == {"C26", "C27", "C34", "C46"}
+    # What it does not declare: amending, hedge mode, fundings, day orders and leverage.
+    undeclared = {"amend", "hedge_mode", Channel.FUNDING, TimeInForce.DAY, "leverage", "triggers", "display_qty"}
+    assert {one.number for one in cases(ConnectorContract) if set(one.needs) & undeclared} == open_cases(found)
 
 
 def test_the_mistake_that_it_shows_fails_as_it_shows(folder: Path) -> None:
@@ -135,5 +138,5 @@ def test_the_venues_manual_names_its_requests() -> None:
 
     served = {name.removeprefix("_do_") for name in dir(FakeVenue) if name.startswith("_do_")} | {"time"}
     told = set(rows("request"))
-    # `amend` and `mode` are what the guide leaves to FakeExchange.
-    assert (told - served, served - told) == (set(), {"amend", "mode"})
+    # What the guide leaves to FakeExchange.
+    assert (told - served, served - told) == (set(), {"amend", "leverage", "mode"})

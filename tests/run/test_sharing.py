@@ -232,3 +232,14 @@ def test_it_is_the_same_in_all_modes_and_no_order_of_ours_meets_another(bench):
     assert seen["replay"] == seen["paper"] == seen["simulator"]
     assert {fill[0] for fill in seen["replay"][0]} == {"one", "two"}
     assert seen["replay"][1]
+
+
+def test_a_stop_is_never_held_back(ready):
+    telling(ready, "def on_start(self): self.buy(100, 9_000)")
+    telling(ready, """
+    def on_candle(self, candle):
+        if len(self.closes(99)) == 1: self.sell(100, trigger_price=9_500, trigger_by="last")
+    """, "two")
+    lines = told(ready.backtest(config=TWO))
+    assert not [line for line in lines if "pending" in line or "rejected" in line]
+    assert "two order sell 100.0 untriggered" in lines

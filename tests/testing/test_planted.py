@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -27,13 +28,15 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerKind,
 )
 from hbkit.net.limits import LoopClock, RateBudget, WindowBucket
 from hbkit.net.virtual import VirtualLoop
 from hbkit.testing import ConnectorContract, FakeExchange, FakeVenue, Venue
 from hbkit.testing.contract import Broken, Level, State, cases, score
 from hbkit.testing.fake.link import Link, LostAnswer
-from hbkit.testing.fake.wire import Row, Wire
+from hbkit.testing.fake.rows import Row
+from hbkit.testing.fake.wire import Wire
 
 PLANTED: dict[type[FakeExchange], str] = {}
 
@@ -178,6 +181,34 @@ class HistoryWithoutItsLastCandle(FakeExchange):
         return (await super().candles(*wanted))[:-1]
 
 
+@caught_at("C14")
+class AnIntervalThatNeverComes(FakeExchange):
+    capabilities = replace(FakeExchange.capabilities, candle_intervals=("1m", "5m"))
+
+
+@caught_at("C17")
+class OnlyItsOwnIntervals(FakeExchange):
+    def _hear_candle(self, row: Row) -> None:
+        self._tell("on_candle", self._wire.candle(row))
+
+
+@caught_at("C15")
+class FundingNotTold(FakeExchange):
+    def _hear_funding(self, row: Row) -> None:
+        pass
+
+
+@caught_at("C16")
+class BookOfTwentyLevels(FakeExchange):
+    def _tell(self, what: str, value: object) -> None:
+        if isinstance(value, OrderBook):
+            whole, value = value, OrderBook(value.instrument)
+            for side in Side:
+                for ticks in whole.prices(side)[:20]:
+                    value.set(side, ticks, whole.size(side, ticks))
+        super()._tell(what, value)
+
+
 @caught_at("C05")
 class UpdateBeforeSnapshot(FakeExchange):
     def _hear_book(self, row: Row) -> None:
@@ -284,6 +315,18 @@ class CancelsOnlyTheFirst(FakeExchange):
 
 
 @caught_at("C28")
+class CancelToldOfAnother(FakeExchange):
+    """The right order goes; the answer is taken for the one that was placed last."""
+
+    async def _send(self, verb: str, order_id: str, body: Row) -> None:
+        if verb != "cancel":
+            await super()._send(verb, order_id, body)
+            return
+        row = await self._link.ask(verb, body, urgent=True)
+        self._hear_order({**row, "cid": next(reversed(self._orders))})
+
+
+@caught_at("C28")
 class CancelAnsweredForTheWrongOrder(FakeExchange):
     def cancel(self, order_id: str) -> None:
         last = next(reversed(self._orders), order_id)
@@ -343,8 +386,213 @@ class ModeChangeNotReported(FakeExchange):
 
 @caught_at("C39")
 class TriggerThatIsDropped(FakeExchange):
+    capabilities = replace(FakeExchange.capabilities, triggers=False, display_qty=False)
+
     def submit(self, request: OrderRequest) -> None:
         super().submit(msgspec.structs.replace(request, trigger_ticks=None, display_units=None))
+
+
+@caught_at("C60")
+class AllOrNothingFillsInPart(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "life": "ioc"} if body["life"] == "fok" else body
+
+
+@caught_at("C61")
+class DayOrderThatDoesNotRest(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "life": "ioc"} if body["life"] == "day" else body
+
+
+@caught_at("C80")
+class ClosesTheOtherLeg(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "leg": "short" if (body["leg"], body["side"]) == ("long", "sell") else body["leg"]}
+
+
+@caught_at("C81")
+class LegLeftOut(FakeExchange):
+    """Sends an order for the long leg as one for no leg."""
+
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "leg": "net" if body["leg"] == "long" else body["leg"]}
+
+
+@caught_at("C82")
+class RefusedSwitchTakenForDone(FakeExchange):
+    async def _switch(self, mode: PositionMode) -> None:
+        with suppress(ExchangeError):
+            await self._link.ask("mode", {"mode": mode.value})
+        self._hear_mode({"mode": mode.value, "ts": self.server_now()})
+
+
+@caught_at("C83")
+class LegOfAnOrderForgotten(FakeExchange):
+    async def open_orders(self) -> list[OrderReport]:
+        return [msgspec.structs.replace(one, position_side=PositionSide.NET) for one in await super().open_orders()]
+
+
+@caught_at("C84")
+class LeverageRoundedToWhole(FakeExchange):
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        super().set_leverage(instrument, round(leverage), side)
+
+
+@caught_at("C85")
+class FundingOfTheWrongSign(FakeExchange):
+    class wire(Wire):
+        def execution(self, row: Row) -> Execution:
+            found = super().execution(row)
+            return msgspec.structs.replace(found, fee=-found.fee) if row["kind"] == "funding" else found
+
+
+# -- orders that wait
+
+
+@caught_at("C62")
+class AllOfItShown(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "show": None}
+
+
+@caught_at("C63")
+class TriggerFiresTwice(FakeExchange):
+    """Keeps stops itself as well: once a print has reached one, another order is sent after it."""
+
+    def submit(self, request: OrderRequest) -> None:
+        super().submit(request)
+        self.stops = [*getattr(self, "stops", []), request]
+
+    def _hear_trade(self, row: Row) -> None:
+        super()._hear_trade(row)
+        ticks = self._wire.instrument.ticks(row["px"])
+        for request in getattr(self, "stops", []):
+            if request.trigger_ticks == ticks:
+                body = self._wire.order_body(msgspec.structs.replace(request, trigger_ticks=None))
+                body["cid"] = f"{request.id}-{len(self._orders)}"
+                self._tasks.start("again", self._link.ask("submit", body))
+
+
+@caught_at("C63")
+class StopDirectionSwapped(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "when": "falls" if body["when"] == "rises" else "rises"}
+
+
+@caught_at("C64")
+class TriggerByTheWrongPrice(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "by": "last"}
+
+
+@caught_at("C65")
+class PriceOfAStopLimitForgotten(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            body = super().order_body(request)
+            return {**body, "px": None} if body["stop"] else body
+
+
+@caught_at("C66")
+class EveryTriggerAStop(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return super().order_body(msgspec.structs.replace(request, trigger_kind=TriggerKind.STOP))
+
+
+@caught_at("C67")
+class CanceledInWordsAlone(FakeExchange):
+    """A waiting order is in no book: it is only told as canceled."""
+
+    def cancel(self, order_id: str) -> None:
+        self._orders[order_id] = msgspec.structs.replace(self._orders[order_id], status=OrderStatus.CANCELED)
+        self._tell("on_order", self._orders[order_id])
+
+
+@caught_at("C68")
+class StopThatOpensAPosition(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "reduce": False}
+
+
+@caught_at("C69")
+class TriggerNotAmended(FakeExchange):
+    def amend(
+        self, order_id: str, *, ticks: int | None = None, units: int | None = None, trigger_ticks: int | None = None
+    ) -> None:
+        del trigger_ticks
+        super().amend(order_id, ticks=ticks, units=units)
+
+
+@caught_at("C54")
+class WaitingOrdersNotListed(FakeExchange):
+    async def open_orders(self) -> list[OrderReport]:
+        return [one for one in await super().open_orders() if one.status is not OrderStatus.UNTRIGGERED]
+
+
+@caught_at("C55")
+class FillsOfAStopUnderNewIds(FakeExchange):
+    async def executions_since(self, ts: int) -> list[Execution]:
+        found = await super().executions_since(ts)
+        return [*found, *(msgspec.structs.replace(one, id=f"{one.id}-stop") for one in found)]
+
+
+# -- what is declared and not done
+
+
+@caught_at("C32")
+class SaysItHasPostOnly(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return {**super().order_body(request), "post": False}
+
+
+@caught_at("C26")
+class SaysItAmends(FakeExchange):
+    def amend(self, order_id: str, **_: Any) -> None:
+        self._tell_order(order_id, OrderStatus.OPEN)
+
+
+@caught_at("C63")
+class SaysItHasTriggers(FakeExchange):
+    class wire(Wire):
+        def order_body(self, request: OrderRequest) -> Row:
+            return super().order_body(msgspec.structs.replace(request, trigger_ticks=None))
+
+
+@caught_at("C34")
+class SaysItHasLegs(FakeExchange):
+    def set_position_mode(self, mode: PositionMode) -> None:
+        pass
+
+
+@caught_at("C39")
+class AmendsAllTheSame(FakeExchange):
+    """Does what it does not declare."""
+
+    capabilities = replace(FakeExchange.capabilities, amend=False)
+
+
+@caught_at("C39")
+class TellsMoreThanItDeclares(FakeExchange):
+    capabilities = replace(FakeExchange.capabilities, channels=frozenset(Channel) - {Channel.MARK})
+
+    def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
+        del instrument, interval
+        self._topics[channel] = None
 
 
 # -- what goes wrong
@@ -452,11 +700,8 @@ class SignedWithALateClock(FakeExchange):
 
 @caught_at("C50")
 class RequestsThatOutliveIt(FakeExchange):
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        if work.__name__ == "_send":
-            self.forgotten = asyncio.get_running_loop().create_task(self._slowly(work), name="a request")
-        else:
-            super()._start(work)
+    async def _send(self, verb: str, order_id: str, body: Row) -> None:
+        self.forgotten = asyncio.create_task(self._slowly(super()._send(verb, order_id, body)), name="a request")
 
     async def _slowly(self, work: Coroutine[Any, Any, None]) -> None:
         await work
@@ -522,6 +767,9 @@ class Untraded(FakeExchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         raise Unsupported(f"{self.name} does not switch to {mode}")
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        raise Unsupported(f"{self.name} sets no leverage of {leverage} for {instrument} {side}")
 
 
 def test_what_is_not_declared_is_shown_as_such_and_does_not_count() -> None:

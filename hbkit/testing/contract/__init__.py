@@ -12,13 +12,14 @@ number that does not change, a level, and a failure that says what was expected,
 so.
 """
 
-from hbkit.testing.contract.case import Broken, Case, Level, NotDeclared, NotStaged
+from hbkit.testing.contract.case import MEANING, Broken, Case, Level, NotDeclared, NotStaged
 from hbkit.testing.contract.score import Outcome, Score, State, cases, score
 from hbkit.testing.contract.stage import Heard, Stage
 from hbkit.testing.contract.suite import ConnectorContract
 from hbkit.testing.contract.venue import Venue
 
 __all__ = [
+    "MEANING",
     "Broken",
     "Case",
     "ConnectorContract",

@@ -28,6 +28,14 @@ class Level(StrEnum):
     GOLD = "gold"
 
 
+MEANING = {
+    Level.BRONZE: "market data",
+    Level.SILVER: "trading",
+    Level.GOLD: "both, while things go wrong",
+}
+"""What each level is about; in the order in which they are reached."""
+
+
 class NotDeclared(SkipTest):
     """The connector does not declare what the case needs; C39 proves that it refuses it."""
 
@@ -49,8 +57,15 @@ class Broken(AssertionError):
 
 
 Need = Channel | TimeInForce | str
-"""A channel, a time in force, or the name of a field of Capabilities; `orders` is any time in force at all."""
+"""A channel, a time in force, the name of a field of Capabilities, or one of the two below."""
 ORDERS = "orders"
+"""Any time in force at all."""
+POSITIONS = "positions"
+"""A position beside the wallet: every kind of instrument but spot."""
+_OF_CONTRACTS = (Channel.MARK, Channel.FUNDING, POSITIONS, "reduce_only", "hedge_mode", "leverage")
+"""What spot has none of, whatever is declared for other instruments of the same connector."""
+CASE_SECONDS = 900.0
+"""Virtual seconds after which a case is taken to hang."""
 
 
 @dataclass(frozen=True)
@@ -64,35 +79,53 @@ class Case:
     """The method, class or module whose docstring makes the promise."""
     needs: tuple[Need, ...]
     body: Callable[..., Awaitable[None]]
+    seconds: float = CASE_SECONDS
+    """Virtual seconds after which it is taken to hang."""
 
     def missing(self, declared: Capabilities, instrument: Instrument) -> str:
-        """What the case needs and the connector does not declare, in words; empty when it can be played."""
-        return next((f"{need}" for need in self.needs if not has(declared, instrument, need)), "")
+        """What the case needs and is not there, in words; empty when it can be played."""
+        for need in self.needs:
+            if instrument.is_spot and need in _OF_CONTRACTS:
+                return f"spot has no {need}"
+            if not has(declared, instrument, need):
+                return f"{need} is not declared"
+        return ""
 
 
 def has(declared: Capabilities, instrument: Instrument, need: Need) -> bool:
     """Whether a need is among what a connector declares."""
+    if instrument.is_spot and need in _OF_CONTRACTS:
+        return False
     if isinstance(need, Channel):
         return need in declared.channels
     if isinstance(need, TimeInForce):
         return need in declared.time_in_force
     if need == ORDERS:
         return bool(declared.time_in_force)
+    if need == POSITIONS:
+        return True
     if need == "hedge_mode":
         return declared.hedge_mode and instrument.hedge
     return bool(getattr(declared, need))
 
 
 def case(
-    number: str, level: Level, title: str, *, where: Any, needs: tuple[Need, ...] | Need = ()
+    number: str,
+    level: Level,
+    title: str,
+    *,
+    where: Any,
+    needs: tuple[Need, ...] | Need = (),
+    seconds: float = CASE_SECONDS,
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[[Any], None]]:
     """Make a case out of a coroutine method that takes a Stage."""
     wanted = needs if isinstance(needs, tuple) else (needs,)
 
     def number_it(body: Callable[..., Awaitable[None]]) -> Callable[[Any], None]:
-        found = Case(number, level, title, where, wanted, body)
+        found = Case(number, level, title, where, wanted, body, seconds)
 
         def play(self: Any) -> None:
+            __tracebackhide__ = True
             self.check(found)
 
         play.__name__ = play.__qualname__ = body.__name__

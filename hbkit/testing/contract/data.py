@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from hbkit.clock import MINUTE, SECOND
-from hbkit.exchange import Channel, Exchange, Listener
-from hbkit.model import Candle, Instrument, Side, Trade
+from hbkit.clock import DAY, HOUR, MINUTE, SECOND, duration_text, parse_duration
+from hbkit.exchange import Capabilities, Channel, Exchange, Listener
+from hbkit.model import Candle, Funding, Instrument, Side, Trade
 from hbkit.testing.contract.case import Level, case
-from hbkit.testing.contract.stage import Stage
+from hbkit.testing.contract.stage import Levels, Stage
+
+_RATE = 0.0003
+"""Of a funding; longs pay."""
 
 
 class DataCases:
@@ -204,6 +207,93 @@ class DataCases:
         if Channel.BOOK in stage.declared.channels:
             stage.equal(stage.heard.books[-1], truth(stage), "the book after the gap", Listener.on_book)
 
+    @case("C14", Level.BRONZE, "every interval of candles that is declared is told, and is in the history",
+          where=Capabilities, needs=Channel.CANDLE, seconds=4 * HOUR / SECOND)  # fmt: skip
+    async def test_c14_intervals(self, stage: Stage) -> None:
+        lengths = {interval: parse_duration(interval) for interval in stage.declared.candle_intervals}
+        stage.holds(bool(lengths), "at least one interval, for candles are declared", lengths, Capabilities)
+        waited = {interval: length for interval, length in lengths.items() if length <= HOUR}
+        exchange = await stage.open()
+        for interval in lengths:
+            exchange.subscribe(stage.instrument, Channel.CANDLE, interval)
+        await until_next(stage, max(waited.values(), default=MINUTE))
+        base, start = stage.bid, stage.venue.clock.now()
+        for away in (3, 5, 2):
+            stage.venue.trade(Side.BUY, base + away, stage.lots(1))
+            await asyncio.sleep(1)
+        one = stage.instrument
+        expected = (one.price(base + 5), one.price(base + 2), one.price(base + 2), one.qty(stage.lots(3)))
+        for interval, length in sorted(waited.items(), key=lambda item: item[1]):
+            first = start // length * length
+            await until(stage, first + length)
+            told = [one for one in stage.heard.candles if (one.interval, one.open_time) == (interval, first)]
+            came = [(one.close_time - first, (one.high, one.low, one.close, one.volume)) for one in told]
+            stage.equal(came, [(length, expected)], f"the {interval} candle: ns it lasts, and its figures", Candle)
+        for interval, length in lengths.items():
+            past = await exchange.candles(stage.instrument, interval, start - 2 * length, stage.venue.clock.now())
+            wrong = [
+                one
+                for one in past
+                if one.interval != interval or one.open_time % length or one.close_time - one.open_time != length
+            ]
+            stage.equal(wrong, [], f"candles of the history that are none of {interval}", Exchange.candles)
+            if interval in waited:
+                times = [one.open_time for one in past]
+                stage.holds(start // length * length in times, "the candle in the history", times, Exchange.candles)
+
+    @case("C15", Level.BRONZE, "a funding is told when it took place, with its rate and the time of the next",
+          where=Listener.on_funding, needs=Channel.FUNDING)  # fmt: skip
+    async def test_c15_funding(self, stage: Stage) -> None:
+        await subscribed(stage, Channel.FUNDING)
+        now = stage.venue.clock.now()
+        stage.venue.fund(_RATE)
+        await stage.until(lambda: bool(stage.heard.fundings), "a funding", lambda: "none came", Listener.on_funding)
+        (told,) = stage.heard.fundings
+        stage.equal((told.instrument.symbol, told.rate), (stage.instrument.symbol, _RATE), "symbol and rate", Funding)
+        off = (told.ts - now) / SECOND
+        stage.holds(abs(off) < 60, "ts within a minute of the funding", f"{off:+.3f} s", Funding)
+        ahead = (told.next_time - told.ts) / SECOND
+        stage.holds(0 < ahead <= DAY / SECOND, "the next one within a day", f"{ahead:+.3f} s", Funding)
+
+    @case("C16", Level.BRONZE, "a book is as deep as declared, and its last levels are there when the best ones go",
+          where=Capabilities, needs=Channel.BOOK)  # fmt: skip
+    async def test_c16_depth(self, stage: Stage) -> None:
+        deep = (stage.declared.book_depth or 40) + 5
+        bid, ask = stage.bid, stage.ask
+        await subscribed(stage, Channel.BOOK)
+        for away in range(deep):
+            stage.venue.level(Side.BUY, bid - away, stage.lots(away + 1))
+            stage.venue.level(Side.SELL, ask + away, stage.lots(away + 1))
+        await asyncio.sleep(2)
+        stage.equal(stage.heard.books[-1:], [truth(stage)], f"the book with {deep} levels a side", Capabilities)
+        for away in range(3):
+            stage.venue.level(Side.BUY, bid - away, 0)
+            stage.venue.level(Side.SELL, ask + away, 0)
+            await asyncio.sleep(1)
+            stage.equal(stage.heard.books[-1:], [truth(stage)], "the book after its best levels went", Capabilities)
+
+    @case("C17", Level.BRONZE, "a multiple of a declared interval is put together from its candles",
+          where=Capabilities, needs=Channel.CANDLE, seconds=HOUR / SECOND)  # fmt: skip
+    async def test_c17_put_together(self, stage: Stage) -> None:
+        shortest = min(stage.declared.candle_intervals, key=parse_duration)
+        length = 3 * parse_duration(shortest)
+        interval = duration_text(length)
+        exchange = await stage.open()
+        exchange.subscribe(stage.instrument, Channel.CANDLE, interval)
+        await until_next(stage, length)
+        base, start = stage.bid, stage.venue.clock.now() // length * length
+        stage.heard.candles.clear()
+        for away in (4, 2, 6):
+            stage.venue.trade(Side.BUY, base + away, stage.lots(1))
+            await until_next(stage, length // 3)
+        told = [one for one in stage.heard.candles if one.interval == interval]
+        market = stage.instrument
+        # In units: a sum of floats is off by their last bit.
+        came = [(*ohlc(one)[1:4], one.open_time, one.close_time, market.units(one.volume)) for one in told]
+        prices = market.price(base + 6), market.price(base + 2), market.price(base + 6)
+        expected = [(*prices, start, start + length, stage.lots(3))]
+        stage.equal(came, expected, f"{interval} candles as high, low, close, open and close time, units", Candle)
+
 
 # -- what several cases do
 
@@ -239,8 +329,17 @@ async def minutes(stage: Stage, prints: list[list[int]]) -> list[Candle]:
 
 async def next_minute(stage: Stage) -> None:
     """Some seconds into the next minute of the venue, when its candle is told."""
-    now = stage.venue.clock.now()
-    await asyncio.sleep((MINUTE - now % MINUTE) / SECOND + 3)
+    await until_next(stage, MINUTE)
+
+
+async def until_next(stage: Stage, length: int) -> None:
+    """Some seconds into the next interval of the venue, ns."""
+    await until(stage, (stage.venue.clock.now() // length + 1) * length)
+
+
+async def until(stage: Stage, ts: int) -> None:
+    """Some seconds after a moment, ns, when what ends then was told."""
+    await asyncio.sleep(max(0, ts - stage.venue.clock.now()) / SECOND + 3)
 
 
 async def back(stage: Stage, ups: int = 2) -> None:
@@ -250,12 +349,15 @@ async def back(stage: Stage, ups: int = 2) -> None:
     )
 
 
-def truth(stage: Stage) -> dict[Side, dict[int, int]]:
-    """The venue's book."""
-    return {side: stage.venue.book(side) for side in Side}
+def truth(stage: Stage) -> Levels:
+    """The venue's book, as deep as it is declared to be told."""
+    depth = stage.declared.book_depth or None
+    sides = {side: stage.venue.book(side) for side in Side}
+    best = {side: sorted(levels, reverse=side is Side.BUY)[:depth] for side, levels in sides.items()}
+    return {side: {ticks: sides[side][ticks] for ticks in best[side]} for side in Side}
 
 
-def is_crossed(levels: dict[Side, dict[int, int]]) -> bool:
+def is_crossed(levels: Levels) -> bool:
     """Whether the best bid is at or above the best ask."""
     return max(levels[Side.BUY]) >= min(levels[Side.SELL])
 

@@ -34,6 +34,9 @@ class State(StrEnum):
     NOT_STAGED = "not staged"
 
 
+_FINE = (State.PASSED, State.NOT_DECLARED)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One case that was played; `why` is empty where it passed."""
@@ -55,15 +58,20 @@ class Score:
 
         Above bronze something of what is declared has to have passed: who takes no orders is not silver for it.
         """
-        reached = None
+        levels = list(Level)
+        below = levels.index(self.missing[0]) if self.missing is not None else len(levels)
+        return levels[below - 1] if below else None
+
+    @property
+    def missing(self) -> tuple[Level, list[Outcome]] | None:
+        """The next level and the cases that keep it open, none where nothing of it is declared; None past the last."""
         for level in Level:
             own = [one for one in self.outcomes if one.case.level is level]
-            if not {one.state for one in own} <= {State.PASSED, State.NOT_DECLARED}:
-                break
-            if level is not Level.BRONZE and not any(one.case.needs and one.state is State.PASSED for one in own):
-                break
-            reached = level
-        return reached
+            still = [one for one in own if one.state not in _FINE]
+            shown = level is Level.BRONZE or any(one.case.needs and one.state is State.PASSED for one in own)
+            if still or not shown:
+                return level, still
+        return None
 
     @property
     def failed(self) -> list[Outcome]:

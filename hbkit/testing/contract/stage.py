@@ -269,6 +269,7 @@ class Stage:
         seconds: float = PATIENCE,
     ) -> None:
         """Wait for something; Broken when it does not come about in time."""
+        __tracebackhide__ = True
         end = self.loop.time() + seconds
         while not holds():
             if self.loop.time() >= end:
@@ -277,16 +278,19 @@ class Stage:
 
     def equal(self, came: object, expected: object, what: str, where: Any) -> None:
         """Broken unless both are the same."""
+        __tracebackhide__ = True
         if came != expected:
             raise Broken(f"{what}: {shown(expected)}", shown(came), where)
 
     def holds(self, condition: bool, expected: str, came: object, where: Any) -> None:
         """Broken unless the condition holds."""
+        __tracebackhide__ = True
         if not condition:
             raise Broken(expected, shown(came), where)
 
     def broken(self, expected: str, came: object, where: Any) -> NoReturn:
         """It does not hold."""
+        __tracebackhide__ = True
         raise Broken(expected, shown(came), where)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hbkit.clock import duration_text, parse_duration
 from hbkit.errors import HbkitError
 from hbkit.exchange import Capabilities, Channel, Exchange, Listener
 from hbkit.model import (
@@ -22,7 +23,7 @@ from hbkit.model import (
     Side,
     TimeInForce,
 )
-from hbkit.testing.contract.case import ORDERS, Level, case, has
+from hbkit.testing.contract.case import ORDERS, POSITIONS, Level, case, has
 from hbkit.testing.contract.stage import PATIENCE, Stage, news
 
 _HUGE = 1_000_000_000
@@ -87,7 +88,7 @@ class TradingCases:
         money(stage)
 
     @case("C24", Level.SILVER, "a position is signed: above 0 when long, below when short, absent when flat",
-          where=Exchange.positions, needs=ORDERS)  # fmt: skip
+          where=Exchange.positions, needs=(ORDERS, POSITIONS))  # fmt: skip
     async def test_c24_positions(self, stage: Stage) -> None:
         exchange = await stage.open()
         for side, lots, held in ((Side.BUY, 2, 2), (Side.SELL, 5, -3), (Side.BUY, 3, 0)):
@@ -361,6 +362,19 @@ class TradingCases:
             except (HbkitError, NotImplementedError, ValueError):
                 continue
             await refused(stage, request.id, f"an order with {need}, which is not declared")
+        for channel in set(Channel) - stage.declared.channels:
+            interval = "1m" if channel is Channel.CANDLE else ""
+            raised = raises(exchange.subscribe, stage.instrument, channel, interval)
+            stage.holds(raised, f"subscribe raises for {channel}, which is not declared", "it did not", Capabilities)
+        lengths = [parse_duration(interval) for interval in stage.declared.candle_intervals]
+        if lengths and Channel.CANDLE in stage.declared.channels:
+            odd = duration_text(min(lengths) // 2)
+            raised = raises(exchange.subscribe, stage.instrument, Channel.CANDLE, odd)
+            stage.holds(
+                raised, f"subscribe raises for {odd}, which no declared interval makes", "it did not", Capabilities
+            )
+        if stage.declared.time_in_force and not stage.declared.amend:
+            await amend_refused(stage)
         if not stage.declared.leverage:
             stage.holds(
                 raises(exchange.set_leverage, stage.instrument, 5.0), "set_leverage raises", "it did not", Capabilities
@@ -412,6 +426,23 @@ async def refused(stage: Stage, order_id: str, what: str) -> None:
     )
     there = [one.status for one in stage.truth(order_id) if one.status is not OrderStatus.REJECTED]
     stage.equal(there, [], f"{what}, at the venue", Capabilities)
+
+
+async def amend_refused(stage: Stage) -> None:
+    """Where amends are not declared, one is turned down and changes nothing."""
+    request = await stage.placed(Side.BUY, stage.bid + 2)
+    assert request.ticks is not None
+    try:
+        stage.exchange.amend(request.id, ticks=request.ticks + 1)
+    except (HbkitError, NotImplementedError):
+        return
+    await stage.until(
+        lambda: any(one.refused == "amend" for one in stage.heard.of(request.id)),
+        "an amend, which is not declared, is refused",
+        lambda: news(stage.heard.of(request.id)),
+        Capabilities,
+    )
+    stage.equal([one.ticks for one in stage.truth(request.id)], [request.ticks], "ticks at the venue", Capabilities)
 
 
 def raises(act: Any, *arguments: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from hbkit.clock import Clock
 from hbkit.exchange import Address, Holding
 from hbkit.log import Secret
-from hbkit.model import Execution, Instrument, OrderReport, PositionMode, Side
+from hbkit.model import Execution, Instrument, OrderReport, PositionMode, PositionSide, Side
 from hbkit.testing.contract.case import NotStaged
 
 
@@ -41,6 +41,12 @@ class Venue(ABC):
 
     # -- the market
 
+    def market(self, symbol: str) -> Venue:
+        """The handle on another market of the same account; every case is content with one."""
+        if symbol != self.instrument.symbol:
+            raise NotStaged(f"the handle stages {self.instrument} alone, not {symbol}")
+        return self
+
     @abstractmethod
     def level(self, side: Side, ticks: int, units: int) -> None:
         """An outside level has a new size; 0 takes it away."""
@@ -53,9 +59,32 @@ class Venue(ABC):
     def book(self, side: Side) -> dict[int, int]:
         """Units by ticks, orders of the account left out."""
 
+    def quote(self, bid: int, ask: int, units: int) -> None:
+        """The whole outside book moves: five levels of this size on each side, from these best prices on."""
+        wanted = {Side.BUY: range(bid, bid - 5, -1), Side.SELL: range(ask, ask + 5)}
+        gone = [(side, ticks) for side in Side for ticks in self.book(side) if ticks not in wanted[side]]
+        # What would be crossed by the new levels goes before they come, the rest of the old ones after them.
+        crossed = [one for one in gone if (one[1] <= bid if one[0] is Side.SELL else one[1] >= ask)]
+        for side, ticks in crossed:
+            self.level(side, ticks, 0)
+        for side, levels in wanted.items():
+            for ticks in levels:
+                self.level(side, ticks, units)
+        for side, ticks in gone:
+            if (side, ticks) not in crossed:
+                self.level(side, ticks, 0)
+
     def mark(self, price: float) -> None:
         """The mark price moves."""
         raise NotStaged(f"the handle moves no mark to {price}")
+
+    def fund(self, rate: float) -> None:
+        """A funding takes place now, at this rate: longs pay shorts where it is above 0."""
+        raise NotStaged(f"the handle has no funding at {rate}")
+
+    def shown(self, side: Side, ticks: int) -> int:
+        """Units that the market sees at a price, orders of the account among them."""
+        raise NotStaged(f"the handle does not say what the market sees at {ticks} ticks of {side}")
 
     # -- the truth
 
@@ -65,7 +94,7 @@ class Venue(ABC):
 
     @abstractmethod
     def executions(self) -> list[Execution]:
-        """Every trade of the account, oldest first."""
+        """Every trade of the account, oldest first; fundings are left out."""
 
     @abstractmethod
     def positions(self) -> list[Holding]:
@@ -89,6 +118,10 @@ class Venue(ABC):
     def set_mode(self, mode: PositionMode) -> None:
         """The account's mode is changed by somebody else."""
         raise NotStaged(f"the handle does not switch to {mode}")
+
+    def leverage(self, side: PositionSide = PositionSide.NET) -> float:
+        """The leverage in force, of a leg where there are legs; 0 for cross margin."""
+        raise NotStaged(f"the handle does not tell the leverage of {side}")
 
     # -- what goes wrong
 

@@ -2,17 +2,18 @@
 
 What stands here is what any connector has to do, whatever its venue: keep a stream up and tell of a gap, hold a book
 back until it is whole, and never make a fact of an answer that was lost. `link.py` signs and sends, `wire.py`
-translates the venue's words; the venue itself is `venue.py`.
+translates the venue's words, `tasks.py` owns what runs; the venue itself is `venue.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from hbkit.data.larger import Larger
 from hbkit.errors import ExchangeError, Unsupported
 from hbkit.exchange import Channel, Connection, Exchange, Holding, Listener
 from hbkit.log import get_logger
@@ -20,20 +21,22 @@ from hbkit.model import (
     Candle,
     Execution,
     Instrument,
-    Mark,
     OrderBook,
     OrderReport,
     OrderRequest,
     OrderStatus,
     PositionMode,
     PositionModeChange,
+    PositionSide,
     Wallet,
 )
 from hbkit.net.websocket import Backoff
 from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.link import Link, LostAnswer
+from hbkit.testing.fake.rows import Row
+from hbkit.testing.fake.tasks import Tasks
 from hbkit.testing.fake.venue import Lost, Refused, Stream
-from hbkit.testing.fake.wire import Row, Wire
+from hbkit.testing.fake.wire import Wire
 
 
 class FakeExchange(Exchange):
@@ -49,12 +52,13 @@ class FakeExchange(Exchange):
         self._connection = connection
         self._link = self.link(connection)
         self._wire = self.wire(next(iter(connection.instruments.values())))
+        self._candles = Larger(self._wire.instrument, self.capabilities.candle_intervals)
         self._backoff = Backoff(connection.chance, first=0.5, longest=10.0)
         self._log = get_logger("fake")
         self._listener: Listener | None = None
         self._stream: Stream | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self.name)
         self._topics: dict[Channel, None] = {}
         self._book: OrderBook | None = None
         self._orders: dict[str, OrderReport] = {}
@@ -64,34 +68,18 @@ class FakeExchange(Exchange):
 
     # -- life
 
-    def connect(self, listener: Listener) -> NoReturn:
-        """A connector with a network is opened, not connected."""
-        raise RuntimeError("await open() instead")
-
-    def close(self) -> NoReturn:
-        """See `shut`."""
-        raise RuntimeError("await shut() instead")
-
     async def open(self, listener: Listener) -> None:
         """The clock first, for by it everything else is signed."""
         self._listener = listener
         await self._link.read_clock()
         await self._read_account()
-        self._start(self._run())
+        self._tasks.start("stream", self._run())
         await self._ready
 
     async def shut(self) -> None:
         """Nothing is told from here on."""
         self._listener = None
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._tasks.end()
 
     async def _run(self) -> None:
         """One stream after the other, with a growing pause between them."""
@@ -181,8 +169,10 @@ class FakeExchange(Exchange):
 
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Asked for now, and again on each new stream."""
-        if channel not in CAPABILITIES.channels or (interval and interval not in CAPABILITIES.candle_intervals):
-            raise Unsupported(f"{self.name} has no {channel} {interval}".rstrip())
+        if channel not in self.capabilities.channels:
+            raise Unsupported(f"{self.name} tells no {channel} of {instrument}")
+        if channel is Channel.CANDLE:
+            self._candles.want(interval)
         self._topics[channel] = None
         if self._stream is not None:
             self._stream.subscribe(channel.value)
@@ -192,23 +182,18 @@ class FakeExchange(Exchange):
         if lacking := self.capabilities.lacking(request):
             raise Unsupported(f"no {lacking} at {self.name}")
         self._orders[request.id] = self._wire.blank(request, self.server_now())
-        self._start(self._send("submit", request.id, self._wire.order_body(request)))
+        self._tasks.start("submit", self._send("submit", request.id, self._wire.order_body(request)))
 
     def amend(
-        self,
-        order_id: str,
-        *,
-        ticks: int | None = None,
-        units: int | None = None,
-        trigger_ticks: int | None = None,
+        self, order_id: str, *, ticks: int | None = None, units: int | None = None, trigger_ticks: int | None = None
     ) -> None:
-        """Price, total quantity, or both; without triggers among the capabilities nobody asks for one."""
-        del trigger_ticks
-        self._start(self._send("amend", order_id, {"cid": order_id, **self._wire.change(ticks, units)}))
+        """Price, total quantity, trigger, or all of them."""
+        body = {"cid": order_id, **self._wire.change(ticks, units, trigger_ticks)}
+        self._tasks.start("amend", self._send("amend", order_id, body))
 
     def cancel(self, order_id: str) -> None:
         """By our id, or by the venue's for an order that is none of ours."""
-        self._start(self._send("cancel", order_id, {"id": order_id}))
+        self._tasks.start("cancel", self._send("cancel", order_id, {"id": order_id}))
 
     async def cancel_every_order(self) -> None:
         """In one request."""
@@ -233,7 +218,7 @@ class FakeExchange(Exchange):
 
     def set_position_mode(self, mode: PositionMode) -> None:
         """The venue's own message tells of the change; a refusal is told here."""
-        self._start(self._switch(mode))
+        self._tasks.start("position mode", self._switch(mode))
 
     async def _switch(self, mode: PositionMode) -> None:
         self._wanted_mode = mode
@@ -244,6 +229,10 @@ class FakeExchange(Exchange):
             self._tell_mode(self.position_mode, error.message, self.server_now())
         finally:
             self._wanted_mode = None
+
+    def set_leverage(self, instrument: Instrument, leverage: float, side: PositionSide = PositionSide.NET) -> None:
+        """One for both legs."""
+        self._tasks.start("leverage", self._link.ask("leverage", {"times": f"{leverage:g}"}))
 
     # -- what the venue tells
 
@@ -274,11 +263,12 @@ class FakeExchange(Exchange):
             self._stream.subscribe(Channel.BOOK.value)
 
     def _hear_candle(self, row: Row) -> None:
-        self._tell("on_candle", self._wire.candle(row))
+        for candle in self._candles.add(self._wire.candle(row)):
+            self._tell("on_candle", candle)
 
     def _hear_mark(self, row: Row) -> None:
         self._reference = float(row["px"])
-        self._tell("on_mark", Mark(row["ts"], self._wire.instrument, self._reference, float("nan")))
+        self._tell("on_mark", self._wire.mark(row))
 
     def _hear_order(self, row: Row) -> None:
         """An answer can come after later news: what is older than what is known says nothing."""
@@ -287,6 +277,9 @@ class FakeExchange(Exchange):
             return
         self._orders[report.id] = report
         self._tell("on_order", report)
+
+    def _hear_funding(self, row: Row) -> None:
+        self._tell("on_funding", self._wire.funding(row))
 
     def _hear_fill(self, row: Row) -> None:
         self._tell("on_fill", self._wire.execution(row))
@@ -300,8 +293,7 @@ class FakeExchange(Exchange):
             self._tell_mode(PositionMode(row["mode"]), "", row["ts"])
 
     def _tell_mode(self, mode: PositionMode, reason: str, ts: int) -> None:
-        previous, self.position_mode = self.position_mode, mode
+        previous, self.position_mode, asked = self.position_mode, mode, self._wanted_mode or mode
         origin = "exchange" if self._wanted_mode is None else "strategy"
-        asked = self._wanted_mode or mode
-        told = PositionModeChange(self.name, self.account, mode, previous, asked, origin, reason, ts)
-        self._tell("on_position_mode", told)
+        change = PositionModeChange(self.name, self.account, mode, previous, asked, origin, reason, ts)
+        self._tell("on_position_mode", change)

@@ -9,8 +9,8 @@ from hbkit.errors import AuthenticationError, OrderRejected, WireError
 from hbkit.exchange import Connection
 from hbkit.net.http import ServerClock
 from hbkit.net.limits import LoopClock, RateBudget, WindowBucket
-from hbkit.testing.fake.venue import FakeVenue, Lost, Refused, Stream, sign
-from hbkit.testing.fake.wire import Row
+from hbkit.testing.fake.rows import Row, sign
+from hbkit.testing.fake.venue import FakeVenue, Lost, Refused, Stream
 
 LIFE = 5 * SECOND
 """A request expires so long after it was signed: short, so that a lost one is soon proved lost."""

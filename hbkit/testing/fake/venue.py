@@ -8,37 +8,36 @@ a budget of ten a second; a stream sends the account's news by itself and the ma
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 from collections import deque
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from hbkit.clock import MINUTE, SECOND
+from hbkit.clock import DAY, HOUR, MINUTE, SECOND
 from hbkit.exchange import Address, Holding
 from hbkit.log import Secret
 from hbkit.matching import Account, Engine, Queue
 from hbkit.model import (
     Currency,
     Execution,
+    ExecutionKind,
     Instrument,
     InstrumentKind,
     OrderReport,
-    OrderRequest,
-    OrderType,
     PositionMode,
     PositionSide,
     Side,
-    TimeInForce,
 )
 from hbkit.net.limits import TokenBucket
 from hbkit.net.virtual import VirtualLoop
 from hbkit.testing.contract.venue import Venue
+from hbkit.testing.fake.rows import Row, fill_row, order_row, request, sign
 
-Row = dict[str, Any]
 HOP = 0.001
 """Seconds on the way, each way."""
+MOST_LEVERAGE = 100
+PAID_EVERY = 8 * HOUR
+"""Fundings are eight hours apart."""
 USD = Currency("USD", 4)
 COIN = Instrument(
     exchange="fake",
@@ -97,7 +96,7 @@ class Stream:
         return row
 
     def subscribe(self, topic: str) -> None:
-        """Ask for `trade`, `quote`, `book`, `candle` or `mark`; a book begins with its snapshot."""
+        """Ask for `trade`, `quote`, `book`, `candle`, `mark` or `funding`; a book begins with its snapshot."""
         self.topics.add(topic)
         self._venue.greet(self, topic)
 
@@ -123,8 +122,6 @@ class FakeVenue(Venue):
         self.key, self.secret = "fake-key", Secret("fake-secret-of-the-account")
         self.clock = loop.clock
         self.streams: set[Stream] = set()
-        self.watched = asyncio.Event()
-        """Set once somebody has asked for the market."""
         ids = count(1)
         self._loop = loop
         self._engine = Engine(lambda: f"v{next(ids)}")
@@ -141,6 +138,7 @@ class FakeVenue(Venue):
         self._early = False
         self._prints: list[tuple[int, int]] = []
         self._candles: list[Row] = []
+        self._leverage = 0.0
         for away in range(5):
             self.level(Side.BUY, 990 - away, 100_000)
             self.level(Side.SELL, 1010 + away, 100_000)
@@ -198,13 +196,18 @@ class FakeVenue(Venue):
     def _do_submit(self, sent: Row) -> Row:
         if sent["cid"] in self._orders:
             raise Refused("duplicate", "an order has this id")
-        return self._act(sent["cid"], lambda ts: self._engine.submit(self._account, _request(sent), ts))
+        return self._act(sent["cid"], lambda ts: self._engine.submit(self._account, request(sent, COIN), ts))
 
     def _do_amend(self, sent: Row) -> Row:
         ticks = COIN.ticks(sent["px"]) if sent.get("px") else None
         units = COIN.units(sent["qty"]) if sent.get("qty") else None
+        stop = COIN.ticks(sent["stop"]) if sent.get("stop") else None
         cid = self._known(sent["cid"])
-        return self._act(cid, lambda ts: self._engine.amend(self._account, cid, ts, ticks=ticks, units=units))
+
+        def change(ts: int) -> None:
+            self._engine.amend(self._account, cid, ts, ticks=ticks, units=units, trigger_ticks=stop)
+
+        return self._act(cid, change)
 
     def _do_cancel(self, sent: Row) -> Row:
         cid = self._known(sent["id"])
@@ -254,11 +257,18 @@ class FakeVenue(Venue):
         self._send({"type": "mode", "mode": self._account.mode.value, "ts": self.clock.now()})
         return ""
 
+    def _do_leverage(self, sent: Row) -> str:
+        times = float(sent["times"])
+        if not 0 <= times <= MOST_LEVERAGE:
+            raise Refused("order", f"leverage goes from 0 (cross) to {MOST_LEVERAGE}")
+        self._account.set_leverage(COIN, times)
+        self._leverage = times
+        return ""
+
     # -- what is sent
 
     def greet(self, stream: Stream, topic: str) -> None:
         """What a new subscriber is told first."""
-        self.watched.set()
         if topic == "book":
             if self._early:
                 stream.put({"type": "book", "side": "buy", "px": "98.9", "qty": "1"})
@@ -277,7 +287,8 @@ class FakeVenue(Venue):
                     stream.put(row)
 
     def _tell(self) -> None:
-        """The news of the engine, to all streams."""
+        """The news of the engine, to all streams; a moment is over, so what it triggered is let in first."""
+        self._engine.release()
         events, self._engine.out = self._engine.out, []
         for event in events:
             if isinstance(event, Execution):
@@ -305,6 +316,9 @@ class FakeVenue(Venue):
         }  # fmt: skip
         self._candles.append(row)
         self._prints.clear()
+        if self.clock.now() % DAY < MINUTE:
+            self._engine.end_day(self.clock.now())
+            self._tell()
         self._send(row, "candle")
         self._timer = self._loop.call_later(60, self._minute)
 
@@ -357,8 +371,17 @@ class FakeVenue(Venue):
 
     def mark(self, price: float) -> None:
         """The mark."""
-        self._market.mark = price
+        self._engine.at(self.clock.now())
+        self._market.marked(price)
         self._send({"type": "mark", "px": str(price), "ts": self.clock.now()}, "mark")
+        self._tell()
+
+    def fund(self, rate: float) -> None:
+        """A funding: paid by whoever holds a position, then told."""
+        now = self.clock.now()
+        self._engine.fund(COIN, rate, now)
+        self._tell()
+        self._send({"type": "funding", "rate": repr(rate), "next": now + PAID_EVERY, "ts": now}, "funding")
 
     # -- the handle: the truth
 
@@ -368,7 +391,7 @@ class FakeVenue(Venue):
 
     def executions(self) -> list[Execution]:
         """As the engine told of them."""
-        return list(self._fills)
+        return [one for one in self._fills if one.kind is ExecutionKind.TRADE]
 
     def positions(self) -> list[Holding]:
         """The legs."""
@@ -388,6 +411,15 @@ class FakeVenue(Venue):
     def mode(self) -> PositionMode:
         """The account's."""
         return self._account.mode
+
+    def shown(self, side: Side, ticks: int) -> int:
+        """Outside size, and what the account's orders show."""
+        return self._market.available(side, ticks) + self._market.inside_at(side, ticks)
+
+    def leverage(self, side: PositionSide = PositionSide.NET) -> float:
+        """The same for both legs."""
+        del side
+        return self._leverage
 
     def set_mode(self, mode: PositionMode) -> None:
         """As if by hand."""
@@ -425,41 +457,3 @@ class FakeVenue(Venue):
         """A bid above the best offer."""
         ask = min(self.book(Side.SELL))
         self._send({"type": "book", **self._level(Side.BUY, ask + 1, 1000), "ts": self.clock.now()}, "book")
-
-
-def sign(secret: Secret, verb: str, expires: int) -> str:
-    """What proves that a request is the account's."""
-    return hmac.new(secret.reveal().encode(), f"{verb}{expires}".encode(), hashlib.sha256).hexdigest()
-
-
-def order_row(one: OrderReport) -> Row:
-    """An order in the venue's words."""
-    return {
-        "cid": one.id, "oid": one.exchange_id, "side": one.side.value, "leg": one.position_side.value,
-        "state": one.status.value, "qty": COIN.qty_text(one.units), "done": COIN.qty_text(one.filled_units),
-        "px": None if one.ticks is None else COIN.price_text(one.ticks), "why": one.reason, "ts": one.ts,
-    }  # fmt: skip
-
-
-def fill_row(one: Execution) -> Row:
-    """A fill in the venue's words."""
-    return {
-        "id": one.id, "cid": one.order_id, "side": one.side.value, "leg": one.position_side.value,
-        "px": COIN.price_text(COIN.ticks(one.price)), "qty": COIN.qty_text(one.units), "fee": USD.text(one.fee),
-        "role": "made" if one.liquidity.value == "maker" else "took", "ts": one.ts,
-    }  # fmt: skip
-
-
-def _request(sent: Row) -> OrderRequest:
-    return OrderRequest(
-        id=sent["cid"],
-        instrument=COIN,
-        side=Side(sent["side"]),
-        position_side=PositionSide(sent["leg"]),
-        type=OrderType.LIMIT if sent["px"] else OrderType.MARKET,
-        units=COIN.units(sent["qty"]),
-        ticks=COIN.ticks(sent["px"]) if sent["px"] else None,
-        time_in_force=TimeInForce(sent["life"]),
-        post_only=sent["post"],
-        reduce_only=sent["reduce"],
-    )

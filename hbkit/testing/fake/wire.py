@@ -6,15 +6,17 @@ Prices and quantities are decimal text on the wire; a quantity is in coins, of w
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from hbkit.clock import MINUTE
 from hbkit.exchange import Holding
 from hbkit.model import (
     Candle,
     Execution,
+    ExecutionKind,
+    Funding,
     Instrument,
     Liquidity,
+    Mark,
     OrderReport,
     OrderRequest,
     OrderStatus,
@@ -22,10 +24,11 @@ from hbkit.model import (
     Quote,
     Side,
     Trade,
+    TriggerBy,
     Wallet,
 )
+from hbkit.testing.fake.rows import Row
 
-Row = dict[str, Any]
 NOTHING = (math.nan, math.nan)
 
 
@@ -48,6 +51,10 @@ class Wire:
     def level(self, row: Row) -> tuple[Side, int, int]:
         """Side, ticks and units of a level of the book."""
         return Side(row["side"]), self.instrument.ticks(row["px"]), self.instrument.units(row["qty"])
+
+    def mark(self, row: Row) -> Mark:
+        """A mark; there is no index here."""
+        return Mark(row["ts"], self.instrument, float(row["px"]), math.nan)
 
     def candle(self, row: Row) -> Candle:
         """The venue stamps a candle with its open; so do we, and with its close as the moment it is known."""
@@ -78,11 +85,14 @@ class Wire:
             filled_units=self.instrument.units(row["done"]),
             ticks=None if row["px"] is None else self.instrument.ticks(row["px"]),
             reason=row["why"],
+            trigger_ticks=None if row["stop"] is None else self.instrument.ticks(row["stop"]),
+            triggered=row["fired"],
         )
 
     def execution(self, row: Row) -> Execution:
-        """A fill; the cost is reckoned here, for this venue does not tell it."""
+        """A fill, whose cost is reckoned here, for this venue does not tell it; or a funding, which has none."""
         side, units, price = Side(row["side"]), self.instrument.units(row["qty"]), float(row["px"])
+        kind = ExecutionKind(row["kind"])
         return Execution(
             ts=row["ts"],
             id=row["id"],
@@ -92,10 +102,15 @@ class Wire:
             position_side=PositionSide(row["leg"]),
             price=price,
             units=units,
-            cost=self.instrument.signed_cost(units * side.sign, price),
+            cost=0 if kind is ExecutionKind.FUNDING else self.instrument.signed_cost(units * side.sign, price),
             fee=self.instrument.settle.minor(row["fee"]),
             liquidity=Liquidity.MAKER if row["role"] == "made" else Liquidity.TAKER,
+            kind=kind,
         )
+
+    def funding(self, row: Row) -> Funding:
+        """A funding that took place; what it moved is told as an execution."""
+        return Funding(row["ts"], self.instrument, float(row["rate"]), row["next"], 0.0, self.instrument.settle.code)
 
     def order_body(self, request: OrderRequest) -> Row:
         """A new order, as exact decimal text."""
@@ -106,15 +121,17 @@ class Wire:
             "life": request.time_in_force.value,
             "post": request.post_only,
             "reduce": request.reduce_only,
-            **self.change(request.ticks, request.units),
+            "show": None if request.display_units is None else self.instrument.qty_text(request.display_units),
+            "by": (request.trigger_by or TriggerBy.MARK).value,
+            "when": "rises" if request.fires_above else "falls",
+            **self.change(request.ticks, request.units, request.trigger_ticks),
         }
 
-    def change(self, ticks: int | None, units: int | None) -> Row:
-        """A price, a total quantity, or both."""
-        return {
-            "px": None if ticks is None else self.instrument.price_text(ticks),
-            "qty": None if units is None else self.instrument.qty_text(units),
-        }
+    def change(self, ticks: int | None, units: int | None, trigger_ticks: int | None = None) -> Row:
+        """A price, a total quantity, a trigger; None for what stays as it is, or is not there."""
+        prices = {"px": ticks, "stop": trigger_ticks}
+        texts = {name: None if one is None else self.instrument.price_text(one) for name, one in prices.items()}
+        return {**texts, "qty": None if units is None else self.instrument.qty_text(units)}
 
     def blank(self, request: OrderRequest, ts: int) -> OrderReport:
         """What is known of an order before anything was heard of it."""
@@ -129,4 +146,5 @@ class Wire:
             units=request.units,
             filled_units=0,
             ticks=request.ticks,
+            trigger_ticks=request.trigger_ticks,
         )

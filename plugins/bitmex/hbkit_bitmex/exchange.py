@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -110,14 +110,6 @@ class BitmexExchange(Exchange):
     def capabilities(self) -> Capabilities:
         """What this connector does today."""
         return SPOT if all(one.is_spot for one in self._instruments.values()) else CONTRACTS
-
-    def connect(self, listener: Listener) -> NoReturn:
-        """A connector with a network is opened, not connected."""
-        raise RuntimeError("await open() instead")
-
-    def close(self) -> NoReturn:
-        """See `shut`."""
-        raise RuntimeError("await shut() instead")
 
     async def open(self, listener: Listener) -> None:
         """Read the clock and the account, compare the instruments, log in, wait for the account's tables."""
@@ -382,6 +374,8 @@ class BitmexExchange(Exchange):
     def subscribe(self, instrument: Instrument, channel: Channel, interval: str = "") -> None:
         """Ask for a channel; mark and trades come along, for positions are valued at them."""
         assert self._stream is not None
+        if channel not in self.capabilities.channels:
+            raise Unsupported(f"{self.name} tells no {channel} of {instrument}")
         self._traded[instrument] = None
         if not instrument.is_spot:
             self._stream.subscribe(instrument, Channel.MARK)

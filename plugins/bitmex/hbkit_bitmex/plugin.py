@@ -93,6 +93,7 @@ def spot(name: str, title: str, elsewhere: str, modes: tuple[str, ...]) -> Excha
         modes=modes,
         capabilities=SPOT,
         starting_balances=STARTING_BALANCES,
+        contract="hbkit_bitmex.compliance:BitmexSpotContract",
         prompts=() if modes == ("paper",) else KEY,
         serves=is_spot,
         elsewhere=elsewhere,

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from hbkit.clock import SECOND, parse_duration
 from hbkit.data.candles import Resampler
+from hbkit.errors import Unsupported
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
 from hbkit.model import Instrument, TriggerBy
@@ -195,7 +196,10 @@ class Stream:
         native = interval
         if interval not in BINS:
             wanted = parse_duration(interval)
-            native = max((one for one in BINS if wanted % parse_duration(one) == 0), key=parse_duration)
+            smaller = [one for one in BINS if wanted % parse_duration(one) == 0]
+            if not smaller:
+                raise Unsupported(f"no candles of {interval}; there are {', '.join(BINS)} and their multiples")
+            native = max(smaller, key=parse_duration)
             resamplers = self._resamplers.setdefault((instrument, native), {})
             if interval not in resamplers:
                 resamplers[interval] = Resampler(instrument, native, interval)

@@ -113,11 +113,13 @@ class Control:
         """Accounts, orders, executions and ledger as the server knows them."""
         await self._drive.ready()
         venue = self._venue
+        house = venue.clearing.house
         return self._drive.act(
             lambda: {
                 "now": venue.ts,
                 "tape_restarts": self._feed.restarts,
                 "data": [f"{line.part}: {line.origin}: {line.text}" for line in self._feed.provenance],
+                "house": {venue.minor[code]: house.row(code) for code in sorted(house.codes)},
                 "accounts": [
                     {
                         "account": account.number,

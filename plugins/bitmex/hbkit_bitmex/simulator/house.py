@@ -66,6 +66,11 @@ class HouseBooks:
         self.outside[code] -= pays
         self.rounding[code] += total + pays
 
+    @property
+    def codes(self) -> set[str]:
+        """Currencies in which anything was booked."""
+        return {*self.fees, *self.insurance, *self.outside, *self.rounding}
+
     def total(self, code: str) -> int:
         """Everything the house has of a currency."""
         return self.fees[code] + self.insurance[code] + self.outside[code] + self.rounding[code]

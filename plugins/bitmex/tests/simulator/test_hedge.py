@@ -155,6 +155,8 @@ def test_the_routes_tell_and_switch_the_mode(at_the_desk):
         mode = await desk.call("POST", "/user/marginingMode", {"selectedMarginingMode": "MultiAsset"})
         summary = (await desk.call("GET", "/user/walletSummary?currency=all")).body
         wallets = (await desk.call("GET", "/user/wallet?currency=all")).body
+        truth = (await desk.raw("GET", "/control/truth")).body
+        assert truth["house"]["USDt"]["fees"] == fill["execComm"]
         return first, on, row, fill, off, mode, summary, wallets
 
     first, on, row, fill, off, mode, summary, wallets = at_the_desk(story)
