@@ -34,6 +34,7 @@ COMMANDS = {
     "balances": "The account's money.",
     "orders": "The account's open orders.",
     "positions": "The account's positions.",
+    "position-mode": "Show or switch the account's position mode.",
     "flatten": "Cancel every order, close every position.",
     "connect": "Ask for an exchange's key, verify it, keep it.",
     "disconnect": "Forget an exchange's key.",
@@ -54,7 +55,7 @@ class Commands(click.Group):
         """The command, from its module or from a plugin."""
         del ctx
         if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"hbkit.cli.{cmd_name}").command
+            command: click.Command = import_module(f"hbkit.cli.{cmd_name.replace('-', '_')}").command
             return command
         return _guest(cmd_name)
 

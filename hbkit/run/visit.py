@@ -28,7 +28,7 @@ from hbkit.config.settings import implied_mode
 from hbkit.data.candles import inner_interval, resampled
 from hbkit.errors import ConfigError, ExchangeError, HbkitError, PluginError, UsageError, did_you_mean
 from hbkit.exchange import Channel, Exchange, ExchangeSpec
-from hbkit.model import Candle, Instrument, Mark, OrderBook, Side
+from hbkit.model import Candle, Instrument, Mark, OrderBook, PositionMode, PositionModeChange, Side
 from hbkit.plugins import Plugins
 from hbkit.run.connections import Connections
 from hbkit.run.ground import Ground, RealGround
@@ -172,6 +172,18 @@ class Visit:
         found = await self.exchange.candles(instrument, inner, first, stop)
         return resampled(found, instrument, inner, interval)
 
+    async def switch_mode(self, mode: PositionMode) -> PositionModeChange:
+        """Ask for a position mode; returns the exchange's answer. Raises ExchangeError when none comes."""
+        answer = self._ear.next_change()
+        self.exchange.set_position_mode(mode)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise ExchangeError(
+                f"{self.plan.name} told nothing of its position mode within {ANSWER_SECONDS:g} s", code="HB432"
+            ) from None
+
     async def price(self, instrument: Instrument) -> float | None:
         """What positions are valued at now; None where the exchange does not tell."""
         if self.exchange.reference_price(instrument) is None and not instrument.is_spot:
@@ -217,6 +229,7 @@ class _Ear:
         self._name = name
         self._waiting: dict[tuple[Channel, str], asyncio.Future[Any]] = {}
         self._lost: HbkitError | None = None
+        self._change: asyncio.Future[PositionModeChange] | None = None
 
     async def first(self, channel: Channel, instrument: Instrument) -> Any:
         """The next value of a channel. Raises ExchangeError when none comes, or the connection is lost."""
@@ -233,10 +246,15 @@ class _Ear:
         finally:
             self._waiting.pop((channel, instrument.symbol), None)
 
+    def next_change(self) -> asyncio.Future[PositionModeChange]:
+        """The next word on the position mode."""
+        self._change = asyncio.get_running_loop().create_future()
+        return self._change
+
     def lost(self, error: HbkitError) -> None:
         """The connection is gone for good: nobody waits any longer."""
         self._lost = error
-        for answer in self._waiting.values():
+        for answer in (*self._waiting.values(), *((self._change,) if self._change is not None else ())):
             if not answer.done():
                 answer.set_exception(error)
 
@@ -248,6 +266,11 @@ class _Ear:
         """The mark price changed."""
         self._tell(Channel.MARK, mark.instrument, mark)
 
+    def on_position_mode(self, change: PositionModeChange) -> None:
+        """The account's position mode changed, or did not."""
+        if self._change is not None and not self._change.done():
+            self._change.set_result(change)
+
     def _tell(self, channel: Channel, instrument: Instrument, value: Any) -> None:
         answer = self._waiting.get((channel, instrument.symbol))
         if answer is not None and not answer.done():
@@ -257,4 +280,4 @@ class _Ear:
         """Nobody asked."""
 
     on_trade = on_quote = on_candle = on_funding = on_order = on_fill = on_balance = _pass_over
-    on_position_mode = on_connected = on_disconnected = _pass_over
+    on_connected = on_disconnected = _pass_over

@@ -200,6 +200,13 @@ def test_the_account_as_the_exchange_books_it(bench, url, held):
     }  # fmt: skip
 
 
+def test_the_position_mode_is_shown_and_its_switch_refused_with_the_reason(bench, url, held):
+    assert bench.hbkit("position-mode", "bitmex_perpetual", "--url", url).out == f"bitmex_perpetual ({url}): one_way\n"
+    refused = bench.hbkit("position-mode", "bitmex_perpetual", "hedge", "--url", url)
+    assert refused.code == 4
+    assert "error[HB420] bitmex_perpetual stays in one_way mode (Cannot change position mode with open" in refused.err
+
+
 def test_flatten_leaves_no_order_and_no_position(bench, url, held):
     before = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
     done = bench.hbkit("flatten", "bitmex_perpetual", "--url", url)
@@ -215,6 +222,20 @@ def test_flatten_leaves_no_order_and_no_position(bench, url, held):
     # Closing 100 USD cost one more taker's fee and the spread.
     after = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
     assert Decimal(after["balances"]["XBT"]["equity"]) < Decimal(before["balances"]["XBT"]["equity"])
+
+
+def test_the_position_mode_is_switched_there_and_back(bench, url, held):
+    told = bench.hbkit("position-mode", "bitmex_perpetual", "hedge", "--url", url, "--json").json
+    assert (told["previous"], told["mode"]) == ("one_way", "hedge")
+    back = bench.hbkit("position-mode", "bitmex_perpetual", "oneway", "--url", url)
+    assert back.out == f"bitmex_perpetual ({url}): one_way\n"
+
+
+def test_the_position_mode_is_one_of_two(bench, url):
+    done = bench.hbkit("position-mode", "bitmex_perpetual", "sideways", "--url", url)
+    assert done.code == 2
+    assert 'error[HB001] "sideways" is no position mode; it is one of one_way, hedge' in done.err
+    assert bench.hbkit("position-mode", "bitmex_perpetual", "hedge").code == 2
 
 
 def test_flatten_wants_to_be_told_which_account(bench):
