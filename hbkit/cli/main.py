@@ -34,12 +34,13 @@ COMMANDS = {
     "balances": "The account's money.",
     "orders": "The account's open orders.",
     "positions": "The account's positions.",
+    "position-mode": "The account's position mode: one-way or hedge.",
     "flatten": "Cancel every order, close every position.",
     "connect": "Ask for an exchange's key, verify it, keep it.",
     "disconnect": "Forget an exchange's key.",
     "compliance": "Prove an exchange's connector, case by case.",
 }
-"""Every command with its line in the help; the module of the same name holds it."""
+"""Every command with its line in the help; the module of the same name (`_` for `-`) holds it."""
 
 
 class Commands(click.Group):
@@ -54,7 +55,7 @@ class Commands(click.Group):
         """The command, from its module or from a plugin."""
         del ctx
         if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"hbkit.cli.{cmd_name}").command
+            command: click.Command = import_module(f"hbkit.cli.{cmd_name.replace('-', '_')}").command
             return command
         return _guest(cmd_name)
 

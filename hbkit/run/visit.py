@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -28,7 +28,7 @@ from hbkit.config.settings import implied_mode
 from hbkit.data.candles import inner_interval, resampled
 from hbkit.errors import ConfigError, ExchangeError, HbkitError, PluginError, UsageError, did_you_mean
 from hbkit.exchange import Channel, Exchange, ExchangeSpec
-from hbkit.model import Candle, Instrument, Mark, OrderBook, Side
+from hbkit.model import Candle, Instrument, Mark, OrderBook, PositionMode, PositionModeChange, Side
 from hbkit.plugins import Plugins
 from hbkit.run.connections import Connections
 from hbkit.run.ground import Ground, RealGround
@@ -172,6 +172,13 @@ class Visit:
         found = await self.exchange.candles(instrument, inner, first, stop)
         return resampled(found, instrument, inner, interval)
 
+    async def switch_mode(self, mode: PositionMode) -> PositionModeChange:
+        """Ask the account for another position mode; a refusal comes back with the exchange's reason."""
+        change: PositionModeChange = await self._ear.word(
+            ("position mode", self.plan.name), lambda: self.exchange.set_position_mode(mode)
+        )
+        return change
+
     async def price(self, instrument: Instrument) -> float | None:
         """What positions are valued at now; None where the exchange does not tell."""
         if self.exchange.reference_price(instrument) is None and not instrument.is_spot:
@@ -215,23 +222,30 @@ class _Ear:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._waiting: dict[tuple[Channel, str], asyncio.Future[Any]] = {}
+        self._waiting: dict[tuple[str, str], asyncio.Future[Any]] = {}
+        """By what is waited for, and whose it is."""
         self._lost: HbkitError | None = None
 
     async def first(self, channel: Channel, instrument: Instrument) -> Any:
         """The next value of a channel. Raises ExchangeError when none comes, or the connection is lost."""
+        return await self.word((channel, instrument.symbol))
+
+    async def word(self, what: tuple[str, str], ask: Callable[[], None] | None = None) -> Any:
+        """The next word on something, which `ask` asks for; errors as `first`."""
         if self._lost is not None:
             raise self._lost
-        answer = self._waiting.setdefault((channel, instrument.symbol), asyncio.get_running_loop().create_future())
+        answer = self._waiting.setdefault(what, asyncio.get_running_loop().create_future())
         try:
+            if ask is not None:
+                ask()
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
         except TimeoutError:
             raise ExchangeError(
-                f"{self._name} told no {channel} of {instrument} within {ANSWER_SECONDS:g} s", code="HB432"
+                f"{self._name} told no {what[0]} of {what[1]} within {ANSWER_SECONDS:g} s", code="HB432"
             ) from None
         finally:
-            self._waiting.pop((channel, instrument.symbol), None)
+            self._waiting.pop(what, None)
 
     def lost(self, error: HbkitError) -> None:
         """The connection is gone for good: nobody waits any longer."""
@@ -242,14 +256,18 @@ class _Ear:
 
     def on_book(self, book: OrderBook) -> None:
         """The book changed."""
-        self._tell(Channel.BOOK, book.instrument, book)
+        self._tell(Channel.BOOK, book.instrument.symbol, book)
 
     def on_mark(self, mark: Mark) -> None:
         """The mark price changed."""
-        self._tell(Channel.MARK, mark.instrument, mark)
+        self._tell(Channel.MARK, mark.instrument.symbol, mark)
 
-    def _tell(self, channel: Channel, instrument: Instrument, value: Any) -> None:
-        answer = self._waiting.get((channel, instrument.symbol))
+    def on_position_mode(self, change: PositionModeChange) -> None:
+        """The account's mode changed, or was refused."""
+        self._tell("position mode", change.exchange, change)
+
+    def _tell(self, what: str, of: str, value: Any) -> None:
+        answer = self._waiting.get((what, of))
         if answer is not None and not answer.done():
             answer.set_result(value)
 
@@ -257,4 +275,4 @@ class _Ear:
         """Nobody asked."""
 
     on_trade = on_quote = on_candle = on_funding = on_order = on_fill = on_balance = _pass_over
-    on_position_mode = on_connected = on_disconnected = _pass_over
+    on_connected = on_disconnected = _pass_over

@@ -116,8 +116,8 @@ def test_candles_follow_each_other_without_a_hole(bench, url):
     done = bench.hbkit("candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--last", "600", "--json")
     candles = done.json
     opened = [parse_time(one["open_time"]) for one in candles["candles"]]
-    # A fresh simulator has two hours of history.
-    assert 119 <= len(opened) < 200
+    # What the tape does not reach back to, the simulator knows from the packed candles.
+    assert len(opened) == 600
     assert done.err == f"bitmex_perpetual has no 1m candles before {candles['candles'][0]['open_time']}\n"
     assert {after - before for before, after in pairwise(opened)} == {MINUTE}
     assert all(
@@ -237,6 +237,78 @@ def test_flatten_asks_before_it_touches_real_money(bench, monkeypatch):
     assert done.code == 2
     assert "flatten the account of bitmex_perpetual at a.invalid" in done.err
     assert done.err.rstrip().endswith("Say --yes")
+
+
+# -- the position mode: after flatten, so that the account is empty
+
+
+def test_position_mode_is_shown_and_switched(bench, url):
+    verb, where = ("position-mode", "bitmex_perpetual"), ("--url", url)
+    assert bench.hbkit("flatten", *verb[1:], *where).code == 0
+    shown = bench.hbkit(*verb, *where)
+    assert (shown.code, shown.out, shown.err) == (0, f"bitmex_perpetual ({url}): position mode one_way\n", "")
+    done = bench.hbkit(*verb, "hedge", *where)
+    assert (done.code, done.out) == (0, f"bitmex_perpetual ({url}): position mode hedge, was one_way\n")
+    assert bench.hbkit(*verb, *where, "--json").json == {
+        "exchange": "bitmex_perpetual", "from": url, "position_mode": "hedge", "previous": "hedge"
+    }  # fmt: skip
+    same = bench.hbkit(*verb, "hedge", *where)
+    assert (same.code, same.out) == (0, f"bitmex_perpetual ({url}): position mode hedge\n")
+    back = bench.hbkit(*verb, "one_way", *where, "--json").json
+    assert (back["position_mode"], back["previous"]) == ("one_way", "hedge")
+
+
+def test_a_switch_is_refused_with_the_exchanges_reason_while_an_order_stands(bench, url):
+    async def act():
+        plan = plan_visit("bitmex_perpetual", Plugins(), url=url)
+        async with visit(plan, account=True) as there:
+            market = await there.market("XBTUSD")
+            low = (await there.book(market, 1)).bids[0][0] // 2
+            there.exchange.submit(
+                OrderRequest("in-the-way", market, Side.BUY, PositionSide.NET, OrderType.LIMIT, 100, low)
+            )
+            async with asyncio.timeout(10):
+                while not await there.exchange.open_orders():
+                    pass
+
+    asyncio.run(act())
+    done = bench.hbkit("position-mode", "bitmex_perpetual", "hedge", "--url", url, "--json")
+    assert (done.code, done.json["error"]["code"], done.json["exit_code"]) == (4, "HB420", 4)
+    assert done.err == (
+        f"error[HB420] bitmex_perpetual ({url}) stays in one_way mode: Cannot change position mode with open orders\n"
+    )
+    assert bench.hbkit("flatten", "bitmex_perpetual", "--url", url).code == 0
+    shown = bench.hbkit("position-mode", "bitmex_perpetual", "--url", url, "--json").json
+    assert shown["position_mode"] == "one_way"
+
+
+NO_LEGS = {
+    "no_account": (["bitmex_perpetual", "hedge"], 2, "error[HB001] say which account: --config FILE"),
+    "mode": (["bitmex_perpetual", "both"], 2, "error[HB001] Invalid value for '[one_way|hedge]': 'both' is not one"),
+    "spot": (
+        ["bitmex", "hedge", "--url", "http://127.0.0.1:1"], 4,
+        "error[HB420] bitmex stays as it is: spot has no positions to hedge",
+    ),
+    "capped": (
+        ["bitmex_perpetual", "hedge", "--config", "c.yaml"], 4,
+        "error[HB420] bitmex_perpetual stays as it is: P_POWELLK26 is capped: hedge mode does not apply",
+    ),
+    "closed": (["bitmex_perpetual_testnet", "hedge", "--config", "c.yaml"], 4, ADVICE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code", "text"), NO_LEGS.values(), ids=NO_LEGS)
+def test_a_mode_that_cannot_be_is_refused_before_anything_is_sent(bench, words, code, text):
+    bench.write("c.yaml", """
+        exchanges:
+          bitmex_perpetual: {simulator: {url: "http://127.0.0.1:1"}}
+          bitmex_perpetual_testnet: {api_key: k, api_secret: canary-secret}
+        strategies: [{use: one, exchange: bitmex_perpetual, instruments: [P_POWELLK26]}]
+        """)
+    done = bench.hbkit("position-mode", *words)
+    assert done.code == code
+    assert done.err.startswith(text)
+    assert done.err.count("\n") == 1
 
 
 def test_with_neither_a_simulator_is_started_and_that_is_said(bench):
