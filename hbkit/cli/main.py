@@ -34,13 +34,13 @@ COMMANDS = {
     "balances": "The account's money.",
     "orders": "The account's open orders.",
     "positions": "The account's positions.",
-    "position-mode": "The account's position mode: one-way or hedge.",
+    "position-mode": "Show or switch the account's position mode.",
     "flatten": "Cancel every order, close every position.",
     "connect": "Ask for an exchange's key, verify it, keep it.",
     "disconnect": "Forget an exchange's key.",
     "compliance": "Prove an exchange's connector, case by case.",
 }
-"""Every command with its line in the help; the module of the same name (`_` for `-`) holds it."""
+"""Every command with its line in the help; the module of the same name holds it."""
 
 
 class Commands(click.Group):

@@ -1,4 +1,4 @@
-"""`hbkit position-mode EXCHANGE [MODE]`: shows the account's position mode, or asks the exchange for the other one."""
+"""`hbkit position-mode EXCHANGE [MODE]`: shows the account's position mode, or switches it."""
 
 from __future__ import annotations
 
@@ -9,60 +9,52 @@ import click
 from hbkit.cli.asking import Asked, ask, clean, exchange_options, plan
 from hbkit.cli.output import print_json, say
 from hbkit.errors import ExchangeError, UsageError
-from hbkit.model import PositionMode
+from hbkit.model.enums import PositionMode
 
 if TYPE_CHECKING:
     from hbkit.model import PositionModeChange
-    from hbkit.run.plan import ExchangePlan
     from hbkit.run.visit import Visit
 
+_SPELLINGS = {"oneway": PositionMode.ONE_WAY, "one-way": PositionMode.ONE_WAY}
 
-@click.command("position-mode", short_help="The account's position mode: one-way or hedge.")
+
+@click.command("position-mode", short_help="Show or switch the account's position mode.")
 @exchange_options
-@click.argument("mode", required=False, type=click.Choice([one.value for one in PositionMode]))
+@click.argument("mode", required=False)
 def command(asked: Asked, mode: str | None, as_json: bool) -> int:
-    """Show the position mode of the account at EXCHANGE; with one_way or hedge, switch to it.
-
-    The exchange refuses a switch while there are open orders or isolated positions.
-    """
-    if mode is not None and asked.config is None and asked.url is None:
+    """Show the position mode of the account at EXCHANGE, or switch it to MODE: one_way or hedge."""
+    wanted = _mode(mode)
+    if wanted is not None and asked.config is None and asked.url is None:
         raise UsageError("say which account: --config FILE (its block of that name) or --url BASE of a simulator")
     found = plan(asked)
-    if mode is None:
+    if wanted is not None:
+        from hbkit.run.position_mode import check_switch, traded
 
-        async def read(there: Visit) -> PositionMode:
-            return there.exchange.position_mode
+        check_switch(found, wanted, traded(found, asked.config))
 
-        _say(found, asked, ask(asked, found, read, account=True), as_json=as_json)
-        return 0
-    change = _switched(asked, found, PositionMode(mode))
-    if change.refused:
+    async def work(there: Visit) -> tuple[PositionMode, PositionModeChange | None]:
+        change = await there.switch_mode(wanted) if wanted is not None else None
+        return there.exchange.position_mode, change
+
+    now, change = ask(asked, found, work, account=True)
+    if change is not None and change.refused:
         raise ExchangeError(
-            f"{found.name} ({asked.where}) stays in {change.mode} mode: {clean(change.reason)}", code="HB420"
+            f"{found.name} stays in {now} mode ({clean(change.reason)}); cancel open orders and close isolated "
+            "positions first, `hbkit flatten` does both",
+            code="HB420",
         )
-    _say(found, asked, change.mode, as_json=as_json, previous=change.previous)
+    if as_json:
+        previous = change.previous if change is not None else now
+        print_json({"exchange": found.name, "from": asked.where, "mode": now.value, "previous": previous.value})
+    else:
+        say(f"{found.name} ({asked.where}): {now}")
     return 0
 
 
-def _switched(asked: Asked, found: ExchangePlan, mode: PositionMode) -> PositionModeChange:
-    from hbkit.run.position_mode import check_switch, switched, traded
-
-    check_switch(found, mode, traded(found, asked.config))
-
-    async def work(there: Visit) -> PositionModeChange:
-        return await switched(there, mode)
-
-    return ask(asked, found, work, account=True)
-
-
-def _say(
-    found: ExchangePlan, asked: Asked, mode: PositionMode, *, as_json: bool, previous: PositionMode | None = None
-) -> None:
-    if as_json:
-        print_json({
-            "exchange": found.name, "from": asked.where, "position_mode": mode.value,
-            "previous": (previous or mode).value,
-        })  # fmt: skip
-        return
-    was = f", was {previous}" if previous not in (None, mode) else ""
-    say(f"{found.name} ({asked.where}): position mode {mode}{was}")
+def _mode(word: str | None) -> PositionMode | None:
+    if word is None:
+        return None
+    try:
+        return _SPELLINGS.get(word.lower()) or PositionMode(word.lower())
+    except ValueError:
+        raise UsageError(f'"{word}" is no position mode; it is one of {", ".join(PositionMode)}') from None

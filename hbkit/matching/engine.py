@@ -527,15 +527,21 @@ class Engine:
 
     def _peg(self, order: EngineOrder) -> bool:
         """Set a trailing trigger by the price as it is, rounded away from it; False where no price is known."""
-        instrument, trail = order.request.instrument, order.trail
-        price = self.markets[instrument].price_of(order.request.trigger_by or TriggerBy.MARK)
-        if price is None or trail is None:
+        by = order.request.trigger_by or TriggerBy.MARK
+        trigger = None if order.trail is None else self.trailing_trigger(order.request.instrument, by, order.trail)
+        if trigger is None:
             return False
+        order.trigger, order.trailed_from = trigger, self.markets[order.request.instrument].price_of(by)
+        return True
+
+    def trailing_trigger(self, instrument: Instrument, by: TriggerBy, trail: int) -> int | None:
+        """Where a trigger that follows at `trail` ticks would be set now; None while the price is not known."""
+        price = self.markets[instrument].price_of(by)
+        if price is None:
+            return None
         exact = Fraction(repr(price)) / Fraction(instrument.tick_size) + trail
         # One tick at least: a price of nothing could never be reached.
-        order.trigger = max(1, math.ceil(exact) if trail > 0 else math.floor(exact))
-        order.trailed_from = price
-        return True
+        return max(1, math.ceil(exact) if trail > 0 else math.floor(exact))
 
     def _trail(self, ts: int) -> None:
         """A full second began: triggers follow the price that moved away from them, by more than a thousandth."""
@@ -559,12 +565,13 @@ class Engine:
         self.markets[instrument].remove(order)
         self._trailing.pop(order, None)
         order.status, order.triggered, order.arrived = OrderStatus.OPEN, True, self._ts
-        self._report(order, "")
-        if self._reduces(order):
-            if account.leg(instrument, order.request.position_side).units * order.side >= 0:
-                self._end(order, "reduce-only order: nothing is left to reduce")
-                return
+        idle = self._reduces(order) and account.leg(instrument, order.request.position_side).units * order.side >= 0
+        if not idle:
             self._cut_to_position(order)
+        self._report(order, "")
+        if idle:
+            self._end(order, "reduce-only order: nothing is left to reduce")
+            return
         del account.orders[order.request.id]
         if refusal := self._refuse_triggered(order):
             order.status = OrderStatus.REJECTED

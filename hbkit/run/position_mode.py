@@ -1,4 +1,4 @@
-"""The position mode of an account, switched by hand: before a run that needs the other one, or after it."""
+"""What a switch of the position mode by hand is for: where nothing that is traded has legs, nothing is asked."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hbkit.config import load_config
-from hbkit.errors import ExchangeError, Unsupported
+from hbkit.errors import ExchangeError
 from hbkit.exchange import no_legs
-from hbkit.model import Instrument, PositionMode, PositionModeChange
+from hbkit.model import Instrument, PositionMode
 from hbkit.run.plan import ExchangePlan
-from hbkit.run.visit import Visit, served
+from hbkit.run.visit import served
 
 
 def traded(plan: ExchangePlan, path: Path | None) -> list[Instrument]:
@@ -31,19 +31,3 @@ def check_switch(plan: ExchangePlan, mode: PositionMode, markets: Sequence[Instr
     legs = any(one.hedge and not one.is_spot for one in markets or served(plan))
     if mode is PositionMode.HEDGE and not legs:
         raise ExchangeError(f"{plan.name} stays as it is: {no_legs(markets)}", code="HB420")
-
-
-async def switched(there: Visit, mode: PositionMode) -> PositionModeChange:
-    """Ask for `mode` and wait for what comes of it: a refusal carries the exchange's reason.
-
-    Raises ExchangeError where the exchange says nothing to it, Unsupported where it knows one mode alone.
-    """
-    exchange, now = there.exchange, there.exchange.position_mode
-    if now is mode:
-        return PositionModeChange(
-            exchange=exchange.name, account=exchange.account, mode=now, previous=now, requested=mode, origin="hand",
-            reason="", ts=there.clock.now(),
-        )  # fmt: skip
-    if not exchange.capabilities.hedge_mode:
-        raise Unsupported(f"{exchange.name} offers no hedge mode")
-    return await there.switch_mode(mode)

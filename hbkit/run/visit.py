@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -173,11 +173,16 @@ class Visit:
         return resampled(found, instrument, inner, interval)
 
     async def switch_mode(self, mode: PositionMode) -> PositionModeChange:
-        """Ask the account for another position mode; a refusal comes back with the exchange's reason."""
-        change: PositionModeChange = await self._ear.word(
-            ("position mode", self.plan.name), lambda: self.exchange.set_position_mode(mode)
-        )
-        return change
+        """Ask for a position mode; returns the exchange's answer. Raises ExchangeError when none comes."""
+        answer = self._ear.next_change()
+        self.exchange.set_position_mode(mode)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise ExchangeError(
+                f"{self.plan.name} told nothing of its position mode within {ANSWER_SECONDS:g} s", code="HB432"
+            ) from None
 
     async def price(self, instrument: Instrument) -> float | None:
         """What positions are valued at now; None where the exchange does not tell."""
@@ -222,52 +227,54 @@ class _Ear:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._waiting: dict[tuple[str, str], asyncio.Future[Any]] = {}
-        """By what is waited for, and whose it is."""
+        self._waiting: dict[tuple[Channel, str], asyncio.Future[Any]] = {}
         self._lost: HbkitError | None = None
+        self._change: asyncio.Future[PositionModeChange] | None = None
 
     async def first(self, channel: Channel, instrument: Instrument) -> Any:
         """The next value of a channel. Raises ExchangeError when none comes, or the connection is lost."""
-        return await self.word((channel, instrument.symbol))
-
-    async def word(self, what: tuple[str, str], ask: Callable[[], None] | None = None) -> Any:
-        """The next word on something, which `ask` asks for; errors as `first`."""
         if self._lost is not None:
             raise self._lost
-        answer = self._waiting.setdefault(what, asyncio.get_running_loop().create_future())
+        answer = self._waiting.setdefault((channel, instrument.symbol), asyncio.get_running_loop().create_future())
         try:
-            if ask is not None:
-                ask()
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
         except TimeoutError:
             raise ExchangeError(
-                f"{self._name} told no {what[0]} of {what[1]} within {ANSWER_SECONDS:g} s", code="HB432"
+                f"{self._name} told no {channel} of {instrument} within {ANSWER_SECONDS:g} s", code="HB432"
             ) from None
         finally:
-            self._waiting.pop(what, None)
+            self._waiting.pop((channel, instrument.symbol), None)
+
+    def next_change(self) -> asyncio.Future[PositionModeChange]:
+        """The next word on the position mode."""
+        if self._lost is not None:
+            raise self._lost
+        self._change = asyncio.get_running_loop().create_future()
+        return self._change
 
     def lost(self, error: HbkitError) -> None:
         """The connection is gone for good: nobody waits any longer."""
         self._lost = error
-        for answer in self._waiting.values():
+        for answer in (*self._waiting.values(), *((self._change,) if self._change is not None else ())):
             if not answer.done():
                 answer.set_exception(error)
 
     def on_book(self, book: OrderBook) -> None:
         """The book changed."""
-        self._tell(Channel.BOOK, book.instrument.symbol, book)
+        self._tell(Channel.BOOK, book.instrument, book)
 
     def on_mark(self, mark: Mark) -> None:
         """The mark price changed."""
-        self._tell(Channel.MARK, mark.instrument.symbol, mark)
+        self._tell(Channel.MARK, mark.instrument, mark)
 
     def on_position_mode(self, change: PositionModeChange) -> None:
-        """The account's mode changed, or was refused."""
-        self._tell("position mode", change.exchange, change)
+        """The account's position mode changed, or did not."""
+        if self._change is not None and not self._change.done():
+            self._change.set_result(change)
 
-    def _tell(self, what: str, of: str, value: Any) -> None:
-        answer = self._waiting.get((what, of))
+    def _tell(self, channel: Channel, instrument: Instrument, value: Any) -> None:
+        answer = self._waiting.get((channel, instrument.symbol))
         if answer is not None and not answer.done():
             answer.set_result(value)
 

@@ -116,13 +116,19 @@ def test_candles_follow_each_other_without_a_hole(bench, url):
     done = bench.hbkit("candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--last", "600", "--json")
     candles = done.json
     opened = [parse_time(one["open_time"]) for one in candles["candles"]]
-    # What the tape does not reach back to, the simulator knows from the packed candles.
-    assert len(opened) == 600
-    assert done.err == f"bitmex_perpetual has no 1m candles before {candles['candles'][0]['open_time']}\n"
+    # What lies before the tape is known too: four weeks of it.
+    assert (len(opened), done.err) == (600, "")
     assert {after - before for before, after in pairwise(opened)} == {MINUTE}
     assert all(
         Decimal(one["volume"]) == 0 and one["open"] == one["close"] for one in candles["candles"] if not one["trades"]
     )
+
+
+def test_a_span_that_begins_before_the_first_candle_says_so(bench, url):
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--interval", "1d", "--last", "60"]
+    done = bench.hbkit(*words, "--json")
+    assert 26 <= len(done.json["candles"]) <= 29
+    assert done.err == f"bitmex_perpetual has no 1d candles before {done.json['candles'][0]['open_time']}\n"
 
 
 def test_candles_of_a_span_make_a_file_that_replay_reads(bench, url):
@@ -200,6 +206,13 @@ def test_the_account_as_the_exchange_books_it(bench, url, held):
     }  # fmt: skip
 
 
+def test_the_position_mode_is_shown_and_its_switch_refused_with_the_reason(bench, url, held):
+    assert bench.hbkit("position-mode", "bitmex_perpetual", "--url", url).out == f"bitmex_perpetual ({url}): one_way\n"
+    refused = bench.hbkit("position-mode", "bitmex_perpetual", "hedge", "--url", url)
+    assert refused.code == 4
+    assert "error[HB420] bitmex_perpetual stays in one_way mode (Cannot change position mode with open" in refused.err
+
+
 def test_flatten_leaves_no_order_and_no_position(bench, url, held):
     before = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
     done = bench.hbkit("flatten", "bitmex_perpetual", "--url", url)
@@ -215,6 +228,46 @@ def test_flatten_leaves_no_order_and_no_position(bench, url, held):
     # Closing 100 USD cost one more taker's fee and the spread.
     after = bench.hbkit("balances", "bitmex_perpetual", "--url", url, "--json").json
     assert Decimal(after["balances"]["XBT"]["equity"]) < Decimal(before["balances"]["XBT"]["equity"])
+
+
+def test_the_position_mode_is_switched_there_and_back(bench, url, held):
+    told = bench.hbkit("position-mode", "bitmex_perpetual", "hedge", "--url", url, "--json").json
+    assert (told["previous"], told["mode"]) == ("one_way", "hedge")
+    back = bench.hbkit("position-mode", "bitmex_perpetual", "oneway", "--url", url)
+    assert back.out == f"bitmex_perpetual ({url}): one_way\n"
+
+
+def test_the_position_mode_is_one_of_two(bench, url):
+    done = bench.hbkit("position-mode", "bitmex_perpetual", "sideways", "--url", url)
+    assert done.code == 2
+    assert 'error[HB001] "sideways" is no position mode; it is one of one_way, hedge' in done.err
+    assert bench.hbkit("position-mode", "bitmex_perpetual", "hedge").code == 2
+
+
+NO_LEGS = {
+    "spot": (
+        ["bitmex", "hedge", "--url", "http://127.0.0.1:1"],
+        "error[HB420] bitmex stays as it is: spot has no positions to hedge\n",
+    ),
+    "capped": (
+        ["bitmex_perpetual", "hedge", "--config", "c.yaml"],
+        "error[HB420] bitmex_perpetual stays as it is: P_POWELLK26 is capped: hedge mode does not apply\n",
+    ),
+    "closed": (["bitmex_perpetual_testnet", "hedge", "--config", "c.yaml"], ADVICE),
+}
+
+
+@pytest.mark.parametrize(("words", "text"), NO_LEGS.values(), ids=NO_LEGS)
+def test_a_position_mode_that_cannot_be_is_refused_before_anything_is_sent(bench, words, text):
+    bench.write("c.yaml", """
+        exchanges:
+          bitmex_perpetual: {simulator: {url: "http://127.0.0.1:1"}}
+          bitmex_perpetual_testnet: {api_key: k, api_secret: canary-secret}
+        strategies: [{use: one, exchange: bitmex_perpetual, instruments: [P_POWELLK26]}]
+        """)
+    done = bench.hbkit("position-mode", *words)
+    assert (done.code, done.err.count("\n")) == (4, 1)
+    assert done.err.startswith(text)
 
 
 def test_flatten_wants_to_be_told_which_account(bench):
@@ -237,78 +290,6 @@ def test_flatten_asks_before_it_touches_real_money(bench, monkeypatch):
     assert done.code == 2
     assert "flatten the account of bitmex_perpetual at a.invalid" in done.err
     assert done.err.rstrip().endswith("Say --yes")
-
-
-# -- the position mode: after flatten, so that the account is empty
-
-
-def test_position_mode_is_shown_and_switched(bench, url):
-    verb, where = ("position-mode", "bitmex_perpetual"), ("--url", url)
-    assert bench.hbkit("flatten", *verb[1:], *where).code == 0
-    shown = bench.hbkit(*verb, *where)
-    assert (shown.code, shown.out, shown.err) == (0, f"bitmex_perpetual ({url}): position mode one_way\n", "")
-    done = bench.hbkit(*verb, "hedge", *where)
-    assert (done.code, done.out) == (0, f"bitmex_perpetual ({url}): position mode hedge, was one_way\n")
-    assert bench.hbkit(*verb, *where, "--json").json == {
-        "exchange": "bitmex_perpetual", "from": url, "position_mode": "hedge", "previous": "hedge"
-    }  # fmt: skip
-    same = bench.hbkit(*verb, "hedge", *where)
-    assert (same.code, same.out) == (0, f"bitmex_perpetual ({url}): position mode hedge\n")
-    back = bench.hbkit(*verb, "one_way", *where, "--json").json
-    assert (back["position_mode"], back["previous"]) == ("one_way", "hedge")
-
-
-def test_a_switch_is_refused_with_the_exchanges_reason_while_an_order_stands(bench, url):
-    async def act():
-        plan = plan_visit("bitmex_perpetual", Plugins(), url=url)
-        async with visit(plan, account=True) as there:
-            market = await there.market("XBTUSD")
-            low = (await there.book(market, 1)).bids[0][0] // 2
-            there.exchange.submit(
-                OrderRequest("in-the-way", market, Side.BUY, PositionSide.NET, OrderType.LIMIT, 100, low)
-            )
-            async with asyncio.timeout(10):
-                while not await there.exchange.open_orders():
-                    pass
-
-    asyncio.run(act())
-    done = bench.hbkit("position-mode", "bitmex_perpetual", "hedge", "--url", url, "--json")
-    assert (done.code, done.json["error"]["code"], done.json["exit_code"]) == (4, "HB420", 4)
-    assert done.err == (
-        f"error[HB420] bitmex_perpetual ({url}) stays in one_way mode: Cannot change position mode with open orders\n"
-    )
-    assert bench.hbkit("flatten", "bitmex_perpetual", "--url", url).code == 0
-    shown = bench.hbkit("position-mode", "bitmex_perpetual", "--url", url, "--json").json
-    assert shown["position_mode"] == "one_way"
-
-
-NO_LEGS = {
-    "no_account": (["bitmex_perpetual", "hedge"], 2, "error[HB001] say which account: --config FILE"),
-    "mode": (["bitmex_perpetual", "both"], 2, "error[HB001] Invalid value for '[one_way|hedge]': 'both' is not one"),
-    "spot": (
-        ["bitmex", "hedge", "--url", "http://127.0.0.1:1"], 4,
-        "error[HB420] bitmex stays as it is: spot has no positions to hedge",
-    ),
-    "capped": (
-        ["bitmex_perpetual", "hedge", "--config", "c.yaml"], 4,
-        "error[HB420] bitmex_perpetual stays as it is: P_POWELLK26 is capped: hedge mode does not apply",
-    ),
-    "closed": (["bitmex_perpetual_testnet", "hedge", "--config", "c.yaml"], 4, ADVICE),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("words", "code", "text"), NO_LEGS.values(), ids=NO_LEGS)
-def test_a_mode_that_cannot_be_is_refused_before_anything_is_sent(bench, words, code, text):
-    bench.write("c.yaml", """
-        exchanges:
-          bitmex_perpetual: {simulator: {url: "http://127.0.0.1:1"}}
-          bitmex_perpetual_testnet: {api_key: k, api_secret: canary-secret}
-        strategies: [{use: one, exchange: bitmex_perpetual, instruments: [P_POWELLK26]}]
-        """)
-    done = bench.hbkit("position-mode", *words)
-    assert done.code == code
-    assert done.err.startswith(text)
-    assert done.err.count("\n") == 1
 
 
 def test_with_neither_a_simulator_is_started_and_that_is_said(bench):

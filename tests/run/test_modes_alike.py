@@ -71,6 +71,48 @@ class Busy(Strategy):
         elif mine[0].status == "open" and abs(mine[0].price - price) > 2.5 * tick:
             self.amend(mine[0].id, price=price)
 '''
+WAITING = '''
+"""Stops, take profits, trailing stops and icebergs, close to the market so that all of them come to something."""
+
+from hbkit import Param, Strategy
+
+
+class Waiting(Strategy):
+    qty: float = Param(100, gt=0)
+
+    def on_start(self) -> None:
+        self.turn = 0
+        self.every(3.25, self.act)
+
+    def act(self) -> None:
+        touch, tick = self.last_quote, float(self.instrument.tick_size)
+        if touch is None:
+            return
+        if len(self.orders) > 6:
+            self.cancel(self.orders[0])
+        self.turn += 1
+        kind = self.turn % 6
+        if kind == 0:
+            self.buy(self.qty, trigger_price=touch.ask + 2 * tick, trigger_by="last", trigger_kind="stop", tag="stop")
+        elif kind == 1:
+            self.sell(
+                self.qty, touch.bid - 4 * tick, trigger_price=touch.bid - 2 * tick, trigger_by="last",
+                trigger_kind="stop", tag="stop limit",
+            )
+        elif kind == 2:
+            self.sell(
+                self.qty, trigger_price=touch.ask + 3 * tick, trigger_by="last", trigger_kind="take_profit", tag="take",
+            )
+        elif kind == 3:
+            self.sell(self.qty, trail=2 * tick, trigger_by="last", tag="trail")
+        elif kind == 4:
+            self.buy(4 * self.qty, touch.bid, display_qty=self.qty, tag="iceberg")
+        else:
+            waiting = [order for order in self.orders if order.status == "untriggered" and order.tag == "stop"]
+            if waiting:
+                self.amend(waiting[0], trigger_price=touch.ask + tick)
+            self.buy(self.qty, trigger_price=touch.ask + 2 * tick, trigger_kind="stop", tag="mark stop")
+'''
 LISTENER = '''
 """Writes down what it hears, and trades a little so that its own orders are in it."""
 
@@ -137,6 +179,7 @@ MAKER = Case(
 )
 CROSS = Case(str(STRATEGIES / "sma_cross.py"), {"fast": 1, "slow": 2}, "2019-05-28T19:15:00Z", 420)
 SOME = Case("busy.py", {}, "2019-05-28T19:22:00Z", 90)
+TRIGGERS = Case("waiting.py", {}, "2019-05-28T19:22:00Z", 110)
 HEARING = Case("listener.py", {}, "2019-05-28T19:22:00Z", 70)
 LATENCIES = ["0s", "5.5ms", "50ms"]
 MARKETS = {
@@ -165,6 +208,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("busy.py").write_text(BUSY)
     Path("listener.py").write_text(LISTENER)
+    Path("waiting.py").write_text(WAITING)
     return tmp_path
 
 
@@ -198,8 +242,8 @@ def what_was_heard() -> list[tuple[Any, ...]]:
 # Each strategy meets each instrument and each latency once.
 CASES = [
     pytest.param(case, symbol, latency, least, id=f"{Path(case.use).stem}-{symbol}-{latency}")
-    for at, (case, least) in enumerate([(MAKER, 20), (CROSS, 4), (SOME, 10)])
-    for symbol, latency in zip(MARKETS, [*LATENCIES[at:], *LATENCIES[:at]], strict=True)
+    for at, (case, least) in enumerate([(MAKER, 20), (CROSS, 4), (SOME, 10), (TRIGGERS, 10)])
+    for symbol, latency in zip(MARKETS, [*LATENCIES[at % 3 :], *LATENCIES[: at % 3]], strict=True)
 ]
 
 

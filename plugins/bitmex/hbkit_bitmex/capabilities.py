@@ -12,6 +12,8 @@ CONTRACTS = Capabilities(
     reduce_only=True,
     time_in_force=frozenset({"gtc", "ioc", "fok", "day"}),
     amend=True,
+    triggers=True,
+    display_qty=True,
     hedge_mode=True,
     leverage=True,
 )
@@ -22,4 +24,6 @@ SPOT = Capabilities(
     post_only=True,
     time_in_force=CONTRACTS.time_in_force,
     amend=True,
+    triggers=True,
+    display_qty=True,
 )

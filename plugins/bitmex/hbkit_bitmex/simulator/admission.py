@@ -1,7 +1,7 @@
 """Whether a new order may come in: the checks of protocol 18.1 in their order, the first failure answers.
 
-Built so far: Limit and Market with ParticipateDoNotInitiate, ReduceOnly and Close, GoodTillCancel, ImmediateOrCancel,
-FillOrKill and Day. Other types of section 11 are refused as unsupported until they are built.
+A pegged order's price is set here, once (11.5). What waits for a trigger is tested against position and money when it
+is triggered (18.1.22), by `triggered_refusal`.
 """
 
 from __future__ import annotations
@@ -9,27 +9,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hbkit.model import Instrument, OrderRequest, OrderType, PositionSide, Side, TimeInForce
+from hbkit.clock import parse_time
+from hbkit.model import (
+    Instrument,
+    OrderRequest,
+    OrderType,
+    PositionSide,
+    Side,
+    TimeInForce,
+    TriggerBy,
+    TriggerKind,
+)
 from hbkit_bitmex.simulator import parameters as read
 from hbkit_bitmex.simulator.accounts import LEGS, VenueAccount
-from hbkit_bitmex.simulator.orders import STRATEGIES, VenueOrder
+from hbkit_bitmex.simulator.orders import STRATEGIES, TRIGGER_KINDS, VenueOrder
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.public import PublicMarket
 from hbkit_bitmex.simulator.refusals import insufficient, invalid
-from hbkit_bitmex.simulator.venue import Venue
+from hbkit_bitmex.simulator.venue import RISK_LIMIT, Venue
 
-KINDS = frozenset({"Limit", "Market"})
+KINDS = frozenset({"Limit", "Market", "Pegged"}) | TRIGGER_KINDS
+MARKET_KINDS = frozenset({"Market", "Stop", "MarketIfTouched"})
+PRIMARY, FAR, TRAILING = "PrimaryPeg", "MarketPeg", "TrailingStopPeg"
 LIVES = {
     "GoodTillCancel": TimeInForce.GTC,
     "ImmediateOrCancel": TimeInForce.IOC,
     "FillOrKill": TimeInForce.FOK,
     "Day": TimeInForce.DAY,
 }
-INSTRUCTIONS = frozenset({"ParticipateDoNotInitiate", "ReduceOnly", "Close"})
-TRIGGERS = frozenset({"MarkPrice", "LastPrice", "IndexPrice"})
+INSTRUCTIONS = frozenset(
+    {"ParticipateDoNotInitiate", "ReduceOnly", "Close", "Fixed", "LastWithinMark", "AllOrNone"}
+)
+TRIGGERS = {"MarkPrice": TriggerBy.MARK, "LastPrice": TriggerBy.LAST, "IndexPrice": TriggerBy.INDEX}
 OPEN_ORDERS_MAX = 200
+UNTRIGGERED_MAX = 10
 CLIENT_ID_MAX = 36
-RISK_LIMIT = "Value of position and orders exceeds position Risk Limit"
 
 
 @dataclass
@@ -47,6 +61,21 @@ class Ticket:
     link_id: str
     note: str
     leg: PositionSide = PositionSide.NET
+    stop_ticks: int | None = None
+    display: int | None = None
+    peg: str = ""
+    offset: int | None = None
+    expires: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has a trigger."""
+        return self.kind in TRIGGER_KINDS
+
+    @property
+    def fires_above(self) -> bool:
+        """11.1: whether the trigger is reached from below."""
+        return (self.side is Side.BUY) == self.kind.startswith("Stop")
 
     @property
     def instrument(self) -> Instrument:
@@ -82,21 +111,27 @@ def admit(venue: Venue, account: VenueAccount, sent: Parameters) -> VenueOrder:
         note=read.text(sent, "text"),
     )
     _life(sent, ticket)
-    _combination(ticket)
-    leg = _leg(account, market.instrument, sent)
+    _combination(ticket, sent)
+    leg = find_leg(account, market.instrument, sent)
     ticket.leg = leg if leg is not None else PositionSide.NET
     position = account.leg(market.instrument, ticket.leg).units
-    if side is None and sized is None and "Close" in ticket.instructions:
+    if side is None and sized is None and "Close" in ticket.instructions and not ticket.waits:
         ticket.side = Side.SELL if position > 0 else Side.BUY  # 18.4.6: the closing side
     ticket.qty = _quantity(ticket, sized, position)
     ticket.ticks = _price(ticket, sent)
+    _trigger(ticket, sent)
+    _peg(venue, ticket, sent)
+    _display(ticket, sent)
     _client_id(venue, account, ticket, sent)
     if leg is None:
         raise invalid("Invalid strategy")
     if read.given(sent, "contingencyType") is not None:
         raise invalid("Unsupported contingencyType")
-    cut = _closing(ticket, position)
+    cut = False if ticket.waits else _closing(ticket, position)
+    ticket.expires = _expiry(venue, sent)
     order = _order(venue, account, ticket)
+    if ticket.peg == TRAILING and ticket.offset is not None:
+        order.stop_ticks = venue.engine.trailing_trigger(ticket.instrument, trigger_by(order), ticket.offset)
     if cut:
         order.text = f"Amended orderQty\n{order.origin}"
     afford(venue, account, order)
@@ -130,6 +165,8 @@ def _kind(sent: Parameters) -> str:
     if not kind:
         kind = ("StopLimit" if trigger is not None else "Limit") if price is not None else ""
         kind = kind or ("Stop" if trigger is not None else "Pegged" if read.given(sent, "pegPriceType") else "Market")
+    if kind == "Pegged" and read.text(sent, "pegPriceType") == TRAILING:
+        kind = "StopLimit" if price is not None else "Stop"  # 18.3.11
     if kind not in KINDS:
         raise invalid("Unsupported ordType")
     return kind
@@ -141,29 +178,44 @@ def _life(sent: Parameters, ticket: Ticket) -> None:
     if life not in LIVES:
         raise invalid("Unsupported timeInForce")
     words = read.many(sent, "execInst", invalid("Unsupported execInst"))
-    if any(word not in INSTRUCTIONS | TRIGGERS for word in words):
+    if any(word not in INSTRUCTIONS and word not in TRIGGERS for word in words):
         raise invalid("Unsupported execInst")
-    if read.given(sent, "pegPriceType") is not None:
+    ticket.peg = read.text(sent, "pegPriceType")
+    if ticket.peg not in ("", PRIMARY, FAR, TRAILING):
         raise invalid("Unsupported pegPriceType")
-    if read.given(sent, "stopPx") is not None:
-        raise invalid("Invalid stopPx for ordType")
-    if read.given(sent, "displayQty") is not None:
-        raise invalid("Invalid displayQty")
+    if read.text(sent, "contingencyType") not in ("", "OneCancelsTheOther", "OneTriggersTheOther"):
+        raise invalid("Unsupported contingencyType")
     if ticket.kind == "Market" and life != "FillOrKill":
         life = "ImmediateOrCancel"
     ticket.time_in_force, ticket.instructions = life, tuple(words)
 
 
-def _combination(ticket: Ticket) -> None:
+def _combination(ticket: Ticket, sent: Parameters) -> None:
     """18.1.7."""
     words = set(ticket.instructions)
     refusal = invalid("Invalid ordType or timeInForce for execInst")
-    immediate = ticket.kind == "Market" or ticket.time_in_force in ("ImmediateOrCancel", "FillOrKill")
+    immediate = ticket.kind in MARKET_KINDS or ticket.time_in_force in ("ImmediateOrCancel", "FillOrKill")
     if "ParticipateDoNotInitiate" in words and immediate:
         raise refusal
-    if ticket.instrument.is_spot and words & {"Close", "ReduceOnly", "IndexPrice"}:
+    if ticket.instrument.is_spot and words & {"Close", "ReduceOnly", "IndexPrice", "LastWithinMark"}:
         raise refusal
-    if words & TRIGGERS:
+    if "LastWithinMark" in words and not ("LastPrice" in words and ticket.kind in ("Stop", "StopLimit")):
+        raise refusal
+    if len(words & TRIGGERS.keys()) > 1:
+        raise refusal
+    if "AllOrNone" in words:
+        if read.decimal(sent, "displayQty", invalid("Invalid displayQty")) != 0:
+            raise invalid("Invalid displayQty for execInst")
+        # Announced as removed in 2018, listed until 2026 (11.3): it was never seen at work, so it is not invented here.
+        raise invalid("Unsupported execInst")
+    is_pegged = ticket.kind == "Pegged"
+    if (is_pegged and "Fixed" not in words) or ("Fixed" in words and not (is_pegged or ticket.peg)):
+        raise refusal
+    if ticket.kind == "Pegged" and ticket.peg not in (PRIMARY, FAR):
+        raise invalid("Invalid pegPriceType for ordType")
+    if ticket.peg and ticket.kind != "Pegged" and not (ticket.peg == TRAILING and ticket.waits):
+        raise invalid("Invalid pegPriceType for ordType")
+    if words & TRIGGERS.keys() and not ticket.waits:
         # A trigger reference on a type without trigger is ignored on `Close` Market only.
         if not ("Close" in words and ticket.kind == "Market"):
             raise refusal
@@ -175,7 +227,7 @@ def _quantity(ticket: Ticket, qty: Decimal | None, position: int) -> int:
     if qty is None:
         if "Close" not in ticket.instructions:
             raise invalid("Invalid orderQty")
-        return abs(position)
+        return 0 if ticket.waits else abs(position)  # 18.3.7: what it is when it is triggered
     if qty == 0:
         raise invalid("Invalid orderQty")
     if qty != qty.to_integral_value():
@@ -195,7 +247,7 @@ def check_lot(instrument: Instrument, units: int, *, whole: bool) -> None:
 
 def _price(ticket: Ticket, sent: Parameters) -> int | None:
     """18.1.12, 18.1.13; the price of a market order is ignored."""
-    if ticket.kind == "Market":
+    if ticket.kind in MARKET_KINDS or ticket.kind == "Pegged":
         return None
     price = read.decimal(sent, "price", invalid("Invalid price"))
     if price is None:
@@ -212,12 +264,90 @@ def check_price(instrument: Instrument, price: Decimal) -> int:
     return instrument.ticks(price)
 
 
+def _trigger(ticket: Ticket, sent: Parameters) -> None:
+    """18.1.13, 18.1.14; with a trailing peg what was sent is overwritten (18.3.9)."""
+    refusal = invalid("Invalid stopPx for ordType")
+    price = read.decimal(sent, "stopPx", refusal)
+    trails = ticket.waits and ticket.peg == TRAILING
+    if (price is not None) != ticket.waits and not (price is None and trails):
+        raise refusal
+    if price is not None and not trails:
+        ticket.stop_ticks = check_stop(ticket.instrument, price)
+
+
+def check_stop(instrument: Instrument, price: Decimal) -> int:
+    """Ticks of a trigger."""
+    if price <= 0 or (instrument.max_price is not None and price > instrument.max_price):
+        raise invalid("Invalid stopPx for ordType")
+    if not instrument.is_on_tick(price):
+        raise invalid("Invalid stopPx tickSize")
+    return instrument.ticks(price)
+
+
+def check_offset(instrument: Instrument, offset: Decimal | None, *, trailing: bool, above: bool) -> int:
+    """Ticks of a `pegOffsetValue`; of a trailing one the sign has to be the trigger's side (11.5, 18.3.9)."""
+    if offset is None or (trailing and (offset == 0 or (offset > 0) != above)):
+        raise invalid("Invalid pegOffsetValue for pegPriceType")
+    if not instrument.is_on_tick(offset):
+        raise invalid("Invalid pegOffsetValue tickSize")
+    return instrument.ticks(offset)
+
+
+def _peg(venue: Venue, ticket: Ticket, sent: Parameters) -> None:
+    """11.5: a trailing trigger is the engine's to set, the price of a pegged order is set here."""
+    refusal = invalid("Invalid pegOffsetValue for pegPriceType")
+    offset = read.decimal(sent, "pegOffsetValue", refusal)
+    if not ticket.peg:
+        if offset is not None:
+            raise refusal
+        return
+    trailing = ticket.peg == TRAILING
+    ticket.offset = check_offset(ticket.instrument, offset, trailing=trailing, above=ticket.fires_above)
+    if not trailing:
+        ticket.ticks = pegged_price(ticket.market, ticket.side, ticket.peg, ticket.offset)
+
+
+def pegged_price(market: PublicMarket, side: Side, peg: str, offset: int) -> int:
+    """18.2.7: the near touch, or the far one, and the offset; refused without one."""
+    touch = market.market.best(side if peg == PRIMARY else side.opposite)
+    if touch is None or touch + offset <= 0:
+        raise invalid("Invalid price")
+    return touch + offset
+
+
+def _display(ticket: Ticket, sent: Parameters) -> None:
+    """18.1.15."""
+    refusal = invalid("Invalid displayQty")
+    display = read.decimal(sent, "displayQty", refusal)
+    if display is None:
+        return
+    assert ticket.qty is not None
+    if display < 0 or display > ticket.qty or display % ticket.instrument.lot_units:
+        raise refusal
+    ticket.display = int(display)
+
+
+def _expiry(venue: Venue, sent: Parameters) -> int:
+    """18.1.24."""
+    word = read.text(sent, "expiryTime")
+    if not word:
+        return 0
+    try:
+        ts = parse_time(word)
+    except (ValueError, OverflowError):
+        raise invalid("Invalid expiryTime") from None
+    if ts <= venue.ts:
+        raise invalid("Invalid expiryTime")
+    return ts
+
+
 def _client_id(venue: Venue, account: VenueAccount, ticket: Ticket, sent: Parameters) -> None:
     """18.1.16 to 18.1.19."""
     ticket.client_id = read.text(sent, "clOrdID")
     check_client_id(venue, account, ticket.client_id)
     standing = [order for order in venue.open_orders(account) if order.instrument is ticket.instrument]
-    if len(standing) >= OPEN_ORDERS_MAX:
+    waiting = sum(order.waits for order in standing)
+    if len(standing) >= OPEN_ORDERS_MAX or (ticket.waits and waiting >= UNTRIGGERED_MAX):
         raise invalid("Too many open orders")
 
 
@@ -229,7 +359,7 @@ def check_client_id(venue: Venue, account: VenueAccount, client_id: str) -> None
         raise invalid("Duplicate clOrdID")
 
 
-def _leg(account: VenueAccount, instrument: Instrument, sent: Parameters) -> PositionSide | None:
+def find_leg(account: VenueAccount, instrument: Instrument, sent: Parameters) -> PositionSide | None:
     """13.3: the leg that `strategy` names; None where it does not fit the mode. Spot and capped contracts have none."""
     word = read.text(sent, "strategy")
     if not account.hedged(instrument):
@@ -267,6 +397,11 @@ def _order(venue: Venue, account: VenueAccount, ticket: Ticket) -> VenueOrder:
         time_in_force=ticket.time_in_force,
         qty=ticket.qty,
         ticks=ticket.ticks,
+        stop_ticks=ticket.stop_ticks,
+        display=ticket.display,
+        peg=ticket.peg,
+        offset=ticket.offset,
+        expires=ticket.expires,
         instructions=ticket.instructions,
         client_id=ticket.client_id,
         link_id=ticket.link_id,
@@ -283,18 +418,31 @@ def engine_request(order: VenueOrder) -> OrderRequest:
         instrument=order.instrument,
         side=order.side,
         position_side=order.position_side,
-        type=OrderType.MARKET if order.kind == "Market" else OrderType.LIMIT,
+        type=OrderType.MARKET if order.kind in MARKET_KINDS else OrderType.LIMIT,
         units=order.qty,
         ticks=order.ticks,
         time_in_force=LIVES[order.time_in_force],
         post_only=order.has("ParticipateDoNotInitiate"),
         reduce_only=order.has("ReduceOnly") or order.has("Close"),
+        display_units=order.display,
+        trigger_ticks=order.stop_ticks if not order.triggered else None,
+        trigger_by=trigger_by(order),
+        trigger_kind=TriggerKind.TAKE_PROFIT if order.kind.endswith("IfTouched") else TriggerKind.STOP,
+        trail_ticks=order.offset if order.peg == TRAILING else None,
+        within_mark=order.has("LastWithinMark"),
     )
+
+
+def trigger_by(order: VenueOrder) -> TriggerBy:
+    """11.1: the price that was named; by default the mark, on spot always the last price (18.3.13)."""
+    if order.instrument.is_spot:
+        return TriggerBy.LAST
+    return next((by for word, by in TRIGGERS.items() if order.has(word)), TriggerBy.MARK)
 
 
 def afford(venue: Venue, account: VenueAccount, order: VenueOrder) -> None:
     """18.1.23: risk limit, then balance."""
-    if order.has("ReduceOnly") or order.has("Close"):
+    if order.has("ReduceOnly") or order.has("Close") or order.waits:
         return
     request = engine_request(order)
     if venue.engine.exceeds_risk_limit(account, request):

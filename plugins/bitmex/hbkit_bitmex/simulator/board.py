@@ -81,8 +81,9 @@ class Board:
         for orders in (self._market.buys, self._market.sells):
             for order in orders:
                 assert order.ticks is not None
-                level = (order.request.side, order.ticks)
-                sizes[level] = sizes.get(level, 0) + order.leaves
+                if order.shown:
+                    level = (order.request.side, order.ticks)
+                    sizes[level] = sizes.get(level, 0) + order.shown
         return sizes
 
     def _row(self, level: Level, size: int | None, stamp: str) -> Row:

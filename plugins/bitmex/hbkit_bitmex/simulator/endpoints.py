@@ -154,7 +154,7 @@ ORDERS: tuple[Route, ...] = (
             THE_SYMBOL, Parameter("side", choices=("Buy", "Sell")), ORDER_QTY, PRICE,
             Parameter("displayQty", "integer"), STOP_PX, CLIENT_ID, Parameter("clOrdLinkID"), PEG_OFFSET,
             Parameter("pegPriceType"), Parameter("ordType"), Parameter("timeInForce"), Parameter("execInst"),
-            Parameter("contingencyType"), STRATEGY, TEXT,
+            Parameter("contingencyType"), STRATEGY, Parameter("expiryTime", "time"), TEXT,
         ),
         "order", one=True, needs=ORDER, second=True, shed=True,
     ),
@@ -178,6 +178,10 @@ ORDERS: tuple[Route, ...] = (
     Route(
         "POST", "/order/cancelAllAfter", "Order.cancelAllAfter", "Cancel all orders unless this is sent again in time.",
         _cancel_all_after, (Parameter("timeout", "number", "Milliseconds, 0 disarms.", required=True),), needs=CANCEL,
+    ),
+    Route(
+        "POST", "/order/closePosition", "Order.closePosition", "Close a position.", _own(trading.close_position),
+        (THE_SYMBOL, PRICE, STRATEGY, TEXT), "order", one=True, needs=ORDER, second=True, shed=True,
     ),
     Route(
         "GET", "/execution", "Execution.get", "Everything that happened to your orders.",

@@ -14,11 +14,11 @@ from hbkit.matching.margin import Refused, Terms
 from hbkit.model import Instrument, PositionSide
 from hbkit_bitmex.simulator import parameters as read
 from hbkit_bitmex.simulator.accounts import VenueAccount
-from hbkit_bitmex.simulator.admission import RISK_LIMIT, find_market
+from hbkit_bitmex.simulator.admission import find_market
 from hbkit_bitmex.simulator.orders import STRATEGIES
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.refusals import Refusal, insufficient, invalid
-from hbkit_bitmex.simulator.venue import Venue
+from hbkit_bitmex.simulator.venue import RISK_LIMIT, Venue
 
 Row = dict[str, Any]
 SMALLEST = Fraction(1, 100)

@@ -19,6 +19,7 @@ STRATEGIES: Mapping[PositionSide, str] = {
     PositionSide.LONG: "Long",
     PositionSide.SHORT: "Short",
 }
+TRIGGER_KINDS = frozenset({"Stop", "StopLimit", "MarketIfTouched", "LimitIfTouched"})
 OPEN = frozenset({"New", "PartiallyFilled"})
 KEYS = ("orderID", "clOrdID", "account", "symbol")
 """What stands in every update, changed or not (7.4)."""
@@ -39,6 +40,15 @@ class VenueOrder:
     time_in_force: str
     qty: int
     ticks: int | None = None
+    stop_ticks: int | None = None
+    """The trigger; that of a trailing order is moved by the engine."""
+    display: int | None = None
+    peg: str = ""
+    offset: int | None = None
+    """`pegOffsetValue` in ticks."""
+    triggered: bool = False
+    expires: int = 0
+    """`expiryTime`, ns; 0 for none."""
     instructions: tuple[str, ...] = ()
     client_id: str = ""
     link_id: str = ""
@@ -61,6 +71,11 @@ class VenueOrder:
     def is_open(self) -> bool:
         """True while it may still fill."""
         return self.status in OPEN
+
+    @property
+    def waits(self) -> bool:
+        """True until its trigger is reached; it is New, but does not work."""
+        return self.kind in TRIGGER_KINDS and not self.triggered
 
     def has(self, instruction: str) -> bool:
         """Whether an execInst was sent."""
@@ -108,13 +123,22 @@ class VenueOrder:
         }
         if self.ticks is not None:
             row["price"] = number(instrument.price(self.ticks))
+        if self.display is not None:
+            row["displayQty"] = self.display
+        if self.stop_ticks is not None:
+            row["stopPx"] = number(instrument.price(self.stop_ticks))
+        if self.offset is not None:
+            row |= {"pegOffsetValue": number(instrument.price(self.offset)), "pegPriceType": self.peg}
         row["currency"] = self.currency
         if self.settle:
             row["settlCurrency"] = self.settle
         row |= {"ordType": self.kind, "timeInForce": self.time_in_force}
         if self.instructions:
             row["execInst"] = ",".join(self.instructions)
-        row |= {"ordStatus": self.status, "workingIndicator": self.is_open}
+        row["ordStatus"] = self.status
+        if self.triggered:
+            row["triggered"] = "StopOrderTriggered"
+        row["workingIndicator"] = self.is_open and not self.waits
         if self.reject_reason:
             row["ordRejReason"] = self.reject_reason
         row |= {"leavesQty": self.leaves if self.is_open else 0, "cumQty": self.filled}
@@ -140,4 +164,6 @@ class VenueOrder:
         if not changed:
             return None
         keys = {column: row[column] for column in KEYS if column in row}
+        if "triggered" in changed:
+            changed["ordStatus"] = row["ordStatus"]  # 12.3: told with the trigger, changed or not
         return "update", {**keys, **changed, "timestamp": row["timestamp"]}

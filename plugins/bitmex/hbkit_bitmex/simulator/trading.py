@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from hbkit.clock import iso
+from hbkit.model import Side
 from hbkit_bitmex.simulator import parameters as read
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.admission import (
+    MARKET_KINDS,
+    TRAILING,
     admit,
+    afford,
     check_client_id,
     check_lot,
+    check_offset,
     check_price,
+    check_stop,
     engine_request,
+    find_leg,
     find_market,
+    pegged_price,
+    trigger_by,
 )
-from hbkit_bitmex.simulator.orders import VenueOrder
+from hbkit_bitmex.simulator.orders import TRIGGER_KINDS, VenueOrder
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.query import matcher
 from hbkit_bitmex.simulator.refusals import Refusal, bad_request, insufficient, invalid
@@ -33,11 +43,67 @@ UNCHANGED = "Invalid amend: orderQty, leavesQty, price, stopPx unchanged"
 def place(venue: Venue, account: VenueAccount, sent: Parameters) -> Row:
     """POST /order: the row after the engine acted."""
     order = admit(venue, account, sent)
-    if order.has("Close"):
-        _make_room(venue, account, order)
+    _enter(venue, account, order)
+    return order.row()
+
+
+def place_many(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """POST /order/bulk: all are tested against the state before the call, and none enters if one is refused (4.8).
+
+    Together they may need more than each did: what the orders before have used up is a Rejected row.
+    """
+    orders = [admit(venue, account, one) for one in _many(sent)]
+    named = [order.client_id for order in orders if order.client_id]
+    if len(named) > len(set(named)):
+        raise invalid("Duplicate clOrdID")
+    for order in orders:
+        try:
+            afford(venue, account, order)
+        except Refusal as refusal:
+            venue.reject(order, refusal.message)
+        else:
+            _enter(venue, account, order)
+    return [order.row() for order in orders]
+
+
+def _many(sent: Parameters) -> list[Parameters]:
+    """The member `orders` of a bulk call."""
+    orders = sent.get("orders")
+    if isinstance(orders, str):
+        orders = read.read("", b'{"orders":' + orders.encode() + b"}").get("orders")
+    if not isinstance(orders, list) or not orders or not all(isinstance(one, dict) for one in orders):
+        raise bad_request("orders is invalid")
+    if len(orders) > IDS_MAX:
+        raise bad_request("orders is invalid")
+    return orders
+
+
+def close_position(venue: Venue, account: VenueAccount, sent: Parameters) -> Row:
+    """POST /order/closePosition: every other order of the symbol goes first, stops too (18.4.8)."""
+    market = find_market(venue, sent)
+    leg = find_leg(account, market.instrument, sent)
+    if leg is None:
+        raise invalid("Invalid strategy")
+    units = account.leg(market.instrument, leg).units
+    side = "Sell" if units > 0 else "Buy"
+    if not units:
+        raise invalid(f"Order had execInst of Close and side of {side} but current position is 0")
+    price = read.given(sent, "price")
+    wanted = {**sent, "side": side, "execInst": "Close", "ordType": "Market" if price is None else "Limit"}
+    wanted.pop("orderQty", None)
+    order = admit(venue, account, wanted)
+    for other in venue.open_orders(account):
+        if other.instrument is market.instrument and other.is_open:
+            venue.cancel(other, f"Canceled: Order had execInst of Close\n{other.origin}")
+    _enter(venue, account, order)
+    return order.row()
+
+
+def _enter(venue: Venue, account: VenueAccount, order: VenueOrder) -> None:
+    if order.has("Close") and not order.waits:
+        venue.make_room(account, order, order.qty)
     venue.enter(order)
     _let_in(venue, account, order)
-    return order.row()
 
 
 def _let_in(venue: Venue, account: VenueAccount, order: VenueOrder) -> None:
@@ -47,52 +113,123 @@ def _let_in(venue: Venue, account: VenueAccount, order: VenueOrder) -> None:
     venue.entering = None
 
 
-def _make_room(venue: Venue, account: VenueAccount, closing: VenueOrder) -> None:
-    """18.4.4: others of the side go when together with the Close they exceed the position."""
-    others = [
-        order
-        for order in venue.open_orders(account)
-        if order.instrument is closing.instrument
-        and order.side is closing.side
-        and order.position_side is closing.position_side
-    ]
-    position = abs(account.leg(closing.instrument, closing.position_side).units)
-    if sum(order.leaves for order in others) + closing.qty > position:
-        for order in others:
-            venue.cancel(order, f"Canceled: Order had execInst of Close\n{order.origin}")
-
-
 # -- amend
 
 
 def amend(venue: Venue, account: VenueAccount, sent: Parameters) -> Row:
     """PUT /order: on a failure the old order stays untouched."""
+    return _change(venue, account, _plan(venue, account, sent))
+
+
+def amend_many(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
+    """PUT /order/bulk: as `place_many`; of an order that an earlier row of the call ended nothing is changed."""
+    plans = [_plan(venue, account, one) for one in _many(sent)]
+    return [_change(venue, account, plan) if plan.order.is_open else plan.order.row() for plan in plans]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an order is to become."""
+
+    order: VenueOrder
+    qty: int
+    ticks: int | None
+    stop: int | None
+    offset: int | None
+    client_id: str
+    note: str
+    changed: tuple[str, ...]
+    """The columns of price and quantity that are not what they were."""
+    named: tuple[str, ...]
+
+
+def _plan(venue: Venue, account: VenueAccount, sent: Parameters) -> _Plan:
+    """An amend that may happen; raises Refusal."""
     order = _to_amend(venue, account, sent)
     if not order.is_open:
         raise invalid("Invalid ordStatus")
     qty, ticks = _new_quantity(order, sent), _new_price(order, sent)
+    offset = _new_offset(order, sent)
+    stop = _new_stop(order, sent)
+    if offset != order.offset and offset is not None:
+        if order.peg == TRAILING:
+            stop = venue.engine.trailing_trigger(order.instrument, trigger_by(order), offset)
+        else:
+            ticks = pegged_price(venue.markets[order.instrument.symbol], order.side, order.peg, offset)
     client_id = _new_client_id(venue, account, order, sent)
     note = read.text(sent, "text") or order.note
-    changed = [name for name, new, old in (("orderQty", qty, order.qty), ("price", ticks, order.ticks)) if new != old]
+    pairs = (
+        ("orderQty", qty, order.qty),
+        ("price", ticks, order.ticks),
+        ("stopPx", stop, order.stop_ticks),
+        ("pegOffsetValue", offset, order.offset),
+    )
+    changed = tuple(name for name, new, old in pairs if new != old)
     if not changed and client_id == order.client_id and note == order.note:
         raise invalid(UNCHANGED)
     if changed:
         check_lot(order.instrument, qty, whole=qty == order.qty)
+        if order.display is not None and order.display > qty:
+            raise invalid("Invalid displayQty")
         short = venue.engine.amend_shortage(account, order.order_id, ticks, qty)
         if short is not None:
             raise insufficient(short[0], venue.minor[short[1].code])
+    named = changed + (("clOrdID",) if read.given(sent, "clOrdID") is not None else ())
+    return _Plan(order, qty, ticks, stop, offset, client_id, note, changed, named)
+
+
+def _change(venue: Venue, account: VenueAccount, plan: _Plan) -> Row:
+    order = plan.order
     venue.touch_order(order)  # its old level
-    order.qty, order.ticks, order.client_id, order.note = qty, ticks, client_id, note
-    order.leaves = qty - order.filled
-    named = changed + (["clOrdID"] if read.given(sent, "clOrdID") is not None else [])
-    order.text = f"Amended {' '.join(named)}\n{order.origin}" if named else order.origin
+    order.qty, order.ticks, order.client_id, order.note = plan.qty, plan.ticks, plan.client_id, plan.note
+    order.stop_ticks, moved = plan.stop, plan.offset != order.offset
+    order.offset = plan.offset
+    order.leaves = plan.qty - order.filled
+    order.text = f"Amended {' '.join(plan.named)}\n{order.origin}" if plan.named else order.origin
     venue.tell(order, "Replaced")
-    if changed:
+    trails = moved and order.peg == TRAILING
+    if trails or set(plan.changed) - {"pegOffsetValue"}:
         venue.entering = order
-        venue.engine.amend(account, order.order_id, venue.ts, ticks=ticks, units=qty)
+        venue.engine.amend(
+            account,
+            order.order_id,
+            venue.ts,
+            ticks=plan.ticks,
+            units=plan.qty,
+            trigger_ticks=plan.stop if "stopPx" in plan.changed and not trails else None,
+            trail_ticks=plan.offset if trails else None,
+        )
         venue.drain()
         venue.entering = None
     return order.row()
+
+
+def _new_stop(order: VenueOrder, sent: Parameters) -> int | None:
+    """18.2.13; of a trailing order it is the engine's to set (18.3.9)."""
+    refusal = invalid("Invalid stopPx for ordType")
+    price = read.decimal(sent, "stopPx", refusal)
+    if price is None or order.peg == TRAILING:
+        return order.stop_ticks
+    if order.kind not in TRIGGER_KINDS:
+        raise refusal
+    stop = check_stop(order.instrument, price)
+    if order.triggered and stop != order.stop_ticks:
+        raise invalid("Invalid triggered")
+    return stop
+
+
+def _new_offset(order: VenueOrder, sent: Parameters) -> int | None:
+    """18.2.14."""
+    refusal = invalid("Invalid pegOffsetValue for pegPriceType")
+    offset = read.decimal(sent, "pegOffsetValue", refusal)
+    if offset is None:
+        return order.offset
+    if not order.peg:
+        raise refusal
+    if order.triggered:
+        raise invalid("Invalid triggered")
+    above = order.side is Side.BUY if order.kind.startswith("Stop") else order.side is Side.SELL
+    return check_offset(order.instrument, offset, trailing=order.peg == TRAILING, above=above)
 
 
 def _to_amend(venue: Venue, account: VenueAccount, sent: Parameters) -> VenueOrder:
@@ -139,14 +276,10 @@ def _new_quantity(order: VenueOrder, sent: Parameters) -> int:
 
 
 def _new_price(order: VenueOrder, sent: Parameters) -> int | None:
-    if read.given(sent, "stopPx") is not None:
-        raise invalid("Invalid stopPx for ordType")
-    if read.given(sent, "pegOffsetValue") is not None:
-        raise invalid("Invalid pegOffsetValue for pegPriceType")
     price = read.decimal(sent, "price", invalid("Invalid price"))
     if price is None:
         return order.ticks
-    if order.ticks is None:
+    if order.ticks is None or order.kind in MARKET_KINDS:
         raise invalid("Invalid price")
     return check_price(order.instrument, price)
 

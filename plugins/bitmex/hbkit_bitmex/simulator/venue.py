@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+import msgspec
+
 from hbkit.chance import Chance
 from hbkit.clock import HOUR, SECOND, iso
 from hbkit.errors import HbkitError
-from hbkit.matching import BUILT_IN, Engine
+from hbkit.matching import BUILT_IN, Engine, EngineOrder
 from hbkit.model import (
     Currency,
     Execution,
@@ -32,6 +34,7 @@ from hbkit_bitmex.simulator.listing import Listing, index_listing
 from hbkit_bitmex.simulator.options import FIRST_ACCOUNT, STARTING_BALANCES
 from hbkit_bitmex.simulator.orders import SUBMITTED, VenueOrder
 from hbkit_bitmex.simulator.public import Index, PublicMarket
+from hbkit_bitmex.simulator.refusals import insufficient
 from hbkit_bitmex.simulator.rows import (
     execution_row,
     margin_row,
@@ -44,6 +47,7 @@ from hbkit_bitmex.simulator.step import Step, Update
 Row = dict[str, Any]
 
 INDICES = {"XBTUSD": (".BXBT", "USD"), "XBTUSDT": (".BXBTT", "USDT")}
+RISK_LIMIT = "Value of position and orders exceeds position Risk Limit"
 SESSION_HOUR = 12 * HOUR
 DAY_HOURS = 24 * HOUR
 CANCELED_BY_USER = "Canceled\nCanceled via API."
@@ -57,7 +61,7 @@ class Venue:
         self._ids = chance.fork("ids")
         self._level_ids = chance.fork("levels")
         self._level_id = 1 << 36
-        self.engine = Engine(self._ids.guid)
+        self.engine = Engine(self._ids.guid, self._refuse_triggered)
         self.currencies, self.minor = _currencies()
         self.asset_rows = [row for row in instruments.assets() if row["currency"] in STARTING_BALANCES]
         self.markets: dict[str, PublicMarket] = self._open_markets(symbols)
@@ -82,6 +86,7 @@ class Venue:
         self._known_legs: dict[tuple[VenueAccount, LegKey], None] = {}
         self._print_match: str | None = None
         self._cancel_text: str | None = None
+        self._next_expiry = 0
         self.entering: VenueOrder | None = None
         """The order that is being placed or amended: only then can post-only end it."""
         self._ten_at: dict[PublicMarket, int] = {}
@@ -94,6 +99,8 @@ class Venue:
                 raise HbkitError(f"the simulator has no instrument row for {symbol}")
             instrument = instruments.instrument(recorded[symbol])
             market = self.engine.add_market(instrument, BUILT_IN["queue"](), has_book=True)
+            market.counts_own_trades = True
+            market.last_is_mark = instrument.is_spot  # a contract's trigger waits for its mark (18.3.3, 18.3.13)
             markets[symbol] = PublicMarket(instrument, market, recorded[symbol], self._new_level_id)
         return markets
 
@@ -136,9 +143,12 @@ class Venue:
             self.stamp = iso(ts)
         self.wall = wall
         self.engine.at(ts)
+        if 0 < self._next_expiry <= ts:
+            self._expire()
 
     def finish(self) -> list[Update]:
         """The step is over: what it changed, table by table."""
+        self.release()
         step = self._step
         for order in self._dirty_orders:
             if (told := order.published()) is not None:
@@ -238,7 +248,7 @@ class Venue:
 
     def index(self, market: PublicMarket, value: float) -> None:
         """The index moved, and the mark with it."""
-        market.market.mark = market.ticker.marked(self.ts, value)
+        market.market.marked(market.ticker.marked(self.ts, value), value)
         self._touched[market] = None
         if market.index is not None:
             row = market.index.set(self.ts, self.stamp, value, self._ids.guid)
@@ -283,6 +293,51 @@ class Venue:
                 if order.time_in_force == "Day":
                     self.cancel(order, f"Canceled: Order had timeInForce of Day\n{order.origin}")
 
+    def _expire(self) -> None:
+        """18.1.24: orders whose time is over."""
+        waiting = [(account, order) for account in self.accounts.values() for order in self.open_orders(account)]
+        for _, order in waiting:
+            if 0 < order.expires <= self.ts:
+                self.cancel(order, f"Canceled: Order expired\n{order.origin}")
+        self._next_expiry = min((order.expires for _, order in waiting if order.expires > self.ts), default=0)
+
+    def release(self) -> None:
+        """The end of a step: what was triggered in it is let in, and what that triggers (18.3.4, 18.7)."""
+        while self.engine.is_releasing:
+            self.engine.release()
+            self.drain()
+        if self.engine.out:
+            self.drain()
+
+    def _refuse_triggered(self, inside: EngineOrder) -> str:
+        """18.3.5: why an order that was triggered is rejected; risk limit, then balance, as for a new one."""
+        order, account = self.orders[inside.request.id], self.accounts[int(inside.account)]
+        if order.has("Close"):
+            self.make_room(account, order, inside.units)
+        request = msgspec.structs.replace(
+            inside.request, units=inside.units, ticks=inside.ticks, trigger_ticks=None, trail_ticks=None
+        )
+        if self.engine.exceeds_risk_limit(account, request):
+            return RISK_LIMIT
+        short = self.engine.shortage(account, request)
+        return insufficient(short[0], self.minor[short[1].code]).message if short is not None else ""
+
+    def make_room(self, account: VenueAccount, closing: VenueOrder, units: int) -> None:
+        """18.4.4: others of the side go when together with the Close they exceed the position; stops stay."""
+        others = [
+            order
+            for order in self.open_orders(account)
+            if order.instrument is closing.instrument
+            and order.side is closing.side
+            and order.position_side is closing.position_side
+            and order is not closing
+            and not order.waits
+        ]
+        position = abs(account.leg(closing.instrument, closing.position_side).units)
+        if sum(order.leaves for order in others) + units > position:
+            for order in others:
+                self.cancel(order, f"Canceled: Order had execInst of Close\n{order.origin}")
+
     # -- orders
 
     def open_orders(self, account: VenueAccount) -> list[VenueOrder]:
@@ -308,9 +363,17 @@ class Venue:
         order.entered = len(self.orders)
         order.entered_ts = order.ts = self.ts
         order.leaves = order.qty
+        if order.expires:
+            self._next_expiry = min(self._next_expiry or order.expires, order.expires)
         self.orders[order.order_id] = order
         self.orders_of[order.account].append(order)
         self.tell(order, "New")
+
+    def reject(self, order: VenueOrder, reason: str) -> None:
+        """An order that was admitted and cannot be let in after all: the late refusal of 12.3."""
+        self.enter(order)
+        order.status, order.leaves, order.reject_reason = "Rejected", 0, reason
+        self.tell(order, "Rejected")
 
     def tell(self, order: VenueOrder, kind: str) -> None:
         """An execution that moves no money."""
@@ -388,7 +451,7 @@ class Venue:
             taker = order.side.opposite if maker else order.side
             row = market.trade(self.ts, self.stamp, taker, ticks, event.units, match_id)
             self._step.add("trade", "insert", row)
-            market.market.last = ticks
+            market.market.traded(ticks)
         order.add_fill(ticks, event.units)
         order.ts = self.ts
         account = self.accounts[order.account]
@@ -402,9 +465,27 @@ class Venue:
     def _reported(self, order: VenueOrder, report: OrderReport) -> None:
         if report.refused:
             raise HbkitError(f"the engine refused what admission let through: {report.reason}")
-        if report.status is OrderStatus.CANCELED and order.is_open:
+        if report.triggered and not order.triggered:
+            order.triggered = True
+            order.text = f"Triggered: Order stopPx reached\n{order.origin}"
+            order.stop_ticks = report.trigger_ticks
+            if not order.qty:
+                order.qty = order.leaves = report.units  # 18.3.7: a Close without quantity
+            self.tell(order, "TriggeredOrActivatedBySystem")
+        if report.status is OrderStatus.REJECTED and order.is_open:
+            order.status, order.leaves, order.reject_reason = "Rejected", 0, report.reason
+            self.tell(order, "Rejected")
+        elif report.trigger_ticks != order.stop_ticks and order.waits:
+            moved, order.stop_ticks = order.stop_ticks is not None, report.trigger_ticks
+            if moved and self.entering is not order:
+                self.tell(order, "Replaced")  # 18.3.10
+            else:
+                self.touch_order(order)
+        elif report.status is OrderStatus.CANCELED and order.is_open:
             order.status, order.leaves = "Canceled", 0
-            order.text = self._cancel_text or _why_canceled(order, entering=self.entering is order)
+            order.text = self._cancel_text or _why_canceled(
+                order, entering=self.entering is order, reason=report.reason
+            )
             self.tell(order, "Canceled")
         elif report.units != order.qty and order.is_open:
             # 18.4.2: a reduce-only order that stands for more than what is left is amended down.
@@ -455,11 +536,11 @@ def _within(symbol: str, wanted: Iterable[str] | None) -> bool:
     return wanted is None or symbol in wanted
 
 
-def _why_canceled(order: VenueOrder, *, entering: bool) -> str:
+def _why_canceled(order: VenueOrder, *, entering: bool, reason: str = "") -> str:
     """12.4: the engine ended it, and its own instructions say why."""
-    if order.has("ParticipateDoNotInitiate") and entering:
+    if order.has("ParticipateDoNotInitiate") and (entering or reason.startswith("post-only")):
         reason = "Order had execInst of ParticipateDoNotInitiate"
-    elif order.time_in_force in ("ImmediateOrCancel", "FillOrKill"):
+    elif order.time_in_force in ("ImmediateOrCancel", "FillOrKill") and not reason.startswith("reduce-only"):
         reason = f"Order had timeInForce of {order.time_in_force}"
     else:
         reason = f"Order had execInst of {'Close' if order.has('Close') else 'ReduceOnly'}"
