@@ -25,7 +25,12 @@ from hbkit_bitmex.simulator.server import serve
     "--speed", type=click.FloatRange(0, 10_000), default=1.0, show_default=True, help="Market per wall second."
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of everything that is drawn.")
-@click.option("--data", multiple=True, metavar="NAME", help=f"Tape to play (default {DEFAULT_TAPE}).")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="PATH",
+    help=f"PATH or SYMBOL=PATH of candles, quotes or trades; a tape's name (default {DEFAULT_TAPE}); synthetic:STYLE.",
+)
 @click.option("--start", metavar="TIME", help="Where on the tape to begin: 2019-05-29T06:00:00Z (whole minutes).")
 @click.option("--latency", metavar="TIME", default="0s", help="What an order needs on its way here: 50ms.")
 @click.option(
