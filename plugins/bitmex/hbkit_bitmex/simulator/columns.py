@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 _NAMES = {
     "y": "symbol", "i": "long", "f": "float", "g": "guid", "t": "timestamp", "n": "timespan", "b": "boolean",
     "s": "string", "j": "integer", "-": "", "l": "",
@@ -107,3 +110,11 @@ REQUIRES_LOGIN = PRIVATE | {"account", "affiliate", "privateNotifications", "tra
 """What the 401 frame of protocol 7.3 covers."""
 PLATFORM = frozenset({"announcement", "chat", "connected", "publicNotifications", "privateNotifications"})
 """Topics of the other socket."""
+
+CLASSES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "CONTRACTS": lambda row: not row["symbol"].startswith("."),
+    "INDICES": lambda row: bool(row["symbol"].startswith(".")),
+    "DERIVATIVES": lambda row: not row["symbol"].startswith(".") and row["typ"] != "IFXXXP",
+    "SPOT": lambda row: bool(row["typ"] == "IFXXXP"),
+}
+"""18.10.10; of full rows. An underscore alone makes no spot pair: P_POWELLK26 is a prediction."""

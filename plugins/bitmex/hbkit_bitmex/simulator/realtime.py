@@ -14,8 +14,9 @@ from hbkit.clock import SECOND, Clock, iso
 from hbkit_bitmex.simulator import trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.auth import HEADERS, WEBSOCKET_PATH, Key, Keys
-from hbkit_bitmex.simulator.columns import BY_CURRENCY, KEYS, PLATFORM, PRIVATE, REQUIRES_LOGIN, TYPES
+from hbkit_bitmex.simulator.columns import BY_CURRENCY, CLASSES, KEYS, PLATFORM, PRIVATE, REQUIRES_LOGIN, TYPES
 from hbkit_bitmex.simulator.drive import Drive
+from hbkit_bitmex.simulator.feed import EVERY, LOOK
 from hbkit_bitmex.simulator.hub import POLICY_VIOLATION, Client, Hub, Keep, column_of
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
@@ -33,13 +34,6 @@ UNEXPECTED_CONDITION = 1011
 ERRORS_MAX = 20
 MESSAGE_MAX = 1024 * 1024
 EXECUTIONS_SHOWN = 200
-CLASSES: dict[str, Keep] = {
-    "CONTRACTS": lambda row: not row["symbol"].startswith("."),
-    "INDICES": lambda row: bool(row["symbol"].startswith(".")),
-    "DERIVATIVES": lambda row: not row["symbol"].startswith(".") and "_" not in row["symbol"],
-    "SPOT": lambda row: "_" in row["symbol"],
-}
-"""18.10.10, for the symbols that are played here: of these only spot has an underscore."""
 LOCKED_NOTES = {
     "notes": "Account-locked tables include the following: "
     "account,affiliate,execution,margin,order,position,privateNotifications,transact,wallet"
@@ -231,6 +225,8 @@ class Realtime:
 
         def subscribe(name: str) -> None:
             table, wanted = self._topic(client, name)
+            if table not in PRIVATE:
+                self._drive.act(lambda: None, [_market_of(table, wanted)])
             if name in client.topics:
                 # Repeating a subscription is answered by this text alone; match on its middle (7.3).
                 known = f"You are already subscribed to this topic:{name}."
@@ -238,7 +234,8 @@ class Realtime:
             client.send(encode({"success": True, "subscribe": name, "request": command}))
             keep = _keep(table, wanted)
             partial = self._partial(client, table, wanted, keep)
-            client.send(encode(partial))
+            if not self._hub.is_mute(table):
+                client.send(encode(partial))
             self._hub.join(client, name, table, wanted, keep)
 
         self._each(client, command, subscribe)
@@ -340,6 +337,13 @@ class Realtime:
             case "margin":
                 return [venue.margin(account, code) for code in codes]
         return [venue.wallet(account, code) for code in codes]
+
+
+def _market_of(table: str, wanted: str) -> str:
+    """Which market a topic is about: with all instruments nobody has to be woken, with all trades everybody."""
+    if wanted and wanted not in CLASSES:
+        return wanted
+    return EVERY if table.startswith(("trade", "quote", "orderBook")) else LOOK
 
 
 def _keep(table: str, wanted: str) -> Keep | None:

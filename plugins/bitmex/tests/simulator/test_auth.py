@@ -66,13 +66,14 @@ def test_the_raw_target_is_signed_and_not_a_tidied_one(at_the_desk):
         ({"api-signature": "é"}, 401, "Signature not valid."),
         ({"api-signature": None}, 401, "Authorization Required"),
         ({"api-key": None, "api-expires": None, "api-signature": None}, 401, "Authorization Required"),
+        ({"api-expires": None, "api-nonce": "1559001600"}, 401, "Authorization Required"),
         (
             {"api-expires": "12"},
             401,
             "This request has expired - `expires` is in the past. Current time: 1559001600",
         ),
     ],
-    ids=["key", "signature", "signature, not ASCII", "two headers", "none", "expired"],
+    ids=["key", "signature", "signature, not ASCII", "two headers", "none", "the old nonce", "expired"],
 )
 def test_refused_logins(at_the_desk, change, status, text):
     async def story(desk):

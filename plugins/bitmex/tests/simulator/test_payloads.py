@@ -123,7 +123,7 @@ CASES: dict[str, Ask] = {
     "ccxt_http_cancel_all_after": timer,
     "ccxt_http_close_position_2026": closed,
     "ccxt_http_funding": get("/funding"),
-    "ccxt_http_instrument_ltcusdt": get("/instrument", pick=symbol("XBTUSDT")),
+    "ccxt_http_instrument_ltcusdt": get("/instrument?symbol=XBTUSDT"),
     "ccxt_http_margin_all": get("/user/margin?currency=all"),
     "ccxt_http_order_open": after({"side": "Buy", "orderQty": 100, "price": 8000}, then=get("/order")),
     "ccxt_http_order_spot_market_filled": after(
@@ -142,7 +142,7 @@ CASES: dict[str, Ask] = {
         {"side": "Sell", "orderQty": 200, "price": 5000, "clOrdID": "mine", "execInst": "ReduceOnly"},
         then=get("/execution/tradeHistory?symbol=XBTUSD", pick=lambda row: row["side"] == "Sell"),
     ),
-    "nautilus_http_get_instrument_xbtusd": get("/instrument", pick=symbol("XBTUSD")),
+    "nautilus_http_get_instrument_xbtusd": get("/instrument?symbol=XBTUSD"),
     "nautilus_http_get_orders": after(
         {"side": "Buy", "orderQty": 100, "price": 8000, "clOrdID": "mine"}, then=get("/order")
     ),
