@@ -19,6 +19,7 @@ CHECKS = {
     "timespan": lambda value: value.startswith("2000-01-"),
     "boolean": lambda value: type(value) is bool,
     "symbol": lambda value: type(value) is str,
+    "string": lambda value: type(value) is str,
     "": lambda value: type(value) in (str, list),
 }
 RECORDED_ONLY = {"capped", "minPrice", "instrumentID", "pool", "openingTimestamp", "closingTimestamp"}
