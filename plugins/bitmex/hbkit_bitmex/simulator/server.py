@@ -90,6 +90,7 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     control = Control(venue, drive, feed, hub, faults, clock)
     app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))
     app.router.add_get("/realtime", realtime.handle)
+    app.router.add_get("/realtimePlatform", realtime.handle)
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
     return Simulator(venue, feed, drive, hub, keys, limits, faults, app)
