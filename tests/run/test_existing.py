@@ -22,6 +22,7 @@ from hbkit.clock import parse_time
 from hbkit.config import load_config
 from hbkit.errors import AlreadyRunning, ExchangeError
 from hbkit.exchange import Address, ExchangeSpec, SimulatorOptions
+from hbkit.model import PositionMode
 from hbkit.net.virtual import VirtualLoop, run_virtual
 from hbkit.plugins import Plugins
 from hbkit.report.result import RunResult
@@ -335,15 +336,14 @@ def test_two_bots_of_one_name_do_not_run_at_once(tmp_path: Path) -> None:
     town(tmp_path, story)
 
 
-def test_the_accounts_position_mode_is_not_switched_in_silence(tmp_path: Path) -> None:
+def test_the_position_mode_that_the_config_names_is_put_in_force_before_the_strategy_begins(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
-        bot = town.bot()
-        config = load_config(
-            tmp_path / "bot.yaml", overrides=["exchanges.bitmex_perpetual.position_mode=hedge"], environ={}
-        )
-        bot = LiveRun(make_plan(config, Plugins()), bot._ground)
-        with pytest.raises(ExchangeError, match="is in one_way mode, the config says hedge"):
-            await bot.play()
+        overrides = ["exchanges.bitmex_perpetual.position_mode=hedge"]
+        config = load_config(tmp_path / "bot.yaml", overrides=overrides, environ={})
+        result = await LiveRun(make_plan(config, Plugins()), town.bot()._ground).play()
+        assert town.account.mode is PositionMode.HEDGE
+        # The strategy is one for a single position: it is told so, and has sent nothing by then.
+        assert (result.exit_code, result.orders) == (5, 0)
 
     town(tmp_path, story)
 
