@@ -82,6 +82,7 @@ class Backdrop:
                 expiry = market.instrument.expiry
                 self._sleepers[symbol] = Sleeper(market, venue.recorded[symbol], chance.seed_value, style, expiry)
                 market.keep(ROWS_KEPT)
+                market.is_asleep = True
         self._names = {symbol.upper(): symbol for symbol in self._sleepers}
         for index in {one.market.index: None for one in self._sleepers.values() if one.market.index is not None}:
             index.keep(ROWS_KEPT)

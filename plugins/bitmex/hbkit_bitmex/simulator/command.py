@@ -36,6 +36,7 @@ from hbkit_bitmex.simulator.server import serve
 @click.option(
     "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
 )
+@click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -46,6 +47,7 @@ def command(
     start: str | None,
     latency: str,
     accounts: Sequence[str],
+    bulk_orders: bool,
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
@@ -61,6 +63,7 @@ def command(
             start=None if start is None else moment(start),
             latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
+            bulk_orders=bulk_orders,
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,

@@ -205,6 +205,19 @@ ORDERS: tuple[Route, ...] = (
     ),
 )  # fmt: skip
 
+_ORDERS_OF_A_CALL = (Parameter("orders", "json", "An array of what the single routes take.", required=True),)
+BULK: tuple[Route, ...] = (
+    Route(
+        "POST", "/order/bulk", "Order.newBulk", "Place several orders.", _own(trading.place_many), _ORDERS_OF_A_CALL,
+        "order", needs=ORDER, second=True, shed=True,
+    ),
+    Route(
+        "PUT", "/order/bulk", "Order.amendBulk", "Amend several orders.", _own(trading.amend_many), _ORDERS_OF_A_CALL,
+        "order", needs=ORDER, second=True, shed=True,
+    ),
+)  # fmt: skip
+"""Served only where they are asked for: the exchange took them away, old clients cannot do without (4.8)."""
+
 POSITIONS: tuple[Route, ...] = (
     Route(
         "GET", "/position", "Position.get", "Your positions.", _own(reading.positions), (FILTER, COLUMNS, COUNT),

@@ -40,6 +40,8 @@ class Client:
         self.address = address
         self._transport = transport
         self.account: int | None = None
+        self.is_platform = False
+        """Whether it came to `/realtimePlatform`, which has tables of its own."""
         self.topics: dict[str, Group] = {}
         self.errors = 0
         self.heard = clock.now()

@@ -92,8 +92,8 @@ class PublicMarket:
         """A minute ends: rows of the bins that closed, by table."""
         ended = self.bins.close_until(ts)
         self.ticker.minutes_closed(ended.get("1m", ()))
-        self.quote_bins.close(ts)
-        return {f"tradeBin{size}": [self.bins.row(which) for which in bins] for size, bins in ended.items()}
+        quotes = {f"quoteBin{size}": rows for size, rows in self.quote_bins.close(ts).items()}
+        return {f"tradeBin{size}": [self.bins.row(which) for which in bins] for size, bins in ended.items()} | quotes
 
     def quote(self, stamp: str) -> Row | None:
         """A quote row if the touch changed since the last one."""

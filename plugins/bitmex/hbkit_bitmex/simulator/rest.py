@@ -12,7 +12,7 @@ from hbkit.clock import Clock
 from hbkit_bitmex.simulator import forms, parameters
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.drive import Drive
-from hbkit_bitmex.simulator.endpoints import ENDPOINTS
+from hbkit_bitmex.simulator.endpoints import BULK, ENDPOINTS
 from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.feed import LOOK
 from hbkit_bitmex.simulator.limits import Limits
@@ -32,15 +32,16 @@ class Rest:
     """All routes of one simulator."""
 
     def __init__(
-        self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance
-    ) -> None:
+        self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance,
+        *, bulk_orders: bool = False,
+    ) -> None:  # fmt: skip
         self._drive = drive
         self._keys = keys
         self._limits = limits
         self._faults = faults
         self._clock = clock
         self._chance = chance
-        self._routes = Routes(ENDPOINTS)
+        self._routes = Routes((*ENDPOINTS, *BULK) if bulk_orders else ENDPOINTS)
         self._services = Services(venue, keys, drive.watch, routes=self._routes)
 
     # -- one request

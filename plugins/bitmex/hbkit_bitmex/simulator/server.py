@@ -85,11 +85,12 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     backdrop.watched = hub.watched
     drive = Drive(venue, feed, hub, clock, options.speed)
     limits = Limits(on=options.limits)
-    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"))
+    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"), bulk_orders=options.bulk_orders)
     realtime = Realtime(venue, drive, hub, keys, limits, clock, chance.fork("sockets"))
     control = Control(venue, drive, feed, hub, faults, clock)
     app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))
     app.router.add_get("/realtime", realtime.handle)
+    app.router.add_get("/realtimePlatform", realtime.handle)
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
     return Simulator(venue, feed, drive, hub, keys, limits, faults, app)

@@ -85,6 +85,8 @@ class Venue:
         self.stamp = ""
         self._step = Step()
         self._touched: dict[PublicMarket, None] = {}
+        self._to_test: dict[Instrument, None] = {}
+        """Contracts whose backing changed in this step."""
         self._dirty_orders: dict[VenueOrder, None] = {}
         self._dirty_legs: dict[tuple[VenueAccount, LegKey], None] = {}
         self._dirty_margins: dict[tuple[VenueAccount, str], None] = {}
@@ -154,6 +156,9 @@ class Venue:
 
     def finish(self) -> list[Update]:
         """The step is over: what it changed, table by table."""
+        # A fill may leave too little behind other positions: it takes from what they share, as a sale on spot does.
+        while self._to_test:
+            self.clearing.test(self._to_test.popitem()[0])
         self.release()
         step = self._step
         for order in self._dirty_orders:
@@ -488,6 +493,7 @@ class Venue:
             self._step.add("trade", "insert", row)
             market.market.traded(ticks)
         order.add_fill(ticks, event.units)
+        self._to_test |= dict.fromkeys(self.accounts[order.account].backed_by(order.instrument))
         order.ts = self.ts
         account = self.accounts[order.account]
         self.clearing.book(account, event, order.order_id)
