@@ -352,7 +352,9 @@ class _Planner:
             kind = "spot" if found.is_spot else "a contract"
             self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
             return None
-        if found is None:
+        if found is None and (gone := _settled(plan.spec, symbol)):
+            self._fault("HB402", gone, *keys)
+        elif found is None:
             known = [one.symbol for one in plan.instruments.values() if serves is None or serves(one)]
             unified = [one.unified for one in plan.instruments.values() if serves is None or serves(one)]
             mend = did_you_mean(symbol, [*known, *unified], what="instruments")
@@ -539,6 +541,15 @@ class _Planner:
                     f"candles: [{native[0]}] or a multiple of it",
                     "strategies", at, "candles",
                 )  # fmt: skip
+
+
+def _settled(spec: ExchangeSpec, symbol: str) -> str:
+    """What is known of an instrument that has gone; empty for none."""
+    if not spec.settled:
+        return ""
+    module, _, function = spec.settled.partition(":")
+    told: str = getattr(import_module(module), function)(symbol)
+    return told
 
 
 def instruments_of(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
