@@ -12,12 +12,13 @@ class HedgedGrid(Strategy):
     should rest follows from what a leg holds, so a fill in part, a lost connection or a restart needs nothing special.
 
     It risks a market that walks away: at most `levels * qty` on a leg, which loses with every step beyond the last
-    line. It limits its size and not its loss; `risk: {max_drawdown}` of the config does. A profit below two fees is none.
+    line. It limits its size and not its loss; `risk: {max_drawdown}` of the config does. A `profit` that is less than
+    two fees is a loss.
     """
 
     levels: int = Param(4, ge=1, le=20, doc="lines of each leg")
     step: float = Param(0.1, gt=0, le=4, doc="percent of the first price from line to line")
-    profit: float = Param(0.2, gt=0, lt=20, doc="percent of the first price at which what a line bought or sold is closed")
+    profit: float = Param(0.2, gt=0, lt=20, doc="percent of the first price from a line to where it is closed")
     qty: float = Param(1000, gt=0, doc="size at each line, a whole number of lots")
 
     def on_quote(self, quote: Quote) -> None:

@@ -1,4 +1,4 @@
-"""The channel with stop orders: where they stand, where they fire, and the money over an hour of the recorded market."""
+"""The channel with stop orders: where they stand, where they fire, and the money over an hour of the recorded day."""
 
 import ast
 from pathlib import Path
@@ -15,7 +15,7 @@ from hbkit.run import Replay, make_plan
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "strategies" / "candle_breakout.py"
 PARAMS = {"entry": 2, "exit": 1, "qty": 1}
-# A price every 20 s from 1 s on, three in a minute; prints a tick (0.1) below and above it, so highs and lows lie a tick out.
+# A price every 20 s from 1 s on, three in a minute, with prints a tick (0.1) below and above it.
 WAY = (100, 101, 100.5, 100, 100.6, 100.2, 100.4, 101.5, 102, 103, 102.5, 102.6, 102.8, 102.4, 101, 100.9, 99, 98)
 
 
@@ -34,7 +34,9 @@ async def test_before_there_are_candles_enough_nothing_is_asked_for(run_strategy
     ran.assert_no_orders()
 
 
-@pytest.mark.parametrize("fault", [("cut",), ("lose_reply", "submit"), ("lose_request", "submit")], ids=lambda one: one[0])
+@pytest.mark.parametrize(
+    "fault", [("cut",), ("lose_reply", "submit"), ("lose_request", "submit")], ids=lambda one: one[0]
+)
 async def test_a_fault_when_the_stop_is_placed_doubles_nothing(
     run_strategy: Any, market: Any, faults: Any, fault: tuple[str, ...]
 ) -> None:
@@ -73,8 +75,8 @@ def test_the_first_purchase_is_above_the_highest_of_twenty_candles(played: RunRe
 
 def test_the_money_adds_up_to_the_minor_unit(played: RunResult) -> None:
     assert [row.gap for row in played.money] == [0] * len(played.money)
-    # Every fill is 1,000 contracts: 100,000,000,000 / price satoshi, rounded for one lot of 100 and times ten (10.1). The
-    # fee is 0.05 % of it, truncated.
+    # Every fill is 1,000 contracts, ten lots of 100: 10,000,000,000 / price satoshi a lot, rounded (10.1). The fee is
+    # 0.05 % of the ten, truncated.
     paid = 0
     for row in played.fill_rows:
         lot = round(100 * 100_000_000 / float(row.price))
