@@ -120,7 +120,7 @@ class Instrument:
 
         A quanto contract has no size of its own: it is so much of the settlement currency per 1 of the quote currency.
         """
-        return self.settle.amount(int(self.multiplier))
+        return abs(self.settle.amount(int(self.multiplier)))
 
     @property
     def unit_text(self) -> str:
