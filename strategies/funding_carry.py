@@ -21,7 +21,7 @@ class FundingCarry(Strategy):
 
     def on_start(self) -> None:
         self.spot, self.perpetual = (self.market(instrument) for instrument in self.instruments)
-        self.every(self.check, self.balance)
+        self.every(self.check, self.rebalance)
 
     def on_funding(self, funding: Funding) -> None:
         if funding.rate >= self.enter:
@@ -29,16 +29,16 @@ class FundingCarry(Strategy):
         elif funding.rate < self.leave:
             self.state["coins"] = 0
         self.log.info("funding", rate=funding.rate, received=funding.amount, coins=self.state.get("coins", 0))
-        self.balance()
+        self.rebalance()
 
     def on_fill(self, fill: Fill) -> None:
-        self.balance()
+        self.rebalance()
 
     def on_order(self, order: Order) -> None:
         if order.status == "rejected":
             self.log.warning("refused, the carry ends", instrument=order.instrument.symbol, reason=order.reason)
             self.state["coins"] = 0
 
-    def balance(self) -> None:
+    def rebalance(self) -> None:
         self.spot.target_position(self.state.get("coins", 0))
         self.perpetual.target_position(-self.spot.position.qty / self.perpetual.instrument.contract_size)

@@ -88,7 +88,7 @@ run: {{duration: 200s}}
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunResult]:
     """Three lively minutes of the tape, in each mode."""
     monkeypatch.chdir(tmp_path)
-    results = {}
+    results: dict[str, RunResult] = {}
     for mode in ("simulator", "paper", "replay"):
         Path("grid.yaml").write_text(CONFIG.format(mode=mode, file=FILE))
         plan = make_plan(load_config(Path("grid.yaml"), environ={}), Plugins([], []), None)
