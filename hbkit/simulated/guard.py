@@ -74,16 +74,25 @@ class Guard:
         self._test(ts)
 
     def _test(self, ts: int) -> None:
-        """Everything that is held, then how far prices may go until the next time."""
+        """How far prices may go; what is outside already is tested, everything that is held together with it."""
         account = self._account
-        self._taker.ts = ts
-        self._engine.at(ts)
-        for instrument in self._held():
-            self._liquidator.test(account, instrument)
-        bounds = {instrument: self._between(instrument) for instrument in self._held()}
+        bounds = self._all_bounds()
+        if any(self._is_outside(instrument, *one) for instrument, one in bounds.items()):
+            self._taker.ts = ts
+            self._engine.at(ts)
+            for instrument in bounds:
+                self._liquidator.test(account, instrument)
+            bounds = self._all_bounds()
         for instrument in {**self._safe, **bounds}:
             self.safe(instrument).set(*bounds.get(instrument, _NEVER))
         self.movements = account.movements
+
+    def _all_bounds(self) -> dict[Instrument, tuple[float, float]]:
+        return {instrument: self._between(instrument) for instrument in self._held()}
+
+    def _is_outside(self, instrument: Instrument, low: float, high: float) -> bool:
+        price = self._engine.reference_price(instrument)
+        return price is None or not low < price < high
 
     def _held(self) -> list[Instrument]:
         legs = (leg for _, leg in self._account.legs() if leg.units and not leg.instrument.is_spot)
