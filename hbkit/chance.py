@@ -10,7 +10,7 @@ import hashlib
 import random
 import secrets
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,10 @@ class Chance(random.Random):
     def __init__(self, seed: int) -> None:
         self.seed_value = seed
         super().__init__(seed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and stored with the place that its stream has reached."""
+        return type(self), (self.seed_value,), self.getstate()
 
     def fork(self, name: str) -> Chance:
         """An independent generator for the part `name`; the same seed and name give the same stream."""
@@ -37,6 +41,11 @@ class Chance(random.Random):
     def guid(self) -> str:
         """A version 4 guid drawn from this stream."""
         return str(uuid.UUID(int=self.getrandbits(128), version=4))
+
+    def named_guid(self, name: str) -> str:
+        """The guid of the part `name`: the same seed and name give the same one, whatever was drawn before."""
+        digest = hashlib.blake2b(f"{self.seed_value}/{name}".encode(), digest_size=16).digest()
+        return str(uuid.UUID(bytes=digest, version=4))
 
     def short_id(self, length: int = 6) -> str:
         """`length` characters of lower-case letters and digits."""

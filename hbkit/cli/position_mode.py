@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hbkit.cli.asking import Asked, ask, exchange_options, plan
+from hbkit.cli.asking import Asked, ask, clean, exchange_options, plan
 from hbkit.cli.output import print_json, say
 from hbkit.errors import ExchangeError, UsageError
 from hbkit.model.enums import PositionMode
@@ -27,6 +27,10 @@ def command(asked: Asked, mode: str | None, as_json: bool) -> int:
     if wanted is not None and asked.config is None and asked.url is None:
         raise UsageError("say which account: --config FILE (its block of that name) or --url BASE of a simulator")
     found = plan(asked)
+    if wanted is not None:
+        from hbkit.run.position_mode import check_switch, traded
+
+        check_switch(found, wanted, traded(found, asked.config))
 
     async def work(there: Visit) -> tuple[PositionMode, PositionModeChange | None]:
         change = await there.switch_mode(wanted) if wanted is not None else None
@@ -35,8 +39,8 @@ def command(asked: Asked, mode: str | None, as_json: bool) -> int:
     now, change = ask(asked, found, work, account=True)
     if change is not None and change.refused:
         raise ExchangeError(
-            f"{found.name} stays in {now} mode ({change.reason}); cancel open orders and close isolated positions "
-            "first, `hbkit flatten` does both",
+            f"{found.name} stays in {now} mode ({clean(change.reason)}); cancel open orders and close isolated "
+            "positions first, `hbkit flatten` does both",
             code="HB420",
         )
     if as_json:

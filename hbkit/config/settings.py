@@ -44,9 +44,7 @@ Durability = Annotated[Literal["process", "power"], BeforeValidator(choice("proc
 OnExisting = Annotated[
     Literal["refuse", "adopt", "cancel", "ignore"], BeforeValidator(choice("refuse", "adopt", "cancel", "ignore"))
 ]
-FeedWord = Annotated[
-    Literal["live", "testnet", "simulator"], BeforeValidator(choice("live", "testnet", "simulator"))
-]
+FEED_WORDS = ("live", "testnet", "simulator")
 SecretText = Annotated[Secret, BeforeValidator(lambda value: Secret(shapes.text(value)))]
 Level = Literal["debug", "info", "warning", "error"]
 LevelWord = Annotated[Level, BeforeValidator(choice("debug", "info", "warning", "error"))]
@@ -68,9 +66,7 @@ def implied_mode(exchange: str) -> Mode | None:
 class Section(BaseModel):
     """What all blocks share: frozen, no unknown keys, and a key without a value counts as absent."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +126,7 @@ class Simulator(Section):
     url: Text | None = None
     """Base of a simulator that runs already, without a path: `http://127.0.0.1:8080`; default None: one is started."""
     data: Texts = ()
-    """Tapes that it plays, by name; default: the plugin's."""
+    """What it plays: tapes by name, files as PATH or SYMBOL=PATH; default: the plugin's tape."""
     start: Moment | None = None
     """Where in the data it begins, written like `2019-05-29T06:00:00Z`; default: the plugin's choice."""
     speed: Above = Decimal(1)
@@ -142,8 +138,9 @@ class Simulator(Section):
 class Paper(Section):
     """Where mode `paper` hears of the market."""
 
-    feed: FeedWord | None = None
-    """`live`, `testnet` or `simulator`; default: `live`, and the simulator of a venue that has closed."""
+    feed: Text | None = None
+    """`live`, `testnet`, `simulator`, or what its simulator is to play: a tape's name, PATH or SYMBOL=PATH; default:
+    `live`, and the simulator of a venue that has closed."""
 
 
 class Exchange(Section):

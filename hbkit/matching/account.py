@@ -88,6 +88,12 @@ class Account:
             leg.units and leg.instrument.settle.code == code and not leg.instrument.is_spot for _, leg in self._legs
         )
 
+    def backed_by(self, traded: Instrument) -> list[Instrument]:
+        """Contracts held whose currency a fill of `traded` moves, spot's two currencies included."""
+        codes = {traded.settle.code, traded.base if traded.is_spot else ""}
+        legs = (leg for _, leg in self._legs if leg.units and not leg.instrument.is_spot)
+        return list(dict.fromkeys(leg.instrument for leg in legs if leg.instrument.settle.code in codes))
+
     def hedged(self, instrument: Instrument) -> bool:
         """True where orders must name a leg."""
         return self.mode is PositionMode.HEDGE and instrument.hedge and not instrument.is_spot

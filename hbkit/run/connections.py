@@ -129,9 +129,7 @@ class Connections:
         return connector(
             Connection(
                 name=plan.name,
-                instruments={
-                    symbol: one for symbol, one in plan.instruments.items() if serves is None or serves(one)
-                },
+                instruments={symbol: one for symbol, one in plan.instruments.items() if serves is None or serves(one)},
                 rest_url=address.rest,
                 ws_url=address.websocket,
                 api_key=key.reveal() if key is not None else "",
@@ -160,9 +158,7 @@ class Connections:
 
     def _options(self, word: str) -> SimulatorOptions:
         """What all blocks of a venue ask of the simulator that they share; the first that asks is heard."""
-        blocks = [
-            one for one in self._plans.values() if one.feed == "simulator" and one.spec.simulator == word
-        ]
+        blocks = [one for one in self._plans.values() if one.feed == "simulator" and one.spec.simulator == word]
         asked = [one.settings.simulator for one in blocks]
         accounts = {
             one.settings.api_key.reveal(): one.settings.api_secret
@@ -170,7 +166,7 @@ class Connections:
             if one.settings.api_key is not None and one.settings.api_secret is not None
         }
         return SimulatorOptions(
-            data=next((one.data for one in asked if one.data), ()),
+            data=next((one.played for one in blocks if one.played), ()),
             start=next((one.start for one in asked if one.start is not None), None),
             speed=float(asked[0].speed),
             seed=next((one.seed for one in asked if one.seed is not None), self._seed),

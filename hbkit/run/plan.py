@@ -14,6 +14,7 @@ from typing import Any
 
 from hbkit.clock import iso, parse_duration
 from hbkit.config import Config
+from hbkit.config.settings import FEED_WORDS
 from hbkit.config.settings import Exchange as ExchangeSettings
 from hbkit.config.settings import Strategy as StrategySettings
 from hbkit.data.combined import combine
@@ -66,13 +67,17 @@ class ExchangePlan:
     fill_model: str = ""
     model: FillModel | None = None
 
+    played: tuple[str, ...] = ()
+    """What its simulator is to play, with the paths of files; empty for the plugin's choice."""
+
     @property
     def feed(self) -> str:
         """Where the market comes from: `data`, `simulator`, `testnet` or `live`."""
         if self.mode == "replay":
             return "data"
         if self.mode == "paper":
-            return self.settings.paper.feed or ("simulator" if self.spec.closed_on else "live")
+            wanted = self.settings.paper.feed or ("simulator" if self.spec.closed_on else "live")
+            return wanted if wanted in FEED_WORDS else "simulator"
         return self.mode
 
     @property
@@ -251,6 +256,7 @@ class _Planner:
             return
         plan = ExchangePlan(name, block, spec, mode)
         self._check_account_keys(plan)
+        plan.played = self._played(plan)
         try:
             if mode == "replay" and not isinstance(plan.data, dict):
                 plan.named = {text: self._named(text) for text in plan.data if not _is_file(text)}
@@ -280,6 +286,30 @@ class _Planner:
         if block.api_secret is not None and self._config.is_in_clear(*at, "api_secret"):
             message = "api_secret is in the file in clear; write api_secret: ${NAME} and set it in the environment"
             self._fault("HB111", message, *at, "api_secret", severity="warning")
+
+    def _played(self, plan: ExchangePlan) -> tuple[str, ...]:
+        """What its simulator is to play, each file as the path that it has from here."""
+        block, feed = plan.settings, plan.settings.paper.feed
+        if plan.mode == "paper" and feed is not None and feed not in FEED_WORDS:
+            at = ("exchanges", plan.name, "paper", "feed")
+            known = [*FEED_WORDS, *self._plugins.data_sources()]
+            if not plan.spec.simulator:
+                message = f"{plan.spec.name} has no simulator that could play {feed}; write feed: live"
+                self._fault("HB103", message, *at)
+            elif not _is_file(feed) and ":" not in feed and feed not in known:
+                self._fault("HB103", f'no feed is called "{feed}"; {did_you_mean(feed, known, what="feeds")}', *at)
+            return (self._played_path(feed, *at),)
+        at = ("exchanges", plan.name, "simulator", "data")
+        return tuple(self._played_path(text, *at) for text in block.simulator.data)
+
+    def _played_path(self, text: str, *at: str) -> str:
+        symbol, equals, path = text.rpartition("=")
+        if not _is_file(path):
+            return text
+        found = self._config.resolve(path)
+        if not found.exists():
+            self._fault("HB500", f"no such file: {found}", *at)
+        return f"{symbol}{equals}{found}"
 
     # -- strategies
 
@@ -322,7 +352,9 @@ class _Planner:
             kind = "spot" if found.is_spot else "a contract"
             self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
             return None
-        if found is None:
+        if found is None and (gone := _settled(plan.spec, symbol)):
+            self._fault("HB402", gone, *keys)
+        elif found is None:
             known = [one.symbol for one in plan.instruments.values() if serves is None or serves(one)]
             unified = [one.unified for one in plan.instruments.values() if serves is None or serves(one)]
             mend = did_you_mean(symbol, [*known, *unified], what="instruments")
@@ -509,6 +541,15 @@ class _Planner:
                     f"candles: [{native[0]}] or a multiple of it",
                     "strategies", at, "candles",
                 )  # fmt: skip
+
+
+def _settled(spec: ExchangeSpec, symbol: str) -> str:
+    """What is known of an instrument that has gone; empty for none."""
+    if not spec.settled:
+        return ""
+    module, _, function = spec.settled.partition(":")
+    told: str = getattr(import_module(module), function)(symbol)
+    return told
 
 
 def instruments_of(spec: ExchangeSpec, era: str | None) -> list[Instrument]:

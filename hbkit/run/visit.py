@@ -248,6 +248,8 @@ class _Ear:
 
     def next_change(self) -> asyncio.Future[PositionModeChange]:
         """The next word on the position mode."""
+        if self._lost is not None:
+            raise self._lost
         self._change = asyncio.get_running_loop().create_future()
         return self._change
 

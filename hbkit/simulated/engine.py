@@ -299,6 +299,7 @@ class EngineExchange(Exchange):
         if listener is None:
             return
         moved: dict[str, None] = {}
+        traded: dict[Instrument, None] = {}
         for event in events:
             if (shown := self._shown.get(event.instrument)) is not None:
                 shown.stirred = True
@@ -308,9 +309,13 @@ class EngineExchange(Exchange):
                 moved[event.instrument.settle.code] = None
                 if event.instrument.is_spot:
                     moved[event.instrument.base] = None
+                traded |= dict.fromkeys(self._account.backed_by(event.instrument))
                 listener.on_fill(event)
         for code in moved:
             listener.on_balance(self._account.wallet(code))
+        # A fill may leave too little behind other positions: it takes from what they share, as a sale on spot does.
+        for instrument in traded:
+            self._watch(instrument)
 
     def _note_own_trades(self, first: int) -> None:
         """Trades that are in no record: what our orders took, and what a moving book took from them.

@@ -116,13 +116,19 @@ def test_candles_follow_each_other_without_a_hole(bench, url):
     done = bench.hbkit("candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--last", "600", "--json")
     candles = done.json
     opened = [parse_time(one["open_time"]) for one in candles["candles"]]
-    # A fresh simulator has two hours of history.
-    assert 119 <= len(opened) < 200
-    assert done.err == f"bitmex_perpetual has no 1m candles before {candles['candles'][0]['open_time']}\n"
+    # What lies before the tape is known too: four weeks of it.
+    assert (len(opened), done.err) == (600, "")
     assert {after - before for before, after in pairwise(opened)} == {MINUTE}
     assert all(
         Decimal(one["volume"]) == 0 and one["open"] == one["close"] for one in candles["candles"] if not one["trades"]
     )
+
+
+def test_a_span_that_begins_before_the_first_candle_says_so(bench, url):
+    words = ["candles", "bitmex_perpetual", "XBTUSD", "--url", url, "--interval", "1d", "--last", "60"]
+    done = bench.hbkit(*words, "--json")
+    assert 26 <= len(done.json["candles"]) <= 29
+    assert done.err == f"bitmex_perpetual has no 1d candles before {done.json['candles'][0]['open_time']}\n"
 
 
 def test_candles_of_a_span_make_a_file_that_replay_reads(bench, url):
@@ -236,6 +242,32 @@ def test_the_position_mode_is_one_of_two(bench, url):
     assert done.code == 2
     assert 'error[HB001] "sideways" is no position mode; it is one of one_way, hedge' in done.err
     assert bench.hbkit("position-mode", "bitmex_perpetual", "hedge").code == 2
+
+
+NO_LEGS = {
+    "spot": (
+        ["bitmex", "hedge", "--url", "http://127.0.0.1:1"],
+        "error[HB420] bitmex stays as it is: spot has no positions to hedge\n",
+    ),
+    "capped": (
+        ["bitmex_perpetual", "hedge", "--config", "c.yaml"],
+        "error[HB420] bitmex_perpetual stays as it is: P_POWELLK26 is capped: hedge mode does not apply\n",
+    ),
+    "closed": (["bitmex_perpetual_testnet", "hedge", "--config", "c.yaml"], ADVICE),
+}
+
+
+@pytest.mark.parametrize(("words", "text"), NO_LEGS.values(), ids=NO_LEGS)
+def test_a_position_mode_that_cannot_be_is_refused_before_anything_is_sent(bench, words, text):
+    bench.write("c.yaml", """
+        exchanges:
+          bitmex_perpetual: {simulator: {url: "http://127.0.0.1:1"}}
+          bitmex_perpetual_testnet: {api_key: k, api_secret: canary-secret}
+        strategies: [{use: one, exchange: bitmex_perpetual, instruments: [P_POWELLK26]}]
+        """)
+    done = bench.hbkit("position-mode", *words)
+    assert (done.code, done.err.count("\n")) == (4, 1)
+    assert done.err.startswith(text)
 
 
 def test_flatten_wants_to_be_told_which_account(bench):

@@ -137,6 +137,34 @@ def test_a_table_that_is_none_is_named(journal: Journal) -> None:
         read_rows(journal.path, "fills", "run-1")
 
 
+# -- files of before
+
+
+def test_a_file_of_the_first_schema_goes_on_with_the_columns_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(
+            "CREATE TABLE intents (seq INTEGER PRIMARY KEY, run_id, ts, strategy, kind, order_id, exchange, "
+            "instrument, side, position_side, type, time_in_force, qty, price, flags, tag)"
+        )
+        db.execute(
+            "CREATE TABLE orders (seq INTEGER PRIMARY KEY, run_id, ts, order_id, exchange_id, status, qty, filled, "
+            "price, reason, refused)"
+        )
+        db.execute(f"INSERT INTO intents VALUES (1, 'run-0', {', '.join('?' * 14)})", INTENT[:14])
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    journal = Journal(path, "run-1", InlineBackground())
+    journal.intent(*INTENT[:3], "b-1-2", *INTENT[4:14], "95", "mark", "stop", "", "20")
+    journal.order(*ORDER[:-1], "95")
+    asked = journal.submits(["b-1-1", "b-1-2"])
+    assert [asked[name]["trigger_price"] for name in asked] == [None, "95"]
+    assert journal.last_number("b-1-") == 2
+    journal.close("", "")
+    assert [row[-1] for row in read_rows(path, "orders", "run-1")] == ["95"]
+    Journal(path, "run-2", InlineBackground()).close("", "")  # and once more, with nothing left to add
+
+
 # -- files that cannot be used
 
 

@@ -16,12 +16,13 @@ import aiohttp
 import pytest
 from hbkit_bitmex.simulator import Options, Running, serve, trading
 
-from hbkit.background import Background, InlineBackground
+from hbkit.background import Background, Beside, InlineBackground, Main, TaskBeside
 from hbkit.chance import Chance
 from hbkit.clock import parse_time
 from hbkit.config import load_config
 from hbkit.errors import AlreadyRunning, ExchangeError
 from hbkit.exchange import Address, ExchangeSpec, SimulatorOptions
+from hbkit.model import PositionMode
 from hbkit.net.virtual import VirtualLoop, run_virtual
 from hbkit.plugins import Plugins
 from hbkit.report.result import RunResult
@@ -56,6 +57,9 @@ class Ground:
 
     def background(self) -> Background:
         return InlineBackground()
+
+    def beside(self, main: Main, name: str) -> Beside:
+        return TaskBeside(main, name)
 
     def connector(self) -> aiohttp.BaseConnector:
         return aiohttp.UnixConnector(path="venue", keepalive_timeout=1e6)
@@ -196,6 +200,53 @@ def test_adopt_goes_on_with_own_orders_and_leaves_those_of_others_alone(tmp_path
     town(tmp_path, story)
 
 
+WAITING = '''
+"""Holds a stop, a trailing stop and an iceberg far from the market; a second run amends what it finds."""
+
+from hbkit import Quote, Strategy
+
+
+class Patient(Strategy):
+    def on_start(self) -> None:
+        self.state["runs"] = self.state.get("runs", 0) + 1
+        self.is_done = False
+        self.every(1, self.look)
+
+    def look(self) -> None:
+        found = {order.tag: order for order in self.orders}
+        if self.last_quote is None or self.is_done:
+            return
+        self.is_done = True
+        price = round(self.last_quote.bid)
+        if self.state["runs"] == 1:
+            self.sell(200, trigger_price=price - 500, trigger_kind="stop", tag="stop")
+            self.sell(100, price - 900, trail=800, trigger_by="last", tag="trail")
+            self.buy(400, price - 300, display_qty=100, tag="iceberg")
+        elif [str(found[tag].status) for tag in ("stop", "trail", "iceberg")] == ["untriggered", "untriggered", "open"]:
+            self.amend(found["stop"], trigger_price=found["stop"].trigger_price - 100)
+'''
+
+
+def test_orders_that_wait_for_a_trigger_are_taken_up_with_it(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        (tmp_path / "strategies" / "patient.py").write_text(WAITING)
+        task = asyncio.ensure_future(town.bot(seconds=600).play())
+        await asyncio.sleep(3.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        before = _rows(town)
+        assert [row["ordType"] for row in before] == ["Stop", "StopLimit", "Limit"]
+        run = town.bot("adopt")
+        result = await run.play()
+        after = _rows(town)
+        assert result.orders == 0
+        assert after[0]["orderID"] == before[0]["orderID"]
+        assert before[0]["stopPx"] - after[0]["stopPx"] == 100
+        assert [row["ordStatus"] for row in after] == ["Canceled"] * 3
+
+    town(tmp_path, story)
+
+
 def test_cancel_takes_all_orders_away_and_takes_the_position_over(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         await town.killed_bot()
@@ -285,15 +336,14 @@ def test_two_bots_of_one_name_do_not_run_at_once(tmp_path: Path) -> None:
     town(tmp_path, story)
 
 
-def test_the_accounts_position_mode_is_not_switched_in_silence(tmp_path: Path) -> None:
+def test_the_position_mode_that_the_config_names_is_put_in_force_before_the_strategy_begins(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
-        bot = town.bot()
-        config = load_config(
-            tmp_path / "bot.yaml", overrides=["exchanges.bitmex_perpetual.position_mode=hedge"], environ={}
-        )
-        bot = LiveRun(make_plan(config, Plugins()), bot._ground)
-        with pytest.raises(ExchangeError, match="is in one_way mode, the config says hedge"):
-            await bot.play()
+        overrides = ["exchanges.bitmex_perpetual.position_mode=hedge"]
+        config = load_config(tmp_path / "bot.yaml", overrides=overrides, environ={})
+        result = await LiveRun(make_plan(config, Plugins()), town.bot()._ground).play()
+        assert town.account.mode is PositionMode.HEDGE
+        # The strategy is one for a single position: it is told so, and has sent nothing by then.
+        assert (result.exit_code, result.orders) == (5, 0)
 
     town(tmp_path, story)
 

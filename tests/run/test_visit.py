@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from hbkit.chance import Chance
@@ -55,6 +56,9 @@ def test_the_account_is_asked_only_where_it_is_wanted():
 def test_what_is_never_told_is_an_error_and_no_wait_for_ever():
     async def work(there):
         market = instrument_of(there.plan, "ETHUSD")
+        connector = aiohttp.UnixConnector(path="bitmex")
+        async with aiohttp.ClientSession("http://simulator", connector=connector) as session:
+            await session.post("/control/faults", json={"fault": "mute"})
         with pytest.raises(ExchangeError, match=r"told no book of ETHUSD within 10 s"):
             await there.book(market, 1)
 

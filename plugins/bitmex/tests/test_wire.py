@@ -347,3 +347,33 @@ def test_currency_codes_come_from_the_list(code, expected):
 
 def test_a_currency_that_nobody_listed_is_not_guessed():
     assert wire.wallet(row(WalletRow, currency="NEWt", amount=1), currencies()) is None
+
+
+# -- triggers (11.1, 12.3)
+
+STOP = {"ordType": "Stop", "stopPx": 50000.5, "price": None, "ordStatus": "New", "cumQty": 0}
+
+
+@pytest.mark.parametrize("triggered", [None, ""])
+def test_an_untriggered_order_is_new_there_and_waits_here(triggered):
+    made = wire.order_report(
+        row(OrderRow, "ccxt_http_order_open", workingIndicator=False, triggered=triggered, **STOP), XBTUSD
+    )
+    # 500005 ticks of 0.1.
+    assert (made.status, made.trigger_ticks, made.triggered, made.ticks) == ("untriggered", 500005, False, None)
+
+
+@pytest.mark.parametrize("told", [{"triggered": "StopOrderTriggered"}, {"workingIndicator": True, "triggered": None}])
+def test_a_triggered_order_is_open(told):
+    fields = {"workingIndicator": False, **STOP, **told}
+    made = wire.order_report(row(OrderRow, "ccxt_http_order_open", **fields), XBTUSD)
+    assert (made.status, made.triggered) == ("open", True)
+
+
+def test_an_update_that_tells_of_the_trigger_alone_opens_the_order():
+    waiting = wire.order_report(row(OrderRow, "ccxt_http_order_open", workingIndicator=False, **STOP), XBTUSD)
+    update = OrderRow(orderID=waiting.exchange_id, triggered="StopOrderTriggered", workingIndicator=True)
+    made = wire.order_report(update, XBTUSD, waiting)
+    assert (made.status, made.triggered, made.trigger_ticks) == ("open", True, waiting.trigger_ticks)
+    moved = wire.order_report(OrderRow(orderID=waiting.exchange_id, stopPx=50010.0), XBTUSD, waiting)
+    assert (moved.status, moved.trigger_ticks) == ("untriggered", 500100)

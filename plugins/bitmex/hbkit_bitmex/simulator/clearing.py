@@ -126,23 +126,23 @@ class Clearing:
         before = account.transactions
         balance = next((row["walletBalance"] for row in reversed(before) if row["currency"] == self._minor(code)), 0)
         stamp = iso(self._venue.ts)
-        account.transactions.append(
-            {
-                "transactID": self._venue.new_id(),
-                "account": account.number,
-                "currency": self._minor(code),
-                "transactType": kind,
-                "amount": amount,
-                "fee": fee,
-                "transactStatus": "Completed",
-                "address": reference,
-                "tx": "",
-                "text": "",
-                "transactTime": stamp,
-                "timestamp": stamp,
-                "walletBalance": balance + amount,
-            }
-        )
+        row: Row = {
+            "transactID": self._venue.new_id(),
+            "account": account.number,
+            "currency": self._minor(code),
+            "transactType": kind,
+            "amount": amount,
+            "fee": fee,
+            "transactStatus": "Completed",
+            "address": reference,
+            "tx": "",
+            "text": "",
+            "transactTime": stamp,
+            "timestamp": stamp,
+            "walletBalance": balance + amount,
+        }
+        account.transactions.append(row)
+        self._venue.publish("transact", "insert", row, account.number)
 
     def pending_profit(self, account: VenueAccount) -> list[Row]:
         """The pseudo rows of `/user/walletHistory`, one per open position (4.7)."""

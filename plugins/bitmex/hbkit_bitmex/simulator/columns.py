@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 _NAMES = {
     "y": "symbol", "i": "long", "f": "float", "g": "guid", "t": "timestamp", "n": "timespan", "b": "boolean",
     "s": "string", "j": "integer", "-": "", "l": "",
@@ -24,6 +27,8 @@ _BIN = (
     "foreignNotional:f"
 )
 _L2 = "symbol:y id:i side:y size:i price:f timestamp:t transactTime:t"
+
+_SIZES = ("1m", "5m", "1h", "1d")
 
 TYPES: dict[str, dict[str, str]] = {
     "order": _types(_ORDER),
@@ -83,6 +88,17 @@ TYPES: dict[str, dict[str, str]] = {
         "account:i currency:y deposited:i withdrawn:i transferIn:i transferOut:i amount:i pendingCredit:i "
         "pendingDebit:i confirmedDebit:i timestamp:t"
     ),
+    "settlement": _types(
+        "timestamp:t symbol:y settlementType:y settledPrice:f optionStrikePrice:f optionUnderlyingPrice:f bankrupt:i "
+        "taxBase:i taxRate:f"
+    ),
+    "insurance": _types("currency:y timestamp:t walletBalance:i"),
+    "transact": _types(
+        "transactID:g account:i currency:y network:y transactType:y amount:i fee:i transactStatus:y address:s tx:s "
+        "text:s memo:s transactTime:t timestamp:t walletBalance:i marginBalance:i"
+    ),
+    "affiliate": _types("account:i currency:y prevPayout:i prevTurnover:i prevComm:i timestamp:t"),
+    **{f"quoteBin{size}": _types("timestamp:t symbol:y bidSize:i bidPrice:f askPrice:f askSize:i") for size in _SIZES},
     **{f"tradeBin{size}": _types(_BIN) for size in ("1m", "5m", "1h", "1d")},
 }
 
@@ -97,13 +113,33 @@ KEYS: dict[str, tuple[str, ...]] = {
     "position": ("account", "symbol", "strategy"),
     "margin": ("account", "currency"),
     "wallet": ("account", "currency"),
+    "settlement": ("timestamp", "symbol"),
+    "insurance": ("currency", "timestamp"),
+    "transact": ("transactID",),
+    "affiliate": ("account", "currency"),
 }
 """Tables that are not listed have none: their rows are only ever inserted."""
 
-PRIVATE = frozenset({"order", "execution", "position", "margin", "wallet"})
-BY_CURRENCY = frozenset({"margin", "wallet"})
+PRIVATE = frozenset({"order", "execution", "position", "margin", "wallet", "transact", "affiliate"})
+BY_CURRENCY = frozenset({"margin", "wallet", "transact", "affiliate", "insurance"})
 BIN_SIZES = ("1m", "5m", "1h", "1d")
 REQUIRES_LOGIN = PRIVATE | {"account", "affiliate", "privateNotifications", "transact"}
 """What the 401 frame of protocol 7.3 covers."""
-PLATFORM = frozenset({"announcement", "chat", "connected", "publicNotifications", "privateNotifications"})
+_NOTIFICATION = "id:i date:t title:s body:s ttl:i type:y closable:b persist:b waitForVisibility:b sound:s"
+PLATFORM_TYPES = {
+    "announcement": _types("id:i link:s title:s content:s date:t"),
+    "chat": _types("id:i date:t user:s message:s html:s fromBot:b channelID:i"),
+    "connected": _types("id:i users:i bots:i"),
+    "publicNotifications": _types(_NOTIFICATION),
+    "privateNotifications": _types(_NOTIFICATION),
+}
+PLATFORM = frozenset(PLATFORM_TYPES)
 """Topics of the other socket."""
+
+CLASSES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "CONTRACTS": lambda row: not row["symbol"].startswith("."),
+    "INDICES": lambda row: bool(row["symbol"].startswith(".")),
+    "DERIVATIVES": lambda row: not row["symbol"].startswith(".") and row["typ"] != "IFXXXP",
+    "SPOT": lambda row: bool(row["typ"] == "IFXXXP"),
+}
+"""18.10.10; of full rows. An underscore alone makes no spot pair: P_POWELLK26 is a prediction."""

@@ -25,12 +25,18 @@ from hbkit_bitmex.simulator.server import serve
     "--speed", type=click.FloatRange(0, 10_000), default=1.0, show_default=True, help="Market per wall second."
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of everything that is drawn.")
-@click.option("--data", multiple=True, metavar="NAME", help=f"Tape to play (default {DEFAULT_TAPE}).")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="PATH",
+    help=f"PATH or SYMBOL=PATH of candles, quotes or trades; a tape's name (default {DEFAULT_TAPE}); synthetic:STYLE.",
+)
 @click.option("--start", metavar="TIME", help="Where on the tape to begin: 2019-05-29T06:00:00Z (whole minutes).")
 @click.option("--latency", metavar="TIME", default="0s", help="What an order needs on its way here: 50ms.")
 @click.option(
     "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
 )
+@click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -41,6 +47,7 @@ def command(
     start: str | None,
     latency: str,
     accounts: Sequence[str],
+    bulk_orders: bool,
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
@@ -56,6 +63,7 @@ def command(
             start=None if start is None else moment(start),
             latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
+            bulk_orders=bulk_orders,
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,

@@ -6,7 +6,7 @@ Every request goes through `act`, which first plays what is due, so that a reque
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from hbkit.clock import SECOND, Clock
@@ -110,11 +110,19 @@ class Drive:
             async with self._hurry:
                 pass
 
-    def act(self, request: Callable[[], T]) -> T:
-        """Do something to the venue, now; its frames are queued before this returns."""
+    def act(self, request: Callable[[], T], names: Collection[str] = ()) -> T:
+        """Do something to the venue, now; its frames are queued before this returns.
+
+        :param names: of markets that the request is about, which are played from now on.
+        """
         now = self.clock.now()
         self._play(now)
         self._venue.begin(max(now, self._venue.ts), self._wall.now())
+        for name in names:
+            self._feed.attend(name)
+        if names:
+            self._hub.publish(self._venue.finish())
+            self._wake()
         try:
             return request()
         finally:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hbkit_bitmex.simulator import explorer, leverage, modes, profile, reading, reference, statistics, trading
+from hbkit_bitmex.simulator import (
+    explorer,
+    leverage,
+    modes,
+    profile,
+    reading,
+    reference,
+    statistics,
+    trading,
+    transfers,
+)
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.parameters import Parameters
-from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, Act, Call, Parameter, Route
+from hbkit_bitmex.simulator.routes import ANY_KEY, CANCEL, ORDER, WITHDRAW, Act, Call, Parameter, Route
 from hbkit_bitmex.simulator.venue import Venue
 
 VERSION = "2.0.0"
@@ -56,6 +66,8 @@ TABLE = (SYMBOL, FILTER, COLUMNS, COUNT, START, REVERSE, START_TIME, END_TIME, F
 BIN_SIZE = Parameter("binSize", text="The length of a bin.", default="1m", choices=("1m", "5m", "1h", "1d"))
 PARTIAL = Parameter("partial", "boolean", "With the bin that is not over yet.", default=False)
 CURRENCY = Parameter("currency", text="A minor code such as XBt, or `all`.", default="XBt")
+THE_CURRENCY = Parameter("currency", text="A minor code such as XBt.", required=True)
+NETWORK = Parameter("network", text="A network such as btc.", required=True)
 TEXT = Parameter("text", text="A note.")
 ORDER_QTY = Parameter("orderQty", "integer", "Contracts, or minor units of the base currency on spot.")
 PRICE = Parameter("price", "number")
@@ -193,6 +205,19 @@ ORDERS: tuple[Route, ...] = (
     ),
 )  # fmt: skip
 
+_ORDERS_OF_A_CALL = (Parameter("orders", "json", "An array of what the single routes take.", required=True),)
+BULK: tuple[Route, ...] = (
+    Route(
+        "POST", "/order/bulk", "Order.newBulk", "Place several orders.", _own(trading.place_many), _ORDERS_OF_A_CALL,
+        "order", needs=ORDER, second=True, shed=True,
+    ),
+    Route(
+        "PUT", "/order/bulk", "Order.amendBulk", "Amend several orders.", _own(trading.amend_many), _ORDERS_OF_A_CALL,
+        "order", needs=ORDER, second=True, shed=True,
+    ),
+)  # fmt: skip
+"""Served only where they are asked for: the exchange took them away, old clients cannot do without (4.8)."""
+
 POSITIONS: tuple[Route, ...] = (
     Route(
         "GET", "/position", "Position.get", "Your positions.", _own(reading.positions), (FILTER, COLUMNS, COUNT),
@@ -278,6 +303,23 @@ USER: tuple[Route, ...] = (
         _own(profile.execution_history),
         (THE_SYMBOL, Parameter("timestamp", "time", "Any moment of the day.", required=True)),
         "execution", needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/depositAddress", "User.getDepositAddress", "Where to pay in.", _own(transfers.deposit_address),
+        (THE_CURRENCY, NETWORK), needs=ANY_KEY,
+    ),
+    Route(
+        "GET", "/user/depositAddressInformation", "User.getDepositAddressInformation", "Where to pay in.",
+        _own(transfers.deposit_address_information), (THE_CURRENCY, NETWORK), needs=ANY_KEY,
+    ),
+    Route(
+        "POST", "/user/requestWithdrawal", "User.requestWithdrawal", "Withdraw money.",
+        _own(transfers.request_withdrawal),
+        (
+            THE_CURRENCY, NETWORK, Parameter("amount", "integer", "Minor units.", required=True), Parameter("address"),
+            Parameter("fee", "integer"), TEXT,
+        ),
+        "transact", one=True, needs=WITHDRAW,
     ),
     Route(
         "POST", "/user/preferences", "User.savePreferences", "Store a client's settings.", profile.save_preferences,

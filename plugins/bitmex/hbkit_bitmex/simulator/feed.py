@@ -2,26 +2,33 @@
 
 What lies before the beginning is played without telling anybody: it is the history that clients can ask for. When the
 tape ends it starts again, shifted once more: the book is cleared first, and prices jump to where the tape began.
+
+Where no levels were recorded they are drawn around the recorded touch, and where no quotes were, the touch around the
+last print. What nobody recorded at all plays in the backdrop, at the same times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from hbkit.clock import MINUTE, iso
-from hbkit.data.source import Batch, Rows, Source, SourceInfo
+from hbkit.data.source import Batch, Rows
 from hbkit.data.timeline import Timeline, Window
 from hbkit.errors import ConfigError
 from hbkit.model import Side
+from hbkit_bitmex.simulator.around import Around
+from hbkit_bitmex.simulator.backdrop import NEVER, Backdrop
+from hbkit_bitmex.simulator.listing import FUNDING_HOURS, FUNDING_OFFSET
+from hbkit_bitmex.simulator.played import Played
 from hbkit_bitmex.simulator.public import PublicMarket
 from hbkit_bitmex.simulator.step import Update
 from hbkit_bitmex.simulator.venue import Venue
 
 Play = Callable[[int], None]
-Rates = Callable[[int], list[float]]
 SHOWN = 10 * MINUTE
+EVERY, LOOK = "*", "?"
 """How much of the history is kept as single trades; what is older is in candles only."""
 _SIDES = {1: Side.BUY, -1: Side.SELL, 0: Side.BUY}
 
@@ -34,21 +41,32 @@ class Feed:
     """Rows of the sources as steps of the venue; `next_ts` is when the next one is due, in market time."""
 
     def __init__(
-        self, venue: Venue, source: Source, rates: Rates, *, now: int, history: int, start: int | None = None
+        self,
+        venue: Venue,
+        played: Played,
+        backdrop: Backdrop,
+        around: Mapping[str, Around],
+        *,
+        now: int,
+        history: int,
+        start: int | None = None,
+        resume: int | None = None,
     ) -> None:
         """
-        :param rates: the funding rates that the tape paid from a moment of it on.
+        :param around: per symbol without recorded levels, what draws them.
         :param start: which moment of the tape is now, a whole minute; what lies before it is history.
+        :param resume: the venue has been played up to this market time already, by another feed that began at `now`.
         """
-        info = source.info()
         self._venue = venue
-        self._source = source
-        self._quotes_are_book = {symbol: Rows.LEVEL not in kinds for symbol, kinds in info.kinds.items()}
-        self._first = _floor(info.start)
-        self._length = _floor(info.end + MINUTE) - self._first
-        past = min(_floor(history), _floor(self._length // 3)) if start is None else self._past(start, info)
+        self._played = played
+        self._backdrop = backdrop
+        self._around = around
+        info = played.source.info() if played.source is not None else None
+        self._first = _floor(played.start)
+        self._length = _floor(played.end + MINUTE) - self._first
+        past = min(_floor(history), _floor(self._length // 3)) if start is None else self._past(start)
         self._shift = _floor(now) - self._first - past
-        self.provenance = info.provenance
+        self.provenance = info.provenance if info is not None else ()
         self.restarts = 0
         self.next_ts = 0
         self._row_ts = 0
@@ -59,27 +77,46 @@ class Feed:
         self._at = 0
         self.tape_start, self.shift = self._first, self._shift
         """Where the tape begins, and how far its first round is moved."""
+        if resume is not None:
+            self._resume(resume)
+            return
         self._play_candles(now)
-        self._play_history(_floor(now), now, rates(_floor(now) - self._shift))
+        self._play_history(_floor(now), now, played.rates(_floor(now) - self._shift))
 
-    def _past(self, start: int, info: SourceInfo) -> int:
+    def _past(self, start: int) -> int:
         """How much of the tape lies before `start`. Raises ConfigError for a moment that it cannot begin at."""
+        played = self._played
+        if played.source is None:
+            raise ConfigError("nothing recorded is played, so there is no start to choose", code="HB503")
         if start % MINUTE:
             mend = f"write a whole minute, {iso(_floor(start))}"
         elif not self._first <= start < self._first + self._length:
-            mend = f"the tape {info.name} covers {iso(info.start)}..{iso(info.end)}"
+            mend = f"the tape {played.source.info().name} covers {iso(played.start)}..{iso(played.end)}"
         else:
             return start - self._first
         raise ConfigError(f"the simulator cannot start at {iso(start)}: {mend}", code="HB503")
+
+    def _resume(self, ts: int) -> None:
+        """Go on after the moment `ts`, all of which has been played."""
+        while ts >= self._first + self._shift + self._length and self._played.source is not None:
+            self.restarts += 1
+            self._shift += self._length
+        self._minute = _floor(ts) + MINUTE
+        self._open(ts + 1 - self._shift)
+        self._tell_next()
 
     # -- the past
 
     def _play_history(self, begin: int, now: int, rates: list[float]) -> None:
         """Everything before `now`; the book and the marks only from `begin`, where a minute opens with every level."""
         venue = self._venue
-        for market in venue.markets.values():
-            if not market.instrument.is_spot:
-                market.ticker.schedule(begin, list(rates))
+        recorded = set(self._played.symbols)
+        for symbol, market in venue.markets.items():
+            row = venue.recorded[symbol]
+            if "fundingInterval" in row:
+                market.ticker.schedule(
+                    begin, list(rates) if rates and symbol in recorded else [float(row["fundingRate"])]
+                )
         while self._row_ts < begin:
             self._lean()
         venue.begin(begin, now)
@@ -95,13 +132,17 @@ class Feed:
     def _play_candles(self, now: int) -> None:
         """The oldest part: trades go into candles, and nothing else is kept of them."""
         end = max(self._first, _floor(now) - self._shift - SHOWN)
-        for window in self._source.windows(self._first, end):
+        for window in self._source_windows(self._first, end):
             for batch in window:
                 market = self._venue.markets.get(batch.symbol)
                 if market is not None and batch.kind is Rows.TRADE:
                     _into_candles(market, batch, self._shift)
         self._minute = end + self._shift  # the first row from here on closes what is still open
         self._open(end)
+
+    def _source_windows(self, start: int, end: int) -> Iterator[Sequence[Batch]]:
+        source = self._played.source
+        return source.windows(start, end) if source is not None and start < end else iter(())
 
     def _lean(self) -> None:
         """One row of the newer part: trades go into candles and into the list of trades."""
@@ -134,6 +175,9 @@ class Feed:
         venue = self._venue
         venue.begin(ts, wall)
         if ts >= self._minute:
+            self._backdrop.minute(ts)
+            if ts % FUNDING_HOURS == FUNDING_OFFSET or LOOK in self._backdrop.watched():
+                self._backdrop.refresh()
             venue.minute(ts)
             self._minute += MINUTE
         while self._row_ts == ts:
@@ -141,14 +185,33 @@ class Feed:
             if play is not None:
                 play(self._window.row[self._at])
             self._move_on()
+        self._backdrop.step(ts)
         self._tell_next()
         return venue.finish()
 
     def _tell_next(self) -> None:
-        self.next_ts = min(self._row_ts, self._minute)
+        self.next_ts = min(self._row_ts, self._minute, self._backdrop.next_ts)
+
+    @property
+    def awake(self) -> list[str]:
+        """Markets of the backdrop that are awake."""
+        return self._backdrop.awake
+
+    def attend(self, name: str) -> None:
+        """A client is interested in this market: it is played from now on. EVERY wakes all; LOOK wakes none."""
+        if name == EVERY:
+            self._backdrop.wake_all()
+        elif name == LOOK:
+            self._backdrop.refresh()
+        else:
+            self._backdrop.attend(name)
+        self._tell_next()
 
     def _move_on(self) -> None:
         """To the next row, over the ends of windows and of the tape."""
+        if self._played.source is None:
+            self._row_ts = NEVER
+            return
         self._at += 1
         while self._at >= len(self._window):
             window = next(self._windows, None)
@@ -159,7 +222,8 @@ class Feed:
         self._row_ts = self._window.ts[self._at] + self._shift
 
     def _open(self, start: int) -> None:
-        self._windows = Timeline([self._source], start, self._first + self._length).windows()
+        if self._played.source is not None:
+            self._windows = Timeline([self._played.source], start, self._first + self._length).windows()
         self._window, self._at = Window([], [], [], []), -1
         self._move_on()
 
@@ -171,11 +235,13 @@ class Feed:
         """The tape again, later; its first minute brings the whole book, so the old one has to go first."""
         self.restarts += 1
         self._shift += self._length
-        for market in self._venue.markets.values():
+        played = set(self._played.symbols)
+        for market in [market for symbol, market in self._venue.markets.items() if symbol in played]:
             for side in Side:
                 for ticks in list(market.market.book.prices(side)):
                     self._venue.level(market, side, ticks, 0)
-        self._windows = Timeline([self._source], self._first, self._first + self._length).windows()
+        assert self._played.source is not None
+        self._windows = Timeline([self._played.source], self._first, self._first + self._length).windows()
         self._window, self._at = Window([], [], [], []), 0
 
     # -- rows
@@ -189,19 +255,27 @@ class Feed:
             return self._trades(batch, market)
         if batch.kind is Rows.LEVEL:
             return self._levels(batch, market)
-        if batch.kind is Rows.QUOTE and self._quotes_are_book[batch.symbol]:
-            return self._outside_quotes(batch, market)
+        if batch.kind is Rows.QUOTE and batch.symbol in self._around:
+            return self._quotes(batch, market, self._around[batch.symbol])
         return self._marks(batch, market) if batch.kind is Rows.MARK else None
 
     def _trades(self, batch: Batch, market: PublicMarket) -> Play:
         venue = self._venue
         sides = batch.columns[0].tolist()
         ticks, units = _ticks(market, batch, 1), _units(market, batch, 2)
+        around = self._around.get(batch.symbol)
 
         def play(row: int) -> None:
             venue.print(market, _SIDES[sides[row]], ticks[row], units[row])
 
-        return play
+        if around is None or around.has_quotes:
+            return play
+
+        def play_and_draw(row: int) -> None:
+            play(row)
+            around.printed(venue.ts, _SIDES[sides[row]], ticks[row])
+
+        return play_and_draw
 
     def _levels(self, batch: Batch, market: PublicMarket) -> Play:
         venue = self._venue
@@ -213,13 +287,13 @@ class Feed:
 
         return play
 
-    def _outside_quotes(self, batch: Batch, market: PublicMarket) -> Play:
+    def _quotes(self, batch: Batch, market: PublicMarket, around: Around) -> Play:
         venue = self._venue
         bids, asks = _ticks(market, batch, 0), _ticks(market, batch, 1)
         bid_units, ask_units = _units(market, batch, 2), _units(market, batch, 3)
 
         def play(row: int) -> None:
-            venue.outside_quote(market, bids[row], bid_units[row], asks[row], ask_units[row])
+            around.quoted(venue.ts, bids[row], bid_units[row], asks[row], ask_units[row])
 
         return play
 
@@ -252,7 +326,7 @@ def _ticks(market: PublicMarket, batch: Batch, column: int) -> list[int]:
 
 
 def _units(market: PublicMarket, batch: Batch, column: int) -> list[int]:
-    """Whole units; a size that nobody recorded counts as a lot."""
+    """Whole units, of trades and levels a lot at least where there was anything; 0 for a size that nobody recorded."""
     units = np.rint(batch.columns[column] / float(market.instrument.unit_size))
-    whole: list[int] = np.where(np.isfinite(units), units, market.instrument.lot_units).astype(np.int64).tolist()
+    whole: list[int] = np.where(np.isfinite(units), units, 0).astype(np.int64).tolist()
     return whole

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from hbkit.clock import SECOND, Clock
-from hbkit_bitmex.simulator.columns import BY_CURRENCY, PRIVATE
+from hbkit_bitmex.simulator.columns import BY_CURRENCY, CLASSES, PRIVATE
 from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.step import Update
 from hbkit_bitmex.simulator.wire import encode
@@ -40,6 +40,8 @@ class Client:
         self.address = address
         self._transport = transport
         self.account: int | None = None
+        self.is_platform = False
+        """Whether it came to `/realtimePlatform`, which has tables of its own."""
         self.topics: dict[str, Group] = {}
         self.errors = 0
         self.heard = clock.now()
@@ -190,6 +192,10 @@ class Hub:
                 for group in groups.values():
                     self._send(group, update)
 
+    def is_mute(self, table: str) -> bool:
+        """Whether the next frame of a table is swallowed by a fault; counts as that frame."""
+        return bool(self._faults) and self._faults.copies(table) == 0
+
     def _send(self, group: Group, update: Update) -> None:
         rows = group.rows(update)
         if not rows:
@@ -199,6 +205,14 @@ class Hub:
         for client in group.clients:
             for _ in range(copies):
                 client.send(frame)
+
+    def watched(self) -> set[str]:
+        """Symbols that somebody is subscribed to, `?` where somebody hears of all instruments."""
+        found = set()
+        for table, groups in self._groups.items():
+            for _, wanted in groups:
+                found.add("?" if table == "instrument" and wanted in ("", *CLASSES) else wanted)
+        return found
 
     async def flush(self) -> None:
         """Until everything queued is written; a client that does not read is not waited for longer than a second."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -69,6 +70,11 @@ class Ticker(Listing):
     def __init__(self, instrument: Instrument, recorded: Row) -> None:
         super().__init__({**static_row(recorded), "hasLiquidity": True})
         self.instrument = instrument
+        self.digits = max(
+            0, -int(Decimal(recorded.get("minTick", instrument.tick_size)).normalize().as_tuple().exponent)
+        )
+        """Of index, mark and basis: those of `minTick`, which is finer than the tick (9.2)."""
+        self.has_traded = False
         self._minutes: deque[Bin] = deque(maxlen=DAY // MINUTE)
         self._day_volume = self._day_turnover = 0
         self._session_volume = self._session_turnover = 0
@@ -87,6 +93,7 @@ class Ticker(Listing):
 
     def traded(self, price: Number, direction: str, units: int, value: int) -> None:
         """The last trade; sums over the session are told at the end of the step."""
+        self.has_traded = True
         self._session_volume += units
         self._session_turnover += value
         self.set(
@@ -102,16 +109,19 @@ class Ticker(Listing):
         if self.instrument.is_spot:
             self.set(markPrice=price)
 
-    def minute_closed(self, which: Bin) -> None:
+    def minutes_closed(self, ended: Sequence[Bin]) -> None:
         """The 24 h figures move once a minute (here; the venue's own pace is not known)."""
-        if len(self._minutes) == self._minutes.maxlen:
-            gone = self._minutes[0]
-            self._day_volume -= gone.volume
-            self._day_turnover -= gone.turnover
-        self._keep_session(which.end)
-        self._minutes.append(which)
-        self._day_volume += which.volume
-        self._day_turnover += which.turnover
+        if not ended:
+            return
+        for which in ended:
+            if len(self._minutes) == self._minutes.maxlen:
+                gone = self._minutes[0]
+                self._day_volume -= gone.volume
+                self._day_turnover -= gone.turnover
+            self._keep_session(which.end)
+            self._minutes.append(which)
+            self._day_volume += which.volume
+            self._day_turnover += which.turnover
         self._show_day()
 
     def day_before(self, minutes: list[Bin]) -> None:
@@ -126,7 +136,9 @@ class Ticker(Listing):
         self._show_day()
 
     def _show_day(self) -> None:
-        home, foreign = notionals(self.instrument, self._day_volume, self._day_turnover)
+        home, foreign = notionals(
+            self.instrument, self._day_volume, self._day_turnover, self.row.get("quoteToSettleMultiplier")
+        )
         price = self.instrument.price
         self.set(
             volume24h=self._day_volume,
@@ -178,16 +190,23 @@ class Ticker(Listing):
             impactBidPrice=bid, impactAskPrice=ask, impactMidPrice=middle,
         )  # fmt: skip
 
-    def marked(self, ts: int, index: float) -> float:
-        """An index; returns the mark: index + index * rate * time to funding / interval (protocol 10.9)."""
+    def marked(self, ts: int, index: float, fair: float | None = None) -> float:
+        """An index; returns the mark: index + index * rate * time to funding / interval (protocol 10.9).
+
+        :param fair: what a dated future is worth; its mark is that.
+        """
+        digits, expiry = self.digits, self.instrument.expiry
         left = max(0, self.funding_at - ts)
-        basis = round(index * self.rate * left / FUNDING_HOURS, 2)
-        mark = round(index + basis, 2)
+        basis = round(index * self.rate * left / FUNDING_HOURS if fair is None else fair - index, digits)
+        yearly = float(Decimal(repr(self.rate)) * 3 * 365)
+        if fair is not None and expiry is not None and expiry > ts:
+            yearly = round(basis / index * 365 * DAY / (expiry - ts), 5)
+        mark = round(index + basis, digits)
         self.index, self.mark = index, mark
         self.set(
-            indicativeSettlePrice=number(round(index, 2)),
+            indicativeSettlePrice=number(round(index, digits)),
             fairBasis=number(basis),
-            fairBasisRate=number(float(Decimal(repr(self.rate)) * 3 * 365)),
+            fairBasisRate=number(yearly),
             fairPrice=number(mark),
             markPrice=number(mark),
             # Nobody recorded the open interest of the tape's day: that of the instrument row, at the present mark.
@@ -219,19 +238,20 @@ class Ticker(Listing):
         )
 
 
-def index_listing(symbol: str, quote: str) -> Listing:
-    """An index row (17.2): not tradeable, last price = mark = index."""
+def index_listing(symbol: str, behind: Mapping[str, Any]) -> Listing:
+    """The row of the index behind an instrument (17.2): not tradeable, last price = mark = index."""
+    is_share = behind["typ"] == "FFSCSX"
     return Listing(
         {
             "symbol": symbol,
-            "rootSymbol": "XBT",
+            "rootSymbol": behind["rootSymbol"],
             "state": "Unlisted",
-            "typ": "MRCXXX",
-            "underlying": "XBT",
-            "quoteCurrency": quote,
+            "typ": "MRSXXX" if is_share else "MRCXXX",
+            "underlying": behind["underlying"],
+            "quoteCurrency": behind["quoteCurrency"],
             "reference": "BMEX",
             "referenceSymbol": symbol,
-            "tickSize": 0.01,
+            "tickSize": plain(behind.get("minTick", Decimal("0.01"))),
             "multiplier": 1,
             "isQuanto": False,
             "isInverse": False,

@@ -53,6 +53,8 @@ class Options:
     """Key and secret of further accounts; `demo` is always there."""
     planned: tuple[PlannedAccount, ...] = ()
     """Accounts with balances and permissions of their own."""
+    bulk_orders: bool = False
+    """Whether `/order/bulk` is served, which the exchange took away (protocol 4.8)."""
     limits: bool = True
     """Whether requests are counted (protocol 6)."""
     history: int = 2 * HOUR

@@ -20,6 +20,7 @@ Row = dict[str, Any]
 
 TRADES_KEPT = 20_000
 QUOTES_KEPT = 20_000
+TYPICAL_DIGITS = 2
 _UP = frozenset({"PlusTick", "ZeroPlusTick"})
 
 
@@ -37,6 +38,13 @@ class PublicMarket:
         self.trades: deque[Row] = deque(maxlen=TRADES_KEPT)
         self.quotes: deque[Row] = deque(maxlen=QUOTES_KEPT)
         self.index: Index | None = None
+        self.digits = self.ticker.digits
+        self.is_asleep = False
+        """Nobody plays it for now: it has no candles of its own, and none are told."""
+        self.is_halted = False
+        """Trading is stopped: nothing of what is played reaches the book, the index goes on."""
+        self.held: dict[tuple[Side, int], int] = {}
+        """Levels that changed meanwhile, as they are now."""
         self._top: tuple[int | None, int, int | None, int] = (None, 0, None, 0)
         self._last_ticks: int | None = None
         self._direction = "PlusTick"
@@ -53,7 +61,7 @@ class PublicMarket:
         self._last_ticks = ticks
         self.bins.add(ts, ticks, units, value)
         price = self.board.price(ticks)
-        home, foreign = notionals(self.instrument, units, value)
+        home, foreign = notionals(self.instrument, units, value, self.ticker.row.get("quoteToSettleMultiplier"))
         row: Row = {
             "timestamp": stamp,
             "symbol": self.symbol,
@@ -71,18 +79,21 @@ class PublicMarket:
         self.ticker.traded(price, self._direction, units, value)
         return row
 
+    def keep(self, rows: int) -> None:
+        """Remember no more than this of trades and quotes each."""
+        self.trades, self.quotes = deque(self.trades, maxlen=rows), deque(self.quotes, maxlen=rows)
+
     def precede(self, past: History) -> None:
         """Candles from before the tape, and the 24 h figures that begin with them."""
         self.bins.precede(past)
         self.ticker.day_before(past.last(DAY // MINUTE))
 
     def close_bins(self, ts: int) -> dict[str, list[Row]]:
-        """A minute ends: rows of the bins that closed, by size."""
+        """A minute ends: rows of the bins that closed, by table."""
         ended = self.bins.close_until(ts)
-        for which in ended.get("1m", ()):
-            self.ticker.minute_closed(which)
-        self.quote_bins.close(ts)
-        return {size: [self.bins.row(which) for which in bins] for size, bins in ended.items()}
+        self.ticker.minutes_closed(ended.get("1m", ()))
+        quotes = {f"quoteBin{size}": rows for size, rows in self.quote_bins.close(ts).items()}
+        return {f"tradeBin{size}": [self.bins.row(which) for which in bins] for size, bins in ended.items()} | quotes
 
     def quote(self, stamp: str) -> Row | None:
         """A quote row if the touch changed since the last one."""
@@ -105,15 +116,20 @@ class PublicMarket:
 class Index:
     """The index behind a perpetual: its row, and a Referential trade per change, at most one a second (17.2)."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, digits: int = TYPICAL_DIGITS) -> None:
         self.listing = listing
+        self._digits = digits
         self.symbol: str = listing.row["symbol"]
         self.trades: deque[Row] = deque(maxlen=QUOTES_KEPT)
         self._told = 0
 
-    def set(self, ts: int, stamp: str, value: float, match_id: Callable[[], str]) -> Row | None:
+    def keep(self, rows: int) -> None:
+        """Remember no more than this of its trades."""
+        self.trades = deque(self.trades, maxlen=rows)
+
+    def set(self, ts: int, stamp: str, value: float, match_id: str) -> Row | None:
         """A new value; the trade row if one is due."""
-        price = number(round(value, 2))
+        price = number(round(value, self._digits))
         before = self.listing.row.get("lastPrice")
         self.listing.set(lastPrice=price, markPrice=price)
         if price == before or ts < self._told + SECOND:
@@ -127,7 +143,7 @@ class Index:
             "size": 0,
             "price": price,
             "tickDirection": "MinusTick" if before is not None and price < before else "PlusTick",
-            "trdMatchID": match_id(),
+            "trdMatchID": match_id,
             "trdType": "Referential",
         }
         self.trades.append(row)

@@ -14,11 +14,22 @@ from hbkit.clock import SECOND, Clock, iso
 from hbkit_bitmex.simulator import trading
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.auth import HEADERS, WEBSOCKET_PATH, Key, Keys
-from hbkit_bitmex.simulator.columns import BY_CURRENCY, KEYS, PLATFORM, PRIVATE, REQUIRES_LOGIN, TYPES
+from hbkit_bitmex.simulator.columns import (
+    BY_CURRENCY,
+    CLASSES,
+    KEYS,
+    PLATFORM,
+    PLATFORM_TYPES,
+    PRIVATE,
+    REQUIRES_LOGIN,
+    TYPES,
+)
 from hbkit_bitmex.simulator.drive import Drive
+from hbkit_bitmex.simulator.feed import EVERY, LOOK
 from hbkit_bitmex.simulator.hub import POLICY_VIOLATION, Client, Hub, Keep, column_of
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
+from hbkit_bitmex.simulator.reference import announcements
 from hbkit_bitmex.simulator.refusals import Refusal
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
@@ -31,15 +42,9 @@ PING_SECONDS = 20.0
 SILENCE = 60 * SECOND
 UNEXPECTED_CONDITION = 1011
 ERRORS_MAX = 20
+PLATFORM_PATH = "/realtimePlatform"
 MESSAGE_MAX = 1024 * 1024
 EXECUTIONS_SHOWN = 200
-CLASSES: dict[str, Keep] = {
-    "CONTRACTS": lambda row: not row["symbol"].startswith("."),
-    "INDICES": lambda row: bool(row["symbol"].startswith(".")),
-    "DERIVATIVES": lambda row: not row["symbol"].startswith(".") and "_" not in row["symbol"],
-    "SPOT": lambda row: "_" in row["symbol"],
-}
-"""18.10.10, for the symbols that are played here: of these only spot has an underscore."""
 LOCKED_NOTES = {
     "notes": "Account-locked tables include the following: "
     "account,affiliate,execution,margin,order,position,privateNotifications,transact,wallet"
@@ -93,6 +98,7 @@ class Realtime:
         await socket.prepare(request)
         client = self._hub.connect(socket, request)
         client.account = key.account.number if key is not None else None
+        client.is_platform = request.path == PLATFORM_PATH
         client.send(encode(self._welcome(remaining)))
         if first := request.query.get("subscribe"):
             self._receive(client, json.dumps({"op": "subscribe", "args": first.split(",")}))
@@ -231,6 +237,8 @@ class Realtime:
 
         def subscribe(name: str) -> None:
             table, wanted = self._topic(client, name)
+            if table not in PRIVATE:
+                self._drive.act(lambda: None, [_market_of(table, wanted)])
             if name in client.topics:
                 # Repeating a subscription is answered by this text alone; match on its middle (7.3).
                 known = f"You are already subscribed to this topic:{name}."
@@ -238,7 +246,8 @@ class Realtime:
             client.send(encode({"success": True, "subscribe": name, "request": command}))
             keep = _keep(table, wanted)
             partial = self._partial(client, table, wanted, keep)
-            client.send(encode(partial))
+            if not self._hub.is_mute(table):
+                client.send(encode(partial))
             self._hub.join(client, name, table, wanted, keep)
 
         self._each(client, command, subscribe)
@@ -258,13 +267,15 @@ class Realtime:
         """Table and filter of a topic; `*` is no filter."""
         table, _, wanted = name.partition(":")
         wanted = "" if wanted == "*" else wanted
-        if table in PLATFORM:
+        if client.is_platform is (table in TYPES) and (table in TYPES or table in PLATFORM):
             raise Complaint(
                 400, f"Topic {table} is not available on this endpoint. Please see the documentation at {DOCS}."
             )
         if table in REQUIRES_LOGIN and client.account is None and table != "account":
             text = "User requested an account-locked subscription but no authorization was provided."
             raise Complaint(401, text, LOCKED_NOTES)
+        if table in PLATFORM:
+            return table, ""
         if table not in TYPES:
             raise Complaint(400, f"Unknown table: {table}")
         if wanted and not self._knows(table, wanted):
@@ -290,8 +301,8 @@ class Realtime:
         return {
             "table": table,
             "action": "partial",
-            "keys": list(KEYS.get(table, ())),
-            "types": TYPES[table],
+            "keys": ["id"] if table in PLATFORM else list(KEYS.get(table, ())),
+            "types": PLATFORM_TYPES[table] if table in PLATFORM else TYPES[table],
             "filter": named,
             "data": rows if keep is None else [row for row in rows if keep(row)],
         }
@@ -299,6 +310,8 @@ class Realtime:
     def _rows(self, client: Client, table: str, wanted: str) -> list[Row]:
         """What a partial holds (18.10.9)."""
         account = self._account(client)
+        if table in PLATFORM:
+            return self._platform_rows(table)
         if table in PRIVATE:
             assert account is not None
             return self._private_rows(account, table)
@@ -322,10 +335,26 @@ class Realtime:
             case "funding":
                 last = {row["symbol"]: row for row in venue.fundings}
                 return list(last.values())
+            case "settlement":
+                return list({row["symbol"]: row for row in venue.clearing.settlements}.values())
+            case "insurance":
+                return venue.clearing.insurance_rows()
             case "liquidation":
                 return []
+        if table.startswith("quoteBin"):
+            bins = [market.quote_bins.rows(table.removeprefix("quoteBin")) for market in markets]
+            return [rows[-1] for rows in bins if rows]
         size = table.removeprefix("tradeBin")
         return [market.bins.row(market.bins.closed[size][-1]) for market in markets if market.bins.closed[size]]
+
+    def _platform_rows(self, table: str) -> list[Row]:
+        """What the other socket tells: where one is, and who is connected; nobody chats, nothing is notified."""
+        if table == "announcement":
+            return announcements(self._venue, {})
+        if table == "connected":
+            users = len({client.account for client in self._hub.clients if client.account is not None})
+            return [{"id": 1, "users": users, "bots": len(self._hub.clients) - users}]
+        return []
 
     def _private_rows(self, account: VenueAccount, table: str) -> list[Row]:
         venue = self._venue
@@ -339,7 +368,16 @@ class Realtime:
                 return venue.positions(account)
             case "margin":
                 return [venue.margin(account, code) for code in codes]
+            case "transact" | "affiliate":
+                return []
         return [venue.wallet(account, code) for code in codes]
+
+
+def _market_of(table: str, wanted: str) -> str:
+    """Which market a topic is about: with all instruments nobody has to be woken, with all trades everybody."""
+    if wanted and wanted not in CLASSES:
+        return wanted
+    return EVERY if table.startswith(("trade", "quote", "orderBook")) else LOOK
 
 
 def _keep(table: str, wanted: str) -> Keep | None:

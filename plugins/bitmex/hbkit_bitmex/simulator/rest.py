@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from aiohttp import web
 
@@ -11,10 +12,12 @@ from hbkit.clock import Clock
 from hbkit_bitmex.simulator import forms, parameters
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.drive import Drive
-from hbkit_bitmex.simulator.endpoints import ENDPOINTS
+from hbkit_bitmex.simulator.endpoints import BULK, ENDPOINTS
 from hbkit_bitmex.simulator.faults import Faults
+from hbkit_bitmex.simulator.feed import LOOK
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.parameters import Parameters
+from hbkit_bitmex.simulator.query import series
 from hbkit_bitmex.simulator.refusals import Refusal
 from hbkit_bitmex.simulator.routes import Call, Route, Routes, Services, below
 from hbkit_bitmex.simulator.times import http_date
@@ -29,15 +32,16 @@ class Rest:
     """All routes of one simulator."""
 
     def __init__(
-        self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance
-    ) -> None:
+        self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance,
+        *, bulk_orders: bool = False,
+    ) -> None:  # fmt: skip
         self._drive = drive
         self._keys = keys
         self._limits = limits
         self._faults = faults
         self._clock = clock
         self._chance = chance
-        self._routes = Routes(ENDPOINTS)
+        self._routes = Routes((*ENDPOINTS, *BULK) if bulk_orders else ENDPOINTS)
         self._services = Services(venue, keys, drive.watch, routes=self._routes)
 
     # -- one request
@@ -121,7 +125,7 @@ class Rest:
             raise Refusal(503, OVERLOADED)
         form = forms.wanted(sent)
         call = Call(self._services, sent, key, wall)
-        return forms.written(self._drive.act(lambda: route.act(call)), form, route.model)
+        return forms.written(self._drive.act(lambda: route.act(call), _named(path, sent)), form, route.model)
 
     # -- faults
 
@@ -140,6 +144,26 @@ class Rest:
             page = b"<html><head><title>502 Bad Gateway</title></head></html>"
             return web.Response(status=502, headers={**headers, "Content-Type": "text/html"}, body=page)
         return web.Response(status=status, headers=headers, body=answer)
+
+
+def _named(path: str, sent: Parameters) -> set[str]:
+    """The markets that a request is about; `/instrument` and `/stats` look at all without waking them."""
+    if path.startswith(("/instrument", "/stats")):
+        return {LOOK}
+    names = {parameters.text(sent, "symbol")}
+    chosen = sent.get("filter")
+    if isinstance(chosen, str) and "symbol" in chosen:
+        try:
+            chosen = json.loads(chosen)
+        except (ValueError, RecursionError):
+            chosen = None
+    if isinstance(chosen, dict):
+        found = chosen.get("symbol")
+        names |= {str(one) for one in (found if isinstance(found, list) else [found])}
+    orders = sent.get("orders")
+    if isinstance(orders, list):
+        names |= {str(one.get("symbol")) for one in orders if isinstance(one, dict)}
+    return {series(name) for name in names if name}
 
 
 def _sheddable(route: Route, sent: Parameters) -> bool:

@@ -21,9 +21,11 @@ from hbkit.clock import SECOND, Clock
 from hbkit.data.source import Source
 from hbkit.errors import UsageError
 from hbkit.exchange import Address, SimulatorOptions
-from hbkit_bitmex import derived, tapes
+from hbkit_bitmex import instruments
 from hbkit_bitmex.names import DEFAULT_TAPE
+from hbkit_bitmex.simulator.around import books_around
 from hbkit_bitmex.simulator.auth import Key, Keys
+from hbkit_bitmex.simulator.backdrop import Backdrop, leader
 from hbkit_bitmex.simulator.control import Control
 from hbkit_bitmex.simulator.drive import Drive
 from hbkit_bitmex.simulator.faults import Faults
@@ -32,10 +34,12 @@ from hbkit_bitmex.simulator.hub import Hub
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.memory import remember
 from hbkit_bitmex.simulator.options import STARTING_BALANCES, Options
+from hbkit_bitmex.simulator.played import Played, of_source, open_data
 from hbkit_bitmex.simulator.realtime import Realtime
 from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
 from hbkit_bitmex.simulator.routes import PREFIX
 from hbkit_bitmex.simulator.venue import Venue
+from hbkit_bitmex.simulator.worth import Worth, moved_by
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SERVICE_RESTART = 1012
@@ -59,9 +63,9 @@ class Simulator:
 
 def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source | None = None) -> Simulator:
     """Everything but the listening; `source` plays instead of the tape that the options name."""
-    tape = tapes.open_tape(options.data[0], options.seed)
-    played: Source = derived.Family(tape) if source is None else source
-    venue = Venue(chance.fork("venue"), [symbol for symbol in played.info().kinds if not symbol.startswith(".")])
+    now = clock.now()
+    played = open_data(options.data, options.seed) if source is None else of_source(source)
+    venue = Venue(chance.fork("venue"), _listed(played), moved_by(now))
     keys = Keys()
     for name, secret in options.all_accounts:
         keys.add(Key(name, secret, venue.add_account()))
@@ -69,22 +73,32 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
         account = venue.add_account(STARTING_BALANCES if plan.balances is None else plan.balances)
         for key in plan.keys:
             keys.add(Key(key.name, key.secret, account, key.permissions, key.enabled, key.cidrs))
-    feed = Feed(venue, played, tape.funding_rates, now=clock.now(), history=options.history, start=options.start)
-    if source is None:
+    worth = Worth(venue.recorded.values(), options.seed, played.style, now, leader(venue, played))
+    backdrop = Backdrop(venue, worth, played.style, chance.fork("backdrop"), options.history, played.symbols)
+    around = books_around(venue, played, worth, options.seed)
+    feed = Feed(venue, played, backdrop, around, now=now, history=options.history, start=options.start)
+    if played.tape is not None:
         remember(venue, tape_start=feed.tape_start, shift=feed.shift)
     venue.clearing.note_deposits()
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
+    backdrop.watched = hub.watched
     drive = Drive(venue, feed, hub, clock, options.speed)
     limits = Limits(on=options.limits)
-    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"))
+    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"), bulk_orders=options.bulk_orders)
     realtime = Realtime(venue, drive, hub, keys, limits, clock, chance.fork("sockets"))
     control = Control(venue, drive, feed, hub, faults, clock)
     app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))
     app.router.add_get("/realtime", realtime.handle)
+    app.router.add_get("/realtimePlatform", realtime.handle)
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
     return Simulator(venue, feed, drive, hub, keys, limits, faults, app)
+
+
+def _listed(played: Played) -> list[str]:
+    """Every instrument, what is played first."""
+    return list(dict.fromkeys([*played.symbols, *(one.symbol for one in instruments.load())]))
 
 
 def _delays(latency: int) -> list[Any]:

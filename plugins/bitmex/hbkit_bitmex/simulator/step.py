@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 Row = dict[str, Any]
 
 TABLES = (
-    "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d", "trade", "execution", "order", "position", "margin",
-    "wallet", "funding", "settlement", "liquidation", "orderBookL2", "orderBookL2_25", "orderBook10", "quote",
-    "instrument",
+    "tradeBin1m", "tradeBin5m", "tradeBin1h", "tradeBin1d", "quoteBin1m", "quoteBin5m",
+    "quoteBin1h", "quoteBin1d", "trade", "execution", "order", "position", "margin",
+    "wallet", "transact", "funding", "settlement", "liquidation", "orderBookL2", "orderBookL2_25", "orderBook10",
+    "quote", "instrument",
 )  # fmt: skip
 ACTIONS = ("delete", "update", "insert")
 """18.10.12 has this order for levels; for most other tables it does not matter which comes first."""

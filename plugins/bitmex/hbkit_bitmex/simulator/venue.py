@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hbkit.chance import Chance
-from hbkit.clock import HOUR, SECOND, iso
+from hbkit.clock import HOUR, SECOND, iso, parse_time
 from hbkit.errors import HbkitError
 from hbkit.matching import BUILT_IN, Engine, EngineOrder
 from hbkit.model import (
@@ -46,7 +46,8 @@ from hbkit_bitmex.simulator.step import Step, Update
 
 Row = dict[str, Any]
 
-INDICES = {"XBTUSD": (".BXBT", "USD"), "XBTUSDT": (".BXBTT", "USDT")}
+LIFE = ("expiry", "settle", "timestamp")
+"""Columns that are moved with the market's time."""
 RISK_LIMIT = "Value of position and orders exceeds position Risk Limit"
 SESSION_HOUR = 12 * HOUR
 DAY_HOURS = 24 * HOUR
@@ -57,18 +58,23 @@ CANCELED_BY_TIMER = "Canceled\nCanceled by cancelAllAfter."
 class Venue:
     """Everything the exchange knows."""
 
-    def __init__(self, chance: Chance, symbols: Sequence[str]) -> None:
+    def __init__(self, chance: Chance, symbols: Sequence[str], moved: int = 0) -> None:
+        """:param moved: by how much expiries are later than the recorded rows say, ns."""
         self._ids = chance.fork("ids")
         self._level_ids = chance.fork("levels")
         self._level_id = 1 << 36
         self.engine = Engine(self._ids.guid, self._refuse_triggered)
         self.currencies, self.minor = _currencies()
         self.asset_rows = [row for row in instruments.assets() if row["currency"] in STARTING_BALANCES]
+        self.recorded: dict[str, Row] = {row["symbol"]: _moved(row, moved) for row in instruments.rows()}
+        """The packaged instrument rows, by symbol."""
         self.markets: dict[str, PublicMarket] = self._open_markets(symbols)
         self.indices: dict[str, Index] = {}
-        for symbol, (index, quote) in INDICES.items():
-            if symbol in self.markets:
-                self.indices[index] = self.markets[symbol].index = Index(index_listing(index, quote))
+        # Contracts first: their index is what their mark follows; a spot pair only lends its own where there is none.
+        for market in sorted(self.markets.values(), key=lambda market: market.instrument.is_spot):
+            row = self.recorded[market.symbol]
+            if (name := row.get("referenceSymbol")) and name not in self.indices:
+                self.indices[name] = market.index = Index(index_listing(name, row), market.digits)
         self.accounts: dict[int, VenueAccount] = {}
         self.orders: dict[str, VenueOrder] = {}
         self.orders_of: dict[int, list[VenueOrder]] = {}
@@ -79,6 +85,8 @@ class Venue:
         self.stamp = ""
         self._step = Step()
         self._touched: dict[PublicMarket, None] = {}
+        self._to_test: dict[Instrument, None] = {}
+        """Contracts whose backing changed in this step."""
         self._dirty_orders: dict[VenueOrder, None] = {}
         self._dirty_legs: dict[tuple[VenueAccount, LegKey], None] = {}
         self._dirty_margins: dict[tuple[VenueAccount, str], None] = {}
@@ -92,7 +100,7 @@ class Venue:
         self._ten_at: dict[PublicMarket, int] = {}
 
     def _open_markets(self, symbols: Sequence[str]) -> dict[str, PublicMarket]:
-        recorded = {row["symbol"]: row for row in instruments.rows()}
+        recorded = self.recorded
         markets = {}
         for symbol in symbols:
             if symbol not in recorded:
@@ -148,6 +156,9 @@ class Venue:
 
     def finish(self) -> list[Update]:
         """The step is over: what it changed, table by table."""
+        # A fill may leave too little behind other positions: it takes from what they share, as a sale on spot does.
+        while self._to_test:
+            self.clearing.test(self._to_test.popitem()[0])
         self.release()
         step = self._step
         for order in self._dirty_orders:
@@ -214,8 +225,15 @@ class Venue:
 
     # -- the market
 
+    def touch(self, market: PublicMarket) -> None:
+        """Its instrument row is to be told again."""
+        self._touched[market] = None
+
     def level(self, market: PublicMarket, side: Side, ticks: int, units: int) -> None:
-        """A level of the tape has a new size."""
+        """A level of the tape has a new size; while the market is halted that waits."""
+        if market.is_halted:
+            market.held[side, ticks] = units
+            return
         market.market.level(side, ticks, units)
         market.board.touch(side, ticks)
         self._touched[market] = None
@@ -235,9 +253,21 @@ class Venue:
         if self.engine.out:
             self.drain()
 
-    def print(self, market: PublicMarket, side: Side, ticks: int, units: int) -> None:
+    def book(self, market: PublicMarket, levels: Mapping[tuple[Side, int], int]) -> None:
+        """The whole outside book, as units by side and ticks: what went away first, so that it never stands crossed."""
+        known = market.market.book
+        for side in Side:
+            for ticks in [ticks for ticks in known.prices(side) if (side, ticks) not in levels]:
+                self.level(market, side, ticks, 0)
+        for (side, ticks), units in levels.items():
+            if known.size(side, ticks) != units:
+                self.level(market, side, ticks, units)
+
+    def print(self, market: PublicMarket, side: Side, ticks: int, units: int, match_id: str | None = None) -> None:
         """A trade of the tape: told, and met by resting orders, which share its match id."""
-        match_id = self._ids.guid()
+        if market.is_halted:
+            return
+        match_id = match_id or self._ids.guid()
         self._step.add("trade", "insert", market.trade(self.ts, self.stamp, side, ticks, units, match_id))
         self._touched[market] = None
         market.market.print(ticks, units, side.sign)
@@ -246,12 +276,17 @@ class Venue:
             self.drain()
             self._print_match = None
 
-    def index(self, market: PublicMarket, value: float) -> None:
-        """The index moved, and the mark with it."""
-        market.market.marked(market.ticker.marked(self.ts, value), value)
+    def index(self, market: PublicMarket, value: float, fair: float | None = None, match_id: str | None = None) -> None:
+        """The index moved, and the mark with it.
+
+        :param fair: the fair price where that is no matter of funding: of a dated future.
+        :param match_id: of the index's trade.
+        """
         self._touched[market] = None
+        if not market.instrument.is_spot:
+            market.market.marked(market.ticker.marked(self.ts, value, fair), value)
         if market.index is not None:
-            row = market.index.set(self.ts, self.stamp, value, self._ids.guid)
+            row = market.index.set(self.ts, self.stamp, value, match_id or self._ids.guid())
             if row is not None:
                 self._step.add("trade", "insert", row)
         self._mark_moved(market)
@@ -273,10 +308,11 @@ class Venue:
     def minute(self, ts: int) -> None:
         """A minute's boundary: bins end, and whatever is due at this time of day."""
         for market in self.markets.values():
-            for size, rows in market.close_bins(ts).items():
-                for row in rows:
-                    self._step.add(f"tradeBin{size}", "insert", row)
-            self._touched[market] = None
+            if not market.is_asleep:
+                for table, rows in market.close_bins(ts).items():
+                    for row in rows:
+                        self._step.add(table, "insert", row)
+                self._touched[market] = None
             if 0 < market.ticker.funding_at <= ts:
                 self.clearing.fund(market)
         for market in self.markets.values():
@@ -339,6 +375,10 @@ class Venue:
                 self.cancel(order, f"Canceled: Order had execInst of Close\n{order.origin}")
 
     # -- orders
+
+    def standing(self) -> list[VenueOrder]:
+        """Every order of anybody that may still act."""
+        return [order for order in self.orders.values() if order.is_open]
 
     def open_orders(self, account: VenueAccount) -> list[VenueOrder]:
         """In the order of entry."""
@@ -453,6 +493,7 @@ class Venue:
             self._step.add("trade", "insert", row)
             market.market.traded(ticks)
         order.add_fill(ticks, event.units)
+        self._to_test |= dict.fromkeys(self.accounts[order.account].backed_by(order.instrument))
         order.ts = self.ts
         account = self.accounts[order.account]
         self.clearing.book(account, event, order.order_id)
@@ -530,6 +571,13 @@ class Venue:
             **{symbol: market.ticker for symbol, market in self.markets.items()},
             **{symbol: index.listing for symbol, index in self.indices.items()},
         }
+
+
+def _moved(row: Row, by: int) -> Row:
+    """A recorded row whose life ends later."""
+    if not by:
+        return row
+    return {**row, **{column: iso(parse_time(row[column]) + by) for column in LIFE if column in row}}
 
 
 def _within(symbol: str, wanted: Iterable[str] | None) -> bool:

@@ -111,7 +111,6 @@ def test_a_fill_at_any_moment_of_the_beginning_is_in_the_books_once(tmp_path: Pa
     assert [row.gap for row in scene.result.money] == [0] * len(scene.result.money)
 
 
-
 def test_a_fill_at_any_moment_between_two_runs_is_in_the_books_once(tmp_path: Path) -> None:
     """A kept state file: orders of the first process fill while nobody looks, and while the second one opens."""
     url = "simulator: {url: http://simulator}"
@@ -247,6 +246,7 @@ def test_a_clean_stop_leaves_no_order_also_when_cancels_are_lost(tmp_path: Path)
 def test_orders_of_the_last_moment_go_too(tmp_path: Path) -> None:
     """A run ends while its last orders are on a slow way; each seed ends at another one."""
     for seed in range(6):
+
         async def weather(running: Running, chance: Chance) -> None:
             running.simulator.faults.add(Fault("delay", verb="POST", route="/order", seconds=1.5))
 
@@ -325,5 +325,3 @@ def test_an_account_that_is_not_empty_refuses_the_start(tmp_path: Path) -> None:
 
     with pytest.raises(ExchangeError, match="the account of bitmex_perpetual is not empty"):
         play(tmp_path, weather=weather, start=START, latency=50)
-
-

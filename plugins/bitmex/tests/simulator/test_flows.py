@@ -9,3 +9,10 @@ from plugins.bitmex.tests.simulator.flows import Flow
 def test_money_is_kept_to_the_unit_in_random_flows(first):
     for seed in range(first, first + 10):
         Flow(seed).play()
+
+
+def test_a_sale_on_spot_that_takes_the_money_behind_a_position_ends_the_position():
+    flow = Flow(721)  # found by the campaign: the sale left less than nothing behind a cross position
+    flow.play()
+    told = [row["text"] for rows in flow.venue.executions.values() for row in rows]
+    assert "Liquidation" in told

@@ -52,7 +52,7 @@ def test_orders_that_would_take(at_the_desk, order, status, text):
 
 REFUSED = {
     "no symbol": ({"symbol": ""}, "Invalid symbol"),
-    "unknown symbol": ({"symbol": "XBTEUR"}, "Invalid symbol"),
+    "unknown symbol": ({"symbol": "XBTGBP"}, "Invalid symbol"),
     "index": ({"symbol": ".BXBT"}, "Invalid symbol"),
     "bare root": ({"symbol": "XBT"}, "Invalid symbol"),
     "side": ({"side": "buy"}, "Invalid side"),

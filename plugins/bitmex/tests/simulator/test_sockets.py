@@ -94,8 +94,11 @@ def test_classes_currencies_and_stars(at_the_desk):
 
     socket = at_the_desk(story)
     indices, derivatives = socket.of("instrument")
-    assert [row["symbol"] for row in indices["data"]] == [".BXBT", ".BXBTT"]
-    assert [row["symbol"] for row in derivatives["data"]] == ["XBTUSD", "XBTUSDT"]
+    assert {".BXBT", ".BXBTT", ".BETH"} <= {row["symbol"] for row in indices["data"]}
+    assert all(row["symbol"].startswith(".") for row in indices["data"])
+    names = {row["symbol"] for row in derivatives["data"]}
+    assert {"XBTUSD", "XBTUSDT", "XBTM26", "P_POWELLK26"} <= names
+    assert "XBT_USDT" not in names
     assert indices["filter"] == {}
     (margin,) = socket.of("margin")
     assert margin["filter"] == {"account": 100001, "currency": "USDt"}
@@ -192,3 +195,21 @@ def test_a_simulator_without_history_begins_with_the_tape(at_the_desk):
     assert [frame["data"] for frame in socket.of("trade", "partial")] == [[]]
     assert len(socket.of("trade", "insert")) > 10
     assert len(socket.rows("orderBookL2", "insert")) >= 50
+
+
+def test_the_platform_socket_has_its_own_tables(at_the_desk):
+    async def story(desk):
+        async with desk.session.ws_connect("/realtimePlatform") as socket:
+            topics = ["announcement", "connected", "chat", "trade:XBTUSD", "privateNotifications"]
+            await socket.send_json({"op": "subscribe", "args": topics})
+            return [await socket.receive_json(timeout=5) for _ in range(9)]
+
+    welcome, *frames = at_the_desk(story)
+    assert welcome["version"] == "2.0.0"
+    partials = [frame for frame in frames if "table" in frame]
+    assert [frame["table"] for frame in partials] == ["announcement", "connected", "chat"]
+    assert all(frame["keys"] == ["id"] for frame in partials)
+    assert partials[0]["data"][0]["title"] == "This is a simulator"
+    other, locked = (frame for frame in frames if "error" in frame)
+    assert other["error"].startswith("Topic trade is not available on this endpoint.")
+    assert (locked["status"], locked["request"]["args"]) == (401, ["privateNotifications"])
