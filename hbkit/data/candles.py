@@ -8,7 +8,7 @@ seen, and no volume is invented.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -229,7 +229,7 @@ class CandleSeries:
         return keep
 
     def _show(self) -> None:
-        self._cells = tuple(memoryview(row) for row in self._table)
+        self._cells = [cast("memoryview[float]", row.data) for row in self._table]
         shown = self._table.view()
         shown.flags.writeable = False
         self._opens, self._highs, self._lows, self._closes, self._volumes = shown
