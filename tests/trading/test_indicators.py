@@ -162,7 +162,8 @@ def test_what_is_forgotten_changes_no_value(name, monkeypatch):
     assert whole.ready
     if name not in {"PivotsHL", "ZigZag"}:  # these keep pivots, which are few, and cannot purge
         assert len(whole.raw.input_values) == 1_000
-        assert len(short.raw.input_values) <= 2 * max(150, 4 * next(at for at, one in enumerate(whole.raw) if one is not None))
+        waited = next(at for at, value in enumerate(whole.raw) if value is not None)
+        assert len(short.raw.input_values) <= 2 * max(150, 4 * waited)
 
 
 def test_one_that_needs_long_to_its_first_value_keeps_what_it_needs(monkeypatch):
