@@ -84,6 +84,7 @@ class MarketView:
         self._trader = trader
         self._shown: ShownBook | None = None
         self._series = {interval: CandleSeries() for interval in intervals}
+        self._first_series = next(iter(self._series.values()), None)
         self._indicators: dict[str, list[Indicator]] = {interval: [] for interval in intervals}
 
     def __getattr__(self, name: str) -> Any:
@@ -332,9 +333,9 @@ class MarketView:
         return len(self._series[interval])
 
     def _of(self, interval: str | None) -> CandleSeries:
-        if interval is None:
-            interval = next(iter(self._series), "")
-        if interval not in self._series:
+        if interval is None and self._first_series is not None:
+            return self._first_series
+        if interval is None or interval not in self._series:
             if not self._series:
                 raise StrategyError(
                     f"no candles of {self.instrument}: no method of the strategy reads them; define on_candle, or list "
