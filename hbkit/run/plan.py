@@ -11,6 +11,7 @@ from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hbkit.clock import iso, parse_duration
 from hbkit.config import Config
@@ -79,6 +80,15 @@ class ExchangePlan:
             wanted = self.settings.paper.feed or ("simulator" if self.spec.closed_on else "live")
             return wanted if wanted in FEED_WORDS else "simulator"
         return self.mode
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it would be asked at hosts of a venue that has closed; a host of one's own needs both addresses."""
+        if not self.spec.closed_on or self.feed not in ("live", "testnet"):
+            return False
+        addresses = (self.settings.rest_url, self.settings.ws_url)
+        own = _domain(self.spec.rest_url)
+        return None in addresses or any(_domain(one) == own for one in addresses if one)
 
     @property
     def outlives_run(self) -> bool:
@@ -582,6 +592,11 @@ def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:
             raise ConfigError(f"{plan.name} has no currency {code}; {did_you_mean(code, known)}", code="HB112")
         money[known[code]] = known[code].minor(amount)
     return money
+
+
+def _domain(url: str) -> str:
+    """The part of the host that belongs to one owner: `www.`, `ws.` and `testnet.` of it are the same venue's."""
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
 
 
 def _is_file(text: str) -> bool:
