@@ -34,7 +34,7 @@ from hbkit_bitmex.simulator.reference import announcements
 from hbkit_bitmex.simulator.refusals import AWAY, Refusal
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
-from hbkit_bitmex.simulator.wire import encode
+from hbkit_bitmex.simulator.wire import decode, encode
 
 Row = dict[str, Any]
 
@@ -172,10 +172,7 @@ class Realtime:
         if text == "help":
             client.send(encode({"info": "See the docs.", "docs": DOCS, "subscribe": sorted(TYPES)}))
             return
-        try:
-            command = json.loads(text)
-        except (ValueError, RecursionError):
-            command = None
+        command = decode(text)
         act = self._commands.get(str(command.get("op"))) if isinstance(command, dict) else None
         if act is None:
             self._complain(client, Complaint(400, "Unrecognized request"), {})
