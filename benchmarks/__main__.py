@@ -6,7 +6,10 @@ import argparse
 import json
 from importlib import import_module
 
-NAMES = {"replay": "candles and trades through a config, beside a plain Python loop over the same rows"}
+NAMES = {
+    "replay": "candles and trades through a config, beside a plain Python loop over the same rows",
+    "simulator": "frames of BitMEX's simulator to 1 and 100 sockets, beside a bare server of ready frames",
+}
 
 
 def main() -> None:

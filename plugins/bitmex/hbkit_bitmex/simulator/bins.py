@@ -12,6 +12,7 @@ from typing import Any, Protocol, overload
 from hbkit.clock import DAY, HOUR, MINUTE, iso
 from hbkit.model import Instrument
 from hbkit_bitmex.simulator.numbers import notionals, number
+from hbkit_bitmex.simulator.retention import BINS_KEPT, trim
 
 SIZES = {"1m": MINUTE, "5m": 5 * MINUTE, "1h": HOUR, "1d": DAY}
 
@@ -161,6 +162,8 @@ class Bins:
 
     def _end(self, size: str, which: Bin, ended: dict[str, list[Bin]]) -> None:
         self.closed[size].append(which)
+        if trim(self.closed[size], BINS_KEPT):
+            self._past = None  # the oldest go first
         ended.setdefault(size, []).append(which)
         self._open[size] = Bin(which.end + SIZES[size], which.close)
 

@@ -21,6 +21,7 @@ from hbkit_bitmex.simulator.listing import FUNDING_INTERVAL_TEXT
 from hbkit_bitmex.simulator.numbers import number
 from hbkit_bitmex.simulator.orders import STRATEGIES, VenueOrder
 from hbkit_bitmex.simulator.public import PublicMarket
+from hbkit_bitmex.simulator.retention import FUNDINGS_KEPT, trim
 from hbkit_bitmex.simulator.rows import (
     NIL,
     funding_row,
@@ -222,6 +223,7 @@ class Clearing:
             "fundingRateDaily": round(ticker.rate * 3, 10),
         }
         self.fundings.append(row)
+        trim(self.fundings, FUNDINGS_KEPT)
         venue.publish("funding", "insert", row)
         ticker.paid(venue.ts)
 

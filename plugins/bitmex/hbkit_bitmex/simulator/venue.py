@@ -35,6 +35,7 @@ from hbkit_bitmex.simulator.options import FIRST_ACCOUNT, STARTING_BALANCES
 from hbkit_bitmex.simulator.orders import SUBMITTED, VenueOrder
 from hbkit_bitmex.simulator.public import Index, PublicMarket
 from hbkit_bitmex.simulator.refusals import insufficient
+from hbkit_bitmex.simulator.retention import EXECUTIONS_KEPT, ORDERS_KEPT, trim
 from hbkit_bitmex.simulator.rows import (
     execution_row,
     margin_row,
@@ -95,6 +96,7 @@ class Venue:
         self._print_match: str | None = None
         self._cancel_text: str | None = None
         self._next_expiry = 0
+        self._entries = 0
         self.entering: VenueOrder | None = None
         """The order that is being placed or amended: only then can post-only end it."""
         self._ten_at: dict[PublicMarket, int] = {}
@@ -445,14 +447,27 @@ class Venue:
 
     def enter(self, order: VenueOrder) -> None:
         """Remember a new order and tell that it is new; the engine gets it next."""
-        order.entered = len(self.orders)
+        self._entries += 1
+        order.entered = self._entries
         order.entered_ts = order.ts = self.ts
         order.leaves = order.qty
         if order.expires:
             self._next_expiry = min(self._next_expiry or order.expires, order.expires)
         self.orders[order.order_id] = order
         self.orders_of[order.account].append(order)
+        self._drop_old_orders(self.orders_of[order.account])
         self.tell(order, "New")
+
+    def _drop_old_orders(self, orders: list[VenueOrder]) -> None:
+        """Those that are done, oldest first, where there are too many."""
+        if len(orders) <= ORDERS_KEPT + ORDERS_KEPT // 10:
+            return
+        done = [order for order in orders if not order.is_open]
+        gone = set(done[: len(done) - ORDERS_KEPT]) if len(done) > ORDERS_KEPT else set()
+        orders[:] = [order for order in orders if order not in gone]
+        for order in gone:
+            del self.orders[order.order_id]
+            self._dirty_orders.pop(order, None)
 
     def reject(self, order: VenueOrder, reason: str) -> None:
         """An order that was admitted and cannot be let in after all: the late refusal of 12.3."""
@@ -473,6 +488,7 @@ class Venue:
     def tell_execution(self, account: VenueAccount, row: Row) -> None:
         """An execution row, kept and told."""
         self.executions[account.number].append(row)
+        trim(self.executions[account.number], EXECUTIONS_KEPT)
         self._step.add("execution", "insert", row, account.number)
 
     def touch_order(self, order: VenueOrder) -> None:

@@ -1,6 +1,6 @@
 """Memory over a simulated day: `python -m plugins.bitmex.tests.simulator.day --hours 24`.
 
-A simulator on a virtual loop at high speed, three sockets (the public tables of XBTUSD, the same of a market that nobody
+A simulator on a virtual loop at high speed, three sockets (the public tables of XBTUSD, those of a market that nobody
 recorded, an account's tables) and an account that places, amends, fills and cancels a few orders a minute. Each hour
 prints the process's resident memory, Python's objects, and how long the lists are that a venue keeps.
 """

@@ -1,7 +1,7 @@
 """Malformed WebSocket frames: `python -m plugins.bitmex.tests.simulator.malformed --frames 10000 --seed 1`.
 
-Sockets on a virtual loop send whatever a seed draws: broken frames, bytes, text, JSON, commands, until the server closes
-them. Nothing may raise in the server, and when all are gone nothing of them may be left: no client, no group, no task,
+Sockets on a virtual loop send whatever a seed draws: broken frames, bytes, text, JSON, commands, until they are
+closed. Nothing may raise in the server, and when all are gone nothing of them may be left: no client, no group, no task,
 no memory. At the end a sound client has to be served. Prints each exception with the frame before it.
 """
 
@@ -252,7 +252,7 @@ async def _is_served(session: aiohttp.ClientSession, running: Running) -> bool:
     async with session.ws_connect("/realtime") as socket:
         await socket.send_json({"op": "subscribe", "args": ["trade:XBTUSD"]})
         frames = [await socket.receive_json() for _ in range(3)]
-    return [*frames[0]][0] == "info" and frames[2]["action"] == "partial" and not running._task.done()
+    return "info" in frames[0] and frames[2]["action"] == "partial" and not running._task.done()
 
 
 def campaign(total: int, seed: int) -> Findings:
