@@ -16,6 +16,7 @@ from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.accountfile import read_accounts
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
+from hbkit_bitmex.simulator.shapes import Shape
 
 
 @click.command("bitmex", short_help="BitMEX on this machine.")
@@ -37,6 +38,10 @@ from hbkit_bitmex.simulator.server import serve
     "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
 )
 @click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
+@click.option(
+    "--row-shape", type=click.Choice([shape.value for shape in Shape]), default="sparse", show_default=True,
+    help="full: empty columns too, as old clients expect them.",
+)  # fmt: skip
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -48,6 +53,7 @@ def command(
     latency: str,
     accounts: Sequence[str],
     bulk_orders: bool,
+    row_shape: str,
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
@@ -64,6 +70,7 @@ def command(
             latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
             bulk_orders=bulk_orders,
+            row_shape=Shape(row_shape),
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,

@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from hbkit.clock import SECOND, Clock
 from hbkit_bitmex.simulator.columns import BY_CURRENCY, CLASSES, PRIVATE
 from hbkit_bitmex.simulator.faults import Faults
+from hbkit_bitmex.simulator.shapes import Shape, framed
 from hbkit_bitmex.simulator.step import Update
 from hbkit_bitmex.simulator.wire import encode
 
@@ -40,6 +41,8 @@ class Client:
         self.address = address
         self._transport = transport
         self.account: int | None = None
+        self.shape = Shape.SPARSE
+        """How rows are sent to it, from its next subscription on."""
         self.is_platform = False
         """Whether it came to `/realtimePlatform`, which has tables of its own."""
         self.topics: dict[str, Group] = {}
@@ -129,12 +132,13 @@ class Client:
 
 
 class Group:
-    """The clients of one table and filter; of one account where the table is private."""
+    """The clients of one table, filter and shape of rows; of one account where the table is private."""
 
-    def __init__(self, table: str, account: int | None, keep: Keep | None) -> None:
+    def __init__(self, table: str, account: int | None, keep: Keep | None, shape: Shape) -> None:
         self.table = table
         self.account = account
         self.keep = keep
+        self.shape = shape
         self.clients: dict[Client, None] = {}
 
     def rows(self, update: Update) -> list[Row]:
@@ -150,7 +154,7 @@ class Hub:
     def __init__(self, clock: Clock, faults: Faults) -> None:
         self._clock = clock
         self._faults = faults
-        self._groups: dict[str, dict[tuple[int | None, str], Group]] = {}
+        self._groups: dict[str, dict[tuple[int | None, str, Shape], Group]] = {}
         self.clients: dict[Client, None] = {}
 
     def connect(self, socket: web.WebSocketResponse, request: web.Request) -> Client:
@@ -169,9 +173,9 @@ class Hub:
         """`name` is the topic as the client wrote it, `wanted` its filter."""
         account = client.account if table in PRIVATE else None
         groups = self._groups.setdefault(table, {})
-        group = groups.get((account, wanted))
+        group = groups.get((account, wanted, client.shape))
         if group is None:
-            group = groups[account, wanted] = Group(table, account, keep)
+            group = groups[account, wanted, client.shape] = Group(table, account, keep, client.shape)
         group.clients[client] = None
         client.topics[name] = group
 
@@ -201,6 +205,7 @@ class Hub:
         if not rows:
             return
         copies = self._faults.copies(update.table) if self._faults else 1
+        rows = framed(update.table, update.action, rows, group.shape)
         frame = encode({"table": update.table, "action": update.action, "data": rows})
         for client in group.clients:
             for _ in range(copies):
@@ -210,7 +215,7 @@ class Hub:
         """Symbols that somebody is subscribed to, `?` where somebody hears of all instruments."""
         found = set()
         for table, groups in self._groups.items():
-            for _, wanted in groups:
+            for _, wanted, _ in groups:
                 found.add("?" if table == "instrument" and wanted in ("", *CLASSES) else wanted)
         return found
 
