@@ -96,6 +96,10 @@ class MarketView:
             )
         raise AttributeError(f"a market has no {name}")
 
+    def fed(self, name: str) -> Any:
+        """`book`, `last_quote` and the like for who only looks on: None where the strategy did not ask for it."""
+        return vars(self).get(name)
+
     # -- reading
 
     @property

@@ -443,7 +443,8 @@ class Venue:
         """A position and its margin are to be told again."""
         self._dirty_legs[account, (instrument, side)] = None
         self._dirty_margins[account, instrument.settle.code] = None
-        if instrument.is_spot:
+        if instrument.is_spot and instrument.base in account.currencies:
+            # Of a coin that the account never had there is nothing to tell before the first fill.
             self._dirty_margins[account, instrument.base] = None
 
     def touch_money(self, account: VenueAccount, code: str, *, wallet: bool = False) -> None:
