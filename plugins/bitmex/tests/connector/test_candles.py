@@ -74,7 +74,8 @@ def joined(rows: list[Row], length: timedelta) -> list[Row]:
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
     """A simulator whose market stands still at START."""
-    words = ["simulator", "bitmex", "--data", f"XBTUSD={FILE}", "--start", f"{START:%Y-%m-%dT%H:%M:%SZ}", "--speed", "0"]
+    start = f"{START:%Y-%m-%dT%H:%M:%SZ}"
+    words = ["simulator", "bitmex", "--data", f"XBTUSD={FILE}", "--start", start, "--speed", "0"]
     with subprocess.Popen(
         [sys.executable, "-m", "hbkit", *words], stdout=subprocess.PIPE, text=True, env=environment()
     ) as process:
