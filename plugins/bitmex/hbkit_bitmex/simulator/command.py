@@ -14,6 +14,7 @@ from hbkit.chance import Chance
 from hbkit.clock import WallClock, parse_duration, parse_time
 from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.accountfile import read_accounts
+from hbkit_bitmex.simulator.faultfile import read_faults
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
 from hbkit_bitmex.simulator.shapes import Shape
@@ -37,6 +38,7 @@ from hbkit_bitmex.simulator.shapes import Shape
 @click.option(
     "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
 )
+@click.option("--faults", metavar="FILE", help="What is to go wrong when: a list in YAML or JSON.")
 @click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
 @click.option(
     "--row-shape", type=click.Choice([shape.value for shape in Shape]), default="sparse", show_default=True,
@@ -52,6 +54,7 @@ def command(
     start: str | None,
     latency: str,
     accounts: Sequence[str],
+    faults: str | None,
     bulk_orders: bool,
     row_shape: str,
     owned: bool,
@@ -71,6 +74,7 @@ def command(
             accounts=tuple(pair(text) for text in texts),
             bulk_orders=bulk_orders,
             row_shape=Shape(row_shape),
+            faults=read_faults(faults) if faults is not None else (),
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,
