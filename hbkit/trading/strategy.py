@@ -167,13 +167,16 @@ class Strategy:
     params: ClassVar[dict[str, ParamSpec]] = {}
     """The declared parameters by name."""
 
-    warmup: int = 0
-    """Candles of each interval and instrument that are known before on_start; a property or a Param will do too."""
-
     if TYPE_CHECKING:
         _desk: Desk
+
+        @property
+        def warmup(self) -> int:
+            """Candles of each interval and instrument known before on_start: an attribute, a property or a Param."""
+            # To a type checker a property, which any of the three may override.
     else:
         _desk = _NoDesk()
+        warmup: int = 0
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -246,9 +246,17 @@ class MarketView:
         )
         return self._trader.place(self.instrument, Side.SELL, qty, price, wish)
 
-    def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order."""
-        self._trader.amend(order if isinstance(order, str) else order.id, price=price, qty=qty)
+    def amend(
+        self,
+        order: Order | str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order."""
+        order_id = order if isinstance(order, str) else order.id
+        self._trader.amend(order_id, price=price, qty=qty, trigger_price=trigger_price)
 
     def cancel(self, order: Order | str) -> None:
         """Take an order away; harmless when it has ended."""

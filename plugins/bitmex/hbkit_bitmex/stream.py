@@ -12,12 +12,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from hbkit.clock import SECOND, parse_duration
 from hbkit.data.candles import Resampler
 from hbkit.errors import Unsupported
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
-from hbkit.model import Instrument, TriggerBy
+from hbkit.model import Funding, Instrument, TriggerBy
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.auth import realtime_signature
 from hbkit_bitmex.books import BookTable
@@ -52,7 +54,7 @@ from hbkit_bitmex.rows import (
     WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
-from hbkit_bitmex.words import Action, Strategy, known, nanoseconds
+from hbkit_bitmex.words import Action, ExecType, Strategy, known, nanoseconds
 
 ASK_AGAIN_SECONDS = 5.0
 """The least time between two requests for the same table."""
@@ -140,6 +142,8 @@ class Stream:
         self._trades: Feed[TradeRow] = Feed()
         self._quotes: Feed[QuoteRow] = Feed()
         self._fundings: Feed[FundingRow] = Feed()
+        self._paid: dict[str, tuple[int, int]] = {}
+        """The last funding of each symbol: when, and what the account paid, in minor units."""
         self._bins: dict[str, Feed[BinRow]] = {}
         self._resamplers: dict[tuple[Instrument, str], dict[str, Resampler]] = {}
         self.frames = 0
@@ -326,8 +330,15 @@ class Stream:
         for row in self._fundings.apply(frame):
             instrument = self._instruments.get(row.symbol or "")
             funding = wire.funding(row, instrument) if instrument is not None else None
-            if funding is not None and not history:
-                self._listener.on_funding(funding)
+            if funding is not None and instrument is not None and not history:
+                self._listener.on_funding(self._with_payment(funding, instrument))
+
+    def _with_payment(self, funding: Funding, instrument: Instrument) -> Funding:
+        """With what the account received: its executions of that moment, both legs of it, come before the funding."""
+        ts, minor = self._paid.get(instrument.symbol, (0, 0))
+        if ts != funding.ts:
+            return funding
+        return msgspec.structs.replace(funding, amount=instrument.settle.amount(-minor))
 
     def _on_orders(self, frame: OrderFrame) -> None:
         for row in self.orders.apply(frame).rows:
@@ -336,6 +347,10 @@ class Stream:
 
     def _on_executions(self, frame: ExecutionFrame) -> None:
         for row in self._news(frame, self._executions.apply(frame)):
+            if row.execType is ExecType.FUNDING:
+                moment = nanoseconds(row.transactTime) or nanoseconds(row.timestamp)
+                ts, minor = self._paid.get(row.symbol or "", (0, 0))
+                self._paid[row.symbol or ""] = moment, (known(row.execComm) or 0) + (minor if ts == moment else 0)
             self._inbox.on_execution_row(row)
         self._after(frame, "")
 
