@@ -72,6 +72,10 @@ MOST_WARMUP = 100_000
 """Candles before the beginning: more is a mistake, not a history."""
 
 
+MOST_AT_ONCE = 10_000
+"""Timers that one strategy may ask for at one instant when none of them lies in the future."""
+
+
 class Log(Protocol):
     """What `self.log` can do: `self.log.info("quoted", bid=7000.5)`."""
 
@@ -114,6 +118,21 @@ class Desk:
         self.log = log
         self.guard = guard
         """Wraps a timer, so that what it raises is treated like what a callback raises."""
+        self._instant, self._at_once = -1, 0
+
+    def appoint(self, ts: int, call: Callable[[], None]) -> Appointment:
+        """Have `call` made at `ts`. Raises StrategyError at the one that is too many without time passing."""
+        now = self.clock.now()
+        if ts <= now:
+            self._at_once = self._at_once + 1 if now == self._instant else 1
+            self._instant = now
+            if self._at_once > MOST_AT_ONCE:
+                raise StrategyError(
+                    f"asked for {MOST_AT_ONCE:,} timers that are due at once, at one instant: a timer that asks for "
+                    "itself never comes to an end; let time pass, as self.every(1, ...) does",
+                    code="HB311",
+                )
+        return self.scheduler.at(ts, call)
 
     def market(self, which: Instrument | str | None) -> MarketView:
         """The view of an instrument, of the first one for None."""
@@ -144,13 +163,16 @@ class Strategy:
     params: ClassVar[dict[str, ParamSpec]] = {}
     """The declared parameters by name."""
 
-    warmup: int = 0
-    """Candles of each interval and instrument that are known before on_start; a property or a Param will do too."""
-
     if TYPE_CHECKING:
         _desk: Desk
+
+        @property
+        def warmup(self) -> int:
+            """Candles of each interval and instrument known before on_start: an attribute, a property or a Param."""
+            # To a type checker a property, which any of the three may override.
     else:
         _desk = _NoDesk()
+        warmup: int = 0
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -449,7 +471,7 @@ class Strategy:
             ts = parse_time(time) if isinstance(time, str) else int(time)
         except (ValueError, OverflowError) as error:
             raise StrategyError(f"at({time!r}): {error}") from None
-        return self._desk.scheduler.at(ts, self._desk.guard("timer", call))
+        return self._desk.appoint(ts, self._desk.guard("timer", call))
 
 
 def set_params(strategy: Strategy, values: dict[str, Any]) -> None:

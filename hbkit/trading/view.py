@@ -84,6 +84,7 @@ class MarketView:
         self._trader = trader
         self._shown: ShownBook | None = None
         self._series = {interval: CandleSeries() for interval in intervals}
+        self._first_series = next(iter(self._series.values()), None)
         self._indicators: dict[str, list[Indicator]] = {interval: [] for interval in intervals}
 
     def __getattr__(self, name: str) -> Any:
@@ -245,9 +246,17 @@ class MarketView:
         )
         return self._trader.place(self.instrument, Side.SELL, qty, price, wish)
 
-    def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order."""
-        self._trader.amend(order if isinstance(order, str) else order.id, price=price, qty=qty)
+    def amend(
+        self,
+        order: Order | str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order."""
+        order_id = order if isinstance(order, str) else order.id
+        self._trader.amend(order_id, price=price, qty=qty, trigger_price=trigger_price)
 
     def cancel(self, order: Order | str) -> None:
         """Take an order away; harmless when it has ended."""
@@ -324,9 +333,9 @@ class MarketView:
         return len(self._series[interval])
 
     def _of(self, interval: str | None) -> CandleSeries:
-        if interval is None:
-            interval = next(iter(self._series), "")
-        if interval not in self._series:
+        if interval is None and self._first_series is not None:
+            return self._first_series
+        if interval is None or interval not in self._series:
             if not self._series:
                 raise StrategyError(
                     f"no candles of {self.instrument}: no method of the strategy reads them; define on_candle, or list "

@@ -41,6 +41,11 @@ RUNNING = [
     ),
     ("timer", "def on_start(self):\n    self.every(60, lambda: [][1])", r"IndexError: .* at FILE:7 in timer"),
     (
+        "timer that asks for itself",
+        "def on_start(self): self.again()\ndef again(self): self.at(self.now, self.again)",
+        r"asked for 10,000 timers that are due at once.*let time pass.* at FILE:7 in timer",
+    ),
+    (
         "flood",
         "def on_candle(self, candle):\n    while True: self.buy(100)",
         r"sent 1,000 orders within a minute: is this a loop\?.*max_orders_per_minute \(1000\).* at FILE:7 in on_candle",
