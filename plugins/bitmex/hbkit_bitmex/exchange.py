@@ -283,6 +283,7 @@ class BitmexExchange(Exchange):
             "calls left": f"{minute:.0f}/min {second:.0f}/s",
             "clock": f"{self._rest.server.offset / SECOND:+.3f} s",
             "reconnects": str(again),
+            **({"unreadable frames": str(self._stream.unreadable)} if self._stream and self._stream.unreadable else {}),
         }
 
     # -- questions

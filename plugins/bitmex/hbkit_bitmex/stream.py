@@ -69,6 +69,12 @@ _TOPICS = {
 }
 
 
+SHOWN_BYTES = 500
+"""Of a frame that cannot be read, in the log."""
+MOST_SHOWN = 50
+"""Kinds of unreadable frames that are shown; what changes with each frame would fill the log."""
+
+
 class Inbox(Protocol):
     """What the connector does with rows of the account."""
 
@@ -142,6 +148,9 @@ class Stream:
         self._trades: Feed[TradeRow] = Feed()
         self._quotes: Feed[QuoteRow] = Feed()
         self._fundings: Feed[FundingRow] = Feed()
+        self.unreadable = 0
+        """Frames that could not be read."""
+        self._shown: set[tuple[str, str]] = set()
         self._paid: dict[str, tuple[int, int]] = {}
         """The last funding of each symbol: when, and what the account paid, in minor units."""
         self._bins: dict[str, Feed[BinRow]] = {}
@@ -238,6 +247,8 @@ class Stream:
         """Take one frame; called for each, on the reader's stack."""
         self.frames += 1
         frame = decode(raw)
+        if isinstance(frame, Unreadable):
+            self._note(raw, frame)
         if self._books_due and not isinstance(frame, BookFrame):
             self._tell_books()
         if self._doubts and isinstance(frame, DataFrame):
@@ -396,9 +407,18 @@ class Stream:
         if frame.op == "subscribe" and frame.status == 429 and frame.topics:
             self._send(bodies.encode(bodies.subscribe(frame.topics)), max(1.0, frame.retry_after))
 
+    def _note(self, raw: bytes, frame: Unreadable) -> None:
+        """Each is counted; the first of its kind is shown, for a venue that changed its words sends many alike."""
+        self.unreadable += 1
+        kind = frame.table, frame.reason
+        if kind in self._shown or len(self._shown) >= MOST_SHOWN:
+            return
+        self._shown.add(kind)
+        text = raw[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
+        self._log.warning("unreadable frame", table=frame.table, reason=frame.reason, bytes=len(raw), text=text)
+
     def _on_unreadable(self, frame: Unreadable) -> None:
         """What it said is unknown: its table is in doubt, or every table where not even that can be told."""
-        self._log.warning("unreadable frame", table=frame.table, reason=frame.reason)
         if not frame.table or frame.table.startswith("orderBookL2"):
             self.books.suspect(frame.reason)
             self._look_for_lost_books()
