@@ -304,7 +304,7 @@ def test_a_refusal_for_want_of_money_tells_the_need_beside_what_is_free() -> Non
         return ear.last(order.id).reason
 
     said = run(story)
-    # A million dollars at some 8,700 is about 115 XBT; a hundredth of it as margin, and fees, are above the one there is.
+    # A million dollars at some 8,700 is about 115 XBT: a hundredth of it as margin is more than the one there is.
     words = r"\(Account has insufficient Available Balance, (\d+) XBt required\)"
     found = re.fullmatch(rf"needs (1\.\d{{8}}) XBT, free 1\.00000000 {words}", said)
     assert found is not None, said
