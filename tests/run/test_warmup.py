@@ -64,7 +64,7 @@ def test_history_and_what_follows_is_one_row_and_the_same_in_all_modes(bench, ca
 def test_candles_that_are_put_together_begin_with_the_open_one_in_every_mode(bench, capsys, wanted, monkeypatch):
     pytest.importorskip("talipp")
     monkeypatch.setitem(globals(), "START", "2019-05-28T19:20:00Z")
-    # The 3m candle from 19:18 to 19:21 (second 69660) is open; of its minutes the first is past. The next ends at 19:24.
+    # The 3m candle of 19:18 to 19:21 (second 69660) is open, and its first minute is past. The next ends at 19:24.
     expected = ["start", "candle-69660"]
     told = {mode: notes(bench, capsys, mode, wanted, "3m")[0] for mode in ("replay", "paper", "simulator")}
     assert [line.split()[1] for line in told["replay"]] == expected
