@@ -89,3 +89,9 @@ def test_its_config_is_good_and_it_is_a_small_file() -> None:
     make_plan(load_config(ROOT / "configs" / "candle_breakout.yaml", environ={}), Plugins([], []), None)
     statements = [node for node in ast.walk(ast.parse(FILE.read_text(encoding="utf-8"))) if isinstance(node, ast.stmt)]
     assert len(statements) < 40
+
+
+def test_the_report_shows_where_each_stop_stood(played: RunResult) -> None:
+    # Of the first purchase: a tick above 8735.0.
+    assert played.order_rows[0].trigger_price == "8735.1"
+    assert all(row.trigger_price for row in played.order_rows)

@@ -8,6 +8,7 @@ seen, and no volume is invented.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import index
 from typing import ClassVar, cast
 
 import numpy as np
@@ -188,6 +189,14 @@ def resampled(candles: Iterable[Candle], instrument: Instrument, inner: str, int
     return [larger for candle in candles for larger in resampler.add(candle)]
 
 
+def _whole(n: object) -> int:
+    """How many candles are asked for, where it is no int: numpy has whole numbers of its own."""
+    try:
+        return index(n)  # type: ignore[arg-type]  # what is none raises, and that is what is asked
+    except TypeError:
+        raise ValueError(f"the last {n!r} candles: write how many as a whole number, such as 20") from None
+
+
 class CandleSeries:
     """The newest closed candles, as objects and as numpy columns.
 
@@ -236,6 +245,8 @@ class CandleSeries:
 
     def _first(self, n: int) -> int:
         """Index of the first of the last `n`; what was asked for once is kept from then on."""
+        if not isinstance(n, int):
+            n = _whole(n)
         if n < 0:
             raise ValueError(f"the last {n} candles do not exist; ask for 0 or more")
         self._capacity = max(self._capacity, n)

@@ -35,7 +35,7 @@ def round_half_away(numerator: int, denominator: int) -> int:
     return quotient if numerator >= 0 else -quotient
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instrument:
     """A market of one exchange.
 
@@ -93,6 +93,10 @@ class Instrument:
 
     def __str__(self) -> str:
         return self.symbol
+
+    def __repr__(self) -> str:
+        # Short: it stands in every event that somebody logs.
+        return f"Instrument({self.symbol}, {self.exchange})"
 
     @property
     def is_spot(self) -> bool:

@@ -13,8 +13,10 @@ A callback that is defined is a subscription. Calls that act return at once; wha
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, MutableMapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Unpack
 
 from hbkit.agenda import Appointment, Scheduler
@@ -72,6 +74,8 @@ MOST_WARMUP = 100_000
 """Candles before the beginning: more is a mistake, not a history."""
 
 
+_SECONDS, _NANOSECONDS = 10**8, 10**17
+"""Numbers between the two are dates in seconds, milliseconds or microseconds: as nanoseconds they lie before 1974."""
 MOST_AT_ONCE = 10_000
 """Timers that one strategy may ask for at one instant when none of them lies in the future."""
 
@@ -451,9 +455,11 @@ class Strategy:
 
     def every(self, seconds: float, call: Callable[[], None]) -> Appointment:
         """Call again and again; the first time after `seconds`. Keep the appointment to cancel it."""
-        step = round(seconds * SECOND) if math.isfinite(seconds) else 0
+        is_number = isinstance(seconds, int | float | Decimal) and math.isfinite(seconds)
+        step = round(seconds * SECOND) if is_number else 0
         if step <= 0:
             raise StrategyError(f"every({seconds!r}): the interval must be a finite number above 0, in seconds")
+        _check_timer(f"every({seconds!r})", call)
         appointment = Appointment(call)
         guarded = self._desk.guard("timer", call)
 
@@ -469,9 +475,21 @@ class Strategy:
         """Call once at a time: ns since the epoch or ISO 8601 text; at once if it has passed."""
         try:
             ts = parse_time(time) if isinstance(time, str) else int(time)
-        except (ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise StrategyError(f"at({time!r}): {error}") from None
+        if _SECONDS <= ts < _NANOSECONDS <= self.now:
+            raise StrategyError(f"at({time!r}): times are nanoseconds since the epoch, as self.now; or write ISO text")
+        _check_timer(f"at({time!r})", call)
         return self._desk.appoint(ts, self._desk.guard("timer", call))
+
+
+def _check_timer(what: str, call: object) -> None:
+    """Raises StrategyError for what cannot be called back."""
+    if not callable(call):
+        raise StrategyError(f"{what}: {call!r} is no function; hand over self.renew itself, without calling it")
+    if inspect.iscoroutinefunction(call):
+        name = getattr(call, "__name__", "the function")
+        raise StrategyError(f"{what}: {name} is async; a timer calls a plain function: write def {name}(self)")
 
 
 def set_params(strategy: Strategy, values: dict[str, Any]) -> None:

@@ -299,10 +299,14 @@ class MarketView:
 
     def set_leverage(self, leverage: float, *, position_side: PositionSide = PositionSide.NET) -> None:
         """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
-        if not 0 <= leverage < math.inf:
+        if isinstance(leverage, str) or not 0 <= leverage < math.inf:
             raise StrategyError(f"set_leverage({leverage!r}): the leverage must be a finite number, 0 for cross margin")
         if not self._exchange.capabilities.leverage or self.instrument.is_spot:
             raise StrategyError(f"{self.instrument} of {self.instrument.exchange} has no leverage to set", code="HB414")
+        rate = self.instrument.init_margin
+        if rate and leverage > (most := float(1 / rate)):
+            message = f"set_leverage({leverage:g}): {self.instrument} allows {most:g} at most"
+            raise StrategyError(message, code="HB413")
         self._exchange.set_leverage(self.instrument, leverage, position_side)
 
     # -- told by the router
