@@ -2,8 +2,8 @@
 
 Both serve in a process of their own over loopback, and their CPU seconds are read there at the last frame.
 The simulator plays the recorded day of XBTUSD as fast as it can to 1 and to 100 sockets that are subscribed to trades,
-quotes, the best 25 levels and the instrument; the floor sends as many frames of the same sizes. The ratio is that of the
-frames per CPU second. The clients run elsewhere and only throw away what they read.
+quotes, the best 25 levels and the instrument; the floor sends as many frames of the same sizes. The ratio is that of
+the frames per CPU second. The clients run elsewhere and only throw away what they read.
 """
 
 from __future__ import annotations
@@ -97,9 +97,7 @@ async def _clients(url: str, sockets: int, pipe: Connection) -> None:
 
 async def _told(pipe: Connection) -> None:
     """Until the other side says that it is ready."""
-    while not pipe.poll():
-        await asyncio.sleep(0.01)
-    pipe.recv()
+    await asyncio.to_thread(pipe.recv)
 
 
 async def _simulator(pipe: Connection, rows: int) -> None:
@@ -111,10 +109,10 @@ async def _simulator(pipe: Connection, rows: int) -> None:
     sizes: list[int] = []
     send = Client.send
 
-    def counted(client: Client, frame: bytes) -> None:
-        if client is clients[0]:
+    def counted(self: Client, frame: bytes) -> None:
+        if self is clients[0]:
             sizes.append(len(frame))
-        send(client, frame)
+        send(self, frame)
 
     # The market is pushed in small pieces, so that nobody is ever late; the count of sizes is paid by the simulator.
     Client.send = counted  # type: ignore[method-assign]

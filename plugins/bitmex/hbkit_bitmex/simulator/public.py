@@ -19,7 +19,7 @@ from hbkit_bitmex.simulator.quotebins import QuoteBins
 Row = dict[str, Any]
 
 TRADES_KEPT = 20_000
-QUOTES_KEPT = 20_000
+QUOTES_KEPT = 10_000
 TYPICAL_DIGITS = 2
 _UP = frozenset({"PlusTick", "ZeroPlusTick"})
 

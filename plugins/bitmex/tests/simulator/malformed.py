@@ -1,8 +1,8 @@
 """Malformed WebSocket frames: `python -m plugins.bitmex.tests.simulator.malformed --frames 10000 --seed 1`.
 
 Sockets on a virtual loop send whatever a seed draws: broken frames, bytes, text, JSON, commands, until they are
-closed. Nothing may raise in the server, and when all are gone nothing of them may be left: no client, no group, no task,
-no memory. At the end a sound client has to be served. Prints each exception with the frame before it.
+closed. Nothing may raise in the server, and when all are gone nothing of them may be left: no client, no group, no
+task, no memory. At the end a sound client has to be served. Prints each exception with the frame before it.
 """
 
 from __future__ import annotations

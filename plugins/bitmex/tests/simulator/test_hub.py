@@ -30,7 +30,7 @@ def test_an_update_is_encoded_once_for_one_socket_and_for_fifty(at_the_desk, mon
                 for number in range(5):
                     await desk.place(side="Buy", orderQty=100, price=8000 + number)
             else:
-                await desk.raw("POST", "/control/clock", '{"advance": 20}')
+                await desk.raw("POST", "/control/clock", '{"advance": 5}')
             await asyncio.sleep(0.001)
             got = [len(socket.frames) - count for socket, count in zip(opened, before, strict=True)]
             return dict(encoded), got
