@@ -20,6 +20,7 @@ from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.query import series
 from hbkit_bitmex.simulator.refusals import Refusal
 from hbkit_bitmex.simulator.routes import Call, Route, Routes, Services, below
+from hbkit_bitmex.simulator.state import Request
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import encode
@@ -125,7 +126,10 @@ class Rest:
             raise Refusal(503, OVERLOADED)
         form = forms.wanted(sent)
         call = Call(self._services, sent, key, wall)
-        return forms.written(self._drive.act(lambda: route.act(call), _named(path, sent)), form, route.model)
+        account = key.account.number if key is not None else None
+        written = Request(wall, account, verb, route.path, query, body.decode()) if verb != "GET" else None
+        answer = self._drive.act(lambda: route.act(call), _named(path, sent), written)
+        return forms.written(answer, form, route.model)
 
     # -- faults
 
@@ -146,10 +150,10 @@ class Rest:
         return web.Response(status=status, headers=headers, body=answer)
 
 
-def _named(path: str, sent: Parameters) -> set[str]:
+def _named(path: str, sent: Parameters) -> list[str]:
     """The markets that a request is about; `/instrument` and `/stats` look at all without waking them."""
     if path.startswith(("/instrument", "/stats")):
-        return {LOOK}
+        return [LOOK]
     names = {parameters.text(sent, "symbol")}
     chosen = sent.get("filter")
     if isinstance(chosen, str) and "symbol" in chosen:
@@ -163,7 +167,7 @@ def _named(path: str, sent: Parameters) -> set[str]:
     orders = sent.get("orders")
     if isinstance(orders, list):
         names |= {str(one.get("symbol")) for one in orders if isinstance(one, dict)}
-    return {series(name) for name in names if name}
+    return sorted({series(name) for name in names if name})
 
 
 def _sheddable(route: Route, sent: Parameters) -> bool:
