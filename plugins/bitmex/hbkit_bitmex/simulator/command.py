@@ -37,6 +37,7 @@ from hbkit_bitmex.simulator.server import serve
     "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
 )
 @click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
+@click.option("--state", metavar="FILE", help="Keep everything in this file: the next start goes on where it stands.")
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -48,6 +49,7 @@ def command(
     latency: str,
     accounts: Sequence[str],
     bulk_orders: bool,
+    state: str | None,
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
@@ -64,6 +66,7 @@ def command(
             latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
             bulk_orders=bulk_orders,
+            state=state,
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,

@@ -179,6 +179,17 @@ class Drive:
         self._wake()
         return Refusal(503, f"The simulator ends: {error.message}")
 
+    def leave(self) -> None:
+        """The server ended: what is remembered goes home."""
+        if self._keeper is None:
+            return
+        # What cannot be written now is no loss: all that was answered stands in the file.
+        with contextlib.suppress(StateError):
+            if self._lost is None:
+                self._keeper.state.tell(self.clock.now())
+                self._keeper.keep()
+        self._keeper.state.close()
+
     def watch(self, account: VenueAccount) -> None:
         """The dead man's switch of an account was set or disarmed: it runs on the wall clock."""
         timer = self._timers.pop(account, None)

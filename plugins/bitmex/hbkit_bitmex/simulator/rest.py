@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 from aiohttp import web
 
@@ -34,7 +35,7 @@ class Rest:
 
     def __init__(
         self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance,
-        *, bulk_orders: bool = False,
+        *, bulk_orders: bool = False, preferences: dict[int, dict[str, Any]],
     ) -> None:  # fmt: skip
         self._drive = drive
         self._keys = keys
@@ -43,7 +44,7 @@ class Rest:
         self._clock = clock
         self._chance = chance
         self._routes = Routes((*ENDPOINTS, *BULK) if bulk_orders else ENDPOINTS)
-        self._services = Services(venue, keys, drive.watch, routes=self._routes)
+        self._services = Services(venue, keys, drive.watch, preferences, self._routes)
 
     # -- one request
 
