@@ -38,9 +38,7 @@ class StateLock:
             file.seek(0)
             owner = file.read().strip() or "unknown"
             file.close()
-            raise AlreadyRunning(
-                f"{self._state} is in use by process {owner}; stop it, or {self._instead}"
-            ) from None
+            raise AlreadyRunning(f"{self._state} is in use by process {owner}; stop it, or {self._instead}") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -121,5 +121,3 @@ class Replay:
         for account in self._venue.accounts.values():
             for session in account.legs_session.values():
                 session.told_at = 0
-
-
