@@ -62,6 +62,8 @@ _HOMES: dict[str, str] = {
     "Strategy": "hbkit.trading.strategy",
 }
 
+__all__ = list(_HOMES)
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":

@@ -468,6 +468,9 @@ class ExchangeSpec:
     """Which instruments belong to this name (spot here, perpetuals there); None for all."""
     elsewhere: str = ""
     """The plugin name that serves the other ones."""
+    settled: str = ""
+    """`module:function` that takes a symbol which is not among the instruments and says since when it is gone and what
+    there is in its place; an empty text where nothing is known of it."""
     closed_on: str = ""
     """Date on which the venue closed, and after it the advice to give."""
     advice: str = ""

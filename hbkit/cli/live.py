@@ -149,7 +149,7 @@ def _ask_for_live(plan: Plan, allowed: bool) -> None:
     hosts = {
         urlsplit(one.settings.rest_url or one.spec.rest_url).hostname or ""
         for one in plan.exchanges.values()
-        if one.mode == "live" and not (one.spec.closed_on and one.settings.rest_url is None)
+        if one.mode == "live" and not one.is_closed
     } - set(LOOPBACK)
     if not hosts or allowed:
         return

@@ -18,7 +18,7 @@ from rich.text import Text
 from hbkit.cli.asking import clean, grid_text
 from hbkit.cli.screen import Cost, Tell, drawing
 from hbkit.clock import SECOND, iso, monotonic
-from hbkit.model import Instrument, Order, OrderStatus, Side
+from hbkit.model import Instrument, Order, OrderBook, OrderStatus, Quote, Side
 from hbkit.report.result import MoneyRow
 from hbkit.report.wording import percent, plural, signed
 from hbkit.run.live import LiveRun
@@ -273,8 +273,9 @@ def _side(view: MarketView, side: Side, depth: int) -> tuple[list[Level], dict[i
     own = _own(view.orders, market, side)
     levels: dict[int, int | None] = dict.fromkeys(own)
     best = _told(view, side, depth)
+    book: OrderBook | None = view.fed("book")
     for ticks in own:
-        if size := view.book.size(side, ticks):
+        if book is not None and (size := book.size(side, ticks)):
             levels[ticks] = size
     for ticks, units in best[: max(1, depth - len(own.keys() - {ticks for ticks, _ in best}))]:
         levels[ticks] = units
@@ -284,11 +285,11 @@ def _side(view: MarketView, side: Side, depth: int) -> tuple[list[Level], dict[i
 
 def _told(view: MarketView, side: Side, depth: int) -> list[tuple[int, int | None]]:
     """What the strategy hears of the market: its book, else the best quote."""
-    prices = view.book.prices(side)
-    if prices:
+    book: OrderBook | None = view.fed("book")
+    if book is not None and (prices := book.prices(side)):
         best = prices[: -depth - 1 : -1] if side is Side.BUY else prices[:depth]
-        return [(ticks, view.book.size(side, ticks)) for ticks in best]
-    quote = view.last_quote
+        return [(ticks, book.size(side, ticks)) for ticks in best]
+    quote: Quote | None = view.fed("last_quote")
     if quote is None:
         return []
     price, qty = (quote.bid, quote.bid_qty) if side is Side.BUY else (quote.ask, quote.ask_qty)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from hbkit.matching import margin
-from hbkit.matching.margin import Isolated, LegKey, Refused, Terms, ceil
+from hbkit.matching.margin import Isolated, LegKey, Refused, Terms, ceil_of, exact
 from hbkit.matching.order import EngineOrder
 from hbkit.model import (
     Currency,
@@ -32,6 +32,7 @@ from hbkit.model.instrument import round_half_away
 FundingRate = Callable[[Instrument], Fraction]
 Reference = Callable[[Instrument], float | None]
 Walk = Callable[[EngineOrder], Iterable[tuple[int, int]]]
+_NOTHING = Fraction(0)
 
 
 class Account:
@@ -187,7 +188,10 @@ class Account:
 
     def terms(self, instrument: Instrument, side: PositionSide) -> Terms:
         """How the margin of a leg is reckoned; change it by `change_terms`."""
-        return self._terms.setdefault((instrument, side), copy(self._first_terms))
+        found = self._terms.get((instrument, side))
+        if found is None:
+            found = self._terms[instrument, side] = copy(self._first_terms)
+        return found
 
     def change_terms(
         self, instrument: Instrument, sides: Iterable[PositionSide], change: Callable[[Terms], None]
@@ -295,8 +299,10 @@ class Account:
         The larger of the two sides; what only closes the position needs none. A marketable order counts at the prices
         it would get (`walk`).
         """
-        rate = self.initial_rate(instrument, side) + Fraction(instrument.taker_fee)
-        return ceil(self.order_value(instrument, side, extra, walk, replaced) * rate)
+        value = self.order_value(instrument, side, extra, walk, replaced)
+        if not value:
+            return 0
+        return ceil_of(value, self.initial_rate(instrument, side) + exact(instrument.taker_fee))
 
     def order_value(
         self,
@@ -314,6 +320,8 @@ class Account:
             for order in (*standing, *((extra,) if extra is not None else ()))
             if order.request.instrument is instrument and order.request.position_side is side
         ]
+        if not orders:
+            return 0
         values = []
         for sign in (1, -1):
             row = [order for order in orders if order.side == sign]
@@ -426,6 +434,8 @@ class Account:
         extra: EngineOrder | None,
         walk: Walk | None,
     ) -> int:
+        if not orders:
+            return 0
         position = self.leg(instrument, side).units
         hedged = side is not PositionSide.NET
         opening = 1 if side is PositionSide.LONG else -1
@@ -460,8 +470,7 @@ class Account:
         if order.request.side is Side.SELL:
             return instrument.base_minor(order.leaves)
         value = sum(instrument.value_at(units, ticks) for ticks, units in self._pieces(order, walk))
-        needed = value * (1 + Fraction(instrument.taker_fee))
-        return -(-needed.numerator // needed.denominator)
+        return ceil_of(value, 1 + exact(instrument.taker_fee))
 
     def _spot_reserve(self, instrument: Instrument, code: str) -> int:
         return sum(
@@ -497,4 +506,4 @@ def _rekeyed(terms: Mapping[LegKey, Terms], mode: PositionMode) -> dict[LegKey, 
 
 def _no_funding(instrument: Instrument) -> Fraction:
     del instrument
-    return Fraction(0)
+    return _NOTHING

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from hbkit.model import Instrument, Leg, PositionSide
 
@@ -62,9 +64,15 @@ class Refused:
         return not self.missing
 
 
-def ceil(value: Fraction) -> int:
-    """The next whole number upwards."""
-    return -(-value.numerator // value.denominator)
+def ceil_of(amount: int, rate: Fraction) -> int:
+    """`amount * rate`, the next whole number upwards; in whole numbers, for every order and fill asks for it."""
+    return -(-amount * rate.numerator // rate.denominator)
+
+
+@lru_cache(maxsize=1_024)
+def exact(rate: Decimal) -> Fraction:
+    """A rate of an instrument as a fraction; there are few."""
+    return Fraction(rate)
 
 
 def steps(instrument: Instrument, terms: Terms) -> int:
@@ -81,7 +89,8 @@ def risk_limit(instrument: Instrument, terms: Terms) -> int | None:
 
 def tier_rate(instrument: Instrument, terms: Terms) -> Fraction:
     """The initial rate of the risk limit: base + steps * base maintenance rate (18.6)."""
-    return Fraction(instrument.init_margin) + steps(instrument, terms) * Fraction(instrument.maint_margin)
+    rate, count = exact(instrument.init_margin), steps(instrument, terms)
+    return rate + count * exact(instrument.maint_margin) if count else rate
 
 
 def initial_rate(instrument: Instrument, terms: Terms) -> Fraction:
@@ -92,7 +101,8 @@ def initial_rate(instrument: Instrument, terms: Terms) -> Fraction:
 
 def maintenance_rate(instrument: Instrument, terms: Terms) -> Fraction:
     """The part of a position's cost below which it is taken away."""
-    return (1 + steps(instrument, terms)) * Fraction(instrument.maint_margin)
+    rate, count = exact(instrument.maint_margin), steps(instrument, terms)
+    return (1 + count) * rate if count else rate
 
 
 def isolated_margin(leg: Leg, terms: Terms) -> Isolated | None:
@@ -100,8 +110,8 @@ def isolated_margin(leg: Leg, terms: Terms) -> Isolated | None:
     if not terms.isolated or not leg.units:
         return None
     cost = abs(leg.cost)
-    initial = ceil(cost * initial_rate(leg.instrument, terms))
-    commission = ceil(Fraction(leg.instrument.taker_fee) * (cost + initial))
+    initial = ceil_of(cost, initial_rate(leg.instrument, terms))
+    commission = ceil_of(cost + initial, exact(leg.instrument.taker_fee))
     return Isolated(initial, commission, terms.transferred)
 
 
@@ -109,10 +119,12 @@ def maintenance_margin(leg: Leg, terms: Terms, funding_rate: Fraction) -> int:
     """posMaint: the rate on the cost, the exit fee in isolated mode, and the next funding if this side pays it."""
     if not leg.units or leg.instrument.is_spot:
         return 0
-    term = max(Fraction(0), funding_rate if leg.units > 0 else -funding_rate)
+    rate = maintenance_rate(leg.instrument, terms)
+    if funding_rate and (funding_rate > 0) == (leg.units > 0):
+        rate += abs(funding_rate)
     isolated = isolated_margin(leg, terms)
     fee = isolated.commission if isolated is not None else 0
-    return ceil((maintenance_rate(leg.instrument, terms) + term) * abs(leg.cost) + fee)
+    return ceil_of(abs(leg.cost), rate) + fee
 
 
 def ticks_at(leg: Leg, signed_value: int) -> int | None:
@@ -126,8 +138,8 @@ def ticks_at(leg: Leg, signed_value: int) -> int | None:
     instrument = leg.instrument
     unit = abs(Fraction(instrument.multiplier) * Fraction(instrument.unit_size) * leg.units)
     price = unit / abs(signed_value) if instrument.is_inverse else abs(signed_value) / unit
-    exact = price / Fraction(instrument.tick_size)
-    ticks = math.ceil(exact) if leg.units > 0 else math.floor(exact)
+    at = price / Fraction(instrument.tick_size)
+    ticks = math.ceil(at) if leg.units > 0 else math.floor(at)
     return ticks if ticks > 0 else None
 
 

@@ -35,7 +35,7 @@ def round_half_away(numerator: int, denominator: int) -> int:
     return quotient if numerator >= 0 else -quotient
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instrument:
     """A market of one exchange.
 
@@ -94,6 +94,10 @@ class Instrument:
     def __str__(self) -> str:
         return self.symbol
 
+    def __repr__(self) -> str:
+        # Short: it stands in every event that somebody logs.
+        return f"Instrument({self.symbol}, {self.exchange})"
+
     @property
     def is_spot(self) -> bool:
         """True where whole assets change hands: no position, margin or funding."""
@@ -115,16 +119,23 @@ class Instrument:
         return int(self.lot_size / self.unit_size)
 
     @property
+    def contract_size(self) -> float:
+        """What a quantity of 1 is: so much of the base currency (1 for spot); of an inverse one, of the quote currency.
+
+        A quanto contract has no size of its own: it is so much of the settlement currency per 1 of the quote currency.
+        """
+        return abs(self.settle.amount(int(self.multiplier)))
+
+    @property
     def unit_text(self) -> str:
         """What a quantity of 1 is, in words, for checks and reports."""
         if self.is_spot:
             return self.base
-        value = self.settle.amount(int(self.multiplier))
         if self.is_inverse:
             return f"contract of 1 {self.quote}"
         if self.kind is InstrumentKind.QUANTO:
-            return f"contract of {value:g} {self.settle.code} per 1 {self.quote}"
-        return f"contract of {value:g} {self.base}"
+            return f"contract of {self.contract_size:g} {self.settle.code} per 1 {self.quote}"
+        return f"contract of {self.contract_size:g} {self.base}"
 
     # -- the grid
 

@@ -53,7 +53,7 @@ def can_move(old: OrderStatus, new: OrderStatus) -> bool:
     return new in TRANSITIONS.get(old, frozenset())
 
 
-class OrderRequest(msgspec.Struct, frozen=True):
+class OrderRequest(msgspec.Struct, frozen=True, gc=False):
     """What the trader hands to an exchange: already on the grid, already checked; `ticks` is None for market.
 
     With `trigger_ticks`, or with `trail_ticks`, the order waits until the price named by `trigger_by` (None for the
@@ -91,7 +91,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
         return (self.side is Side.BUY) == (self.trigger_kind is TriggerKind.STOP)
 
 
-class OrderReport(msgspec.Struct, frozen=True):
+class OrderReport(msgspec.Struct, frozen=True, gc=False):
     """What an exchange says of an order. `refused` names the request it turned down: "submit", "amend" or "cancel".
 
     A refused amend or cancel leaves the order as it was; its `status` is then the order's present one.
@@ -119,7 +119,7 @@ class OrderReport(msgspec.Struct, frozen=True):
     """True once the trigger was reached."""
 
 
-class Execution(msgspec.Struct, frozen=True):
+class Execution(msgspec.Struct, frozen=True, gc=False):
     """One movement of position or money, keyed by `id`; amounts in minor units of `instrument.settle`.
 
     `cost` is signed by the convention of `hbkit.model.instrument`; `fee` is positive when paid; of a funding `fee` is
@@ -141,7 +141,7 @@ class Execution(msgspec.Struct, frozen=True):
     rate: float = 0.0
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """An order as strategies see it; `price` is None for a market order, `reason` why it was refused or ended."""
 
     id: str
@@ -169,7 +169,7 @@ class Order(msgspec.Struct, frozen=True):
         return self.qty - self.filled
 
 
-class Fill(msgspec.Struct, frozen=True):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """A fill of one of the strategy's orders; `fee` is positive when paid."""
 
     ts: int

@@ -117,7 +117,10 @@ class FillRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One order and what became of it; `price` is empty for a market order, `ended_ts` None while it is open."""
+    """One order and what became of it; `price` is empty for a market order, `ended_ts` None while it is open.
+
+    `trigger_price` is where a stop or a take profit stood last, empty for an order without one.
+    """
 
     ts: int
     ended_ts: int | None = None
@@ -132,6 +135,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     reason: str = ""
     tag: str = ""
+    position_side: str = "net"
+    trigger_price: str = ""
 
 
 class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -194,9 +194,6 @@ def _key(plan: ExchangePlan) -> tuple[Secret | None, Secret | None]:
 def _venue(plan: ExchangePlan) -> Address:
     """The address of the venue itself; of one that has closed there is none, unless the config gives it."""
     settings, spec = plan.settings, plan.spec
-    rest, websocket = settings.rest_url, settings.ws_url
-    if rest is None or websocket is None:
-        if spec.closed_on:
-            raise ExchangeError(f"{spec.advice} Nothing was sent.", code="HB437")
-        rest, websocket = rest or spec.rest_url, websocket or spec.ws_url
-    return Address(rest.rstrip("/"), websocket)
+    if plan.is_closed:
+        raise ExchangeError(f"{spec.advice} Nothing was sent.", code="HB437")
+    return Address((settings.rest_url or spec.rest_url).rstrip("/"), settings.ws_url or spec.ws_url)

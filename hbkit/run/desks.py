@@ -11,7 +11,7 @@ from hbkit.data.journal import Journal
 from hbkit.errors import StrategyError
 from hbkit.exchange import Channel, Exchange
 from hbkit.log import get_logger
-from hbkit.model import Leg, Order, Position, PositionSide
+from hbkit.model import Instrument, Leg, Order, Position, PositionSide
 from hbkit.run.alerts import Alerts
 from hbkit.run.plan import Plan, StrategyPlan
 from hbkit.runtime.host import Host, told
@@ -80,9 +80,15 @@ class Desks:
         """Ask the exchanges for what the strategies listen to."""
         for plan in self._plan.strategies:
             for market in plan.markets:
-                for channel in sorted(plan.channels_of(market)):
+                for channel in sorted(plan.channels_of(market) or self._valued_by(market)):
                     for interval in plan.intervals if channel is Channel.CANDLE else ("",):
                         self._exchanges[market.exchange].subscribe(market, channel, interval)
+
+    def _valued_by(self, market: Instrument) -> set[Channel]:
+        """What tells the worth of a market of which a strategy hears nothing: it is traded all the same."""
+        offered = self._exchanges[market.exchange].capabilities.channels
+        wanted = (Channel.TRADE,) if market.is_spot else (Channel.MARK, Channel.TRADE)
+        return set([channel for channel in wanted if channel in offered][:1])
 
     def _host(self, at: int, strategy: Strategy) -> Host:
         plan = self._plan.strategies[at]

@@ -131,7 +131,7 @@ def _host(plan: ExchangePlan) -> str:
         return ""
     if plan.mode == "simulator":
         return urlsplit(plan.settings.simulator.url or "").netloc
-    if plan.spec.closed_on and plan.settings.rest_url is None:
+    if plan.is_closed:
         return ""
     return urlsplit(plan.settings.rest_url or plan.spec.rest_url).netloc
 

@@ -27,6 +27,7 @@ from hbkit.exchange import Address, Exchange
 from hbkit.log import get_logger
 from hbkit.model import MarginMode, PositionMode
 from hbkit.report.result import ProvenanceRow, RunResult
+from hbkit.run.admission import check_clock, check_markets
 from hbkit.run.alerts import Alerts
 from hbkit.run.connections import Connections
 from hbkit.run.desks import Desks, made
@@ -270,11 +271,17 @@ class LiveRun:
         self._log.info("trading", run=self.folder.name, mode=self.mode, markets=_markets(self._plan))
 
     async def _bring_to_terms(self, name: str, exchange: Exchange) -> None:
-        """The position mode, margin mode and leverage that the config asks for; refused with the exchange's reason."""
+        """Its clock and its markets are as they must be, and so are the position mode, margin mode and leverage that
+        the config asks for; refused with the exchange's reason.
+        """
         block = self._plan.exchanges[name].settings
-        markets = [market for one in self._plan.strategies for market in one.markets if market.exchange == name]
+        every = [market for one in self._plan.strategies for market in one.markets if market.exchange == name]
+        markets = list(dict.fromkeys(every))
+        if self._plan.exchanges[name].outlives_run:
+            check_clock(exchange, self._ground.clock)
+        await check_markets(exchange, markets, self.clock.now())
         await exchange.prepare(
-            list(dict.fromkeys(markets)),
+            markets,
             position_mode=PositionMode(block.position_mode) if block.position_mode else None,
             margin_mode=MarginMode(block.margin.mode) if block.margin.mode else None,
             leverage=block.margin.leverage,

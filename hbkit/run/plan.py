@@ -11,6 +11,7 @@ from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hbkit.clock import iso, parse_duration
 from hbkit.config import Config
@@ -79,6 +80,15 @@ class ExchangePlan:
             wanted = self.settings.paper.feed or ("simulator" if self.spec.closed_on else "live")
             return wanted if wanted in FEED_WORDS else "simulator"
         return self.mode
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it would be asked at hosts of a venue that has closed; a host of one's own needs both addresses."""
+        if not self.spec.closed_on or self.feed not in ("live", "testnet"):
+            return False
+        addresses = (self.settings.rest_url, self.settings.ws_url)
+        own = _domain(self.spec.rest_url)
+        return None in addresses or any(_domain(one) == own for one in addresses if one)
 
     @property
     def outlives_run(self) -> bool:
@@ -353,7 +363,9 @@ class _Planner:
             kind = "spot" if found.is_spot else "a contract"
             self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
             return None
-        if found is None:
+        if found is None and (gone := _settled(plan.spec, symbol)):
+            self._fault("HB402", gone, *keys)
+        elif found is None:
             known = [one.symbol for one in plan.instruments.values() if serves is None or serves(one)]
             unified = [one.unified for one in plan.instruments.values() if serves is None or serves(one)]
             mend = did_you_mean(symbol, [*known, *unified], what="instruments")
@@ -542,6 +554,15 @@ class _Planner:
                 )  # fmt: skip
 
 
+def _settled(spec: ExchangeSpec, symbol: str) -> str:
+    """What is known of an instrument that has gone; empty for none."""
+    if not spec.settled:
+        return ""
+    module, _, function = spec.settled.partition(":")
+    told: str = getattr(import_module(module), function)(symbol)
+    return told
+
+
 def instruments_of(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
     """What an exchange trades, of all its names; raises PluginError where that cannot be loaded."""
     module, _, function = spec.instruments.partition(":")
@@ -572,6 +593,11 @@ def _starting_money(plan: ExchangePlan) -> dict[Currency, int]:
             raise ConfigError(f"{plan.name} has no currency {code}; {did_you_mean(code, known)}", code="HB112")
         money[known[code]] = known[code].minor(amount)
     return money
+
+
+def _domain(url: str) -> str:
+    """The part of the host that belongs to one owner: `www.`, `ws.` and `testnet.` of it are the same venue's."""
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
 
 
 def _is_file(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from hbkit.clock import iso
-from hbkit.errors import HbkitError, StrategyError
+from hbkit.errors import HbkitError, StrategyError, nearest
 from hbkit.model import Instrument
 from hbkit.trading.contract import is_defined
 from hbkit.trading.strategy import Desk, Strategy
@@ -149,6 +149,9 @@ def _is_raised_by_hand(error: BaseException) -> bool:
 def told(cls: type, callback: str, event: Any, error: BaseException) -> str:
     """What a callback of `cls` raised, where in the user's file, and on what event, in one line."""
     what = error.message if isinstance(error, HbkitError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, AttributeError) and isinstance(error.obj, Strategy) and error.name:
+        close = nearest(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+        what += f'; did you mean "{close}"?' if close is not None else ""
     place = _place(cls, callback, error.__traceback__)
     about = f" at {place}" if place else ""
     during = f" on {_event(event)}" if event is not None else ""

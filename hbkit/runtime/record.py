@@ -33,6 +33,8 @@ class Recorder:
         known = self._orders.get(order.id)
         instrument = order.instrument
         price = "" if order.price is None else instrument.price_text(instrument.ticks(order.price))
+        waits = order.trigger_price
+        trigger = "" if waits is None else instrument.price_text(instrument.ticks(waits))
         self._orders[order.id] = OrderRow(
             ts=known.ts if known is not None else ts,
             ended_ts=ts if order.status.is_final else None,
@@ -47,6 +49,8 @@ class Recorder:
             status=order.status.value,
             reason=order.reason,
             tag=order.tag,
+            position_side=order.position_side.value,
+            trigger_price=trigger,
         )
 
     def execution(self, host: Host | None, execution: Execution, realized: int) -> None:

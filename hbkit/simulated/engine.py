@@ -339,6 +339,8 @@ class EngineExchange(Exchange):
 
     def _with_own(self, candle: Candle) -> Candle:
         """A recorded candle, and our own trades of its interval in it; called when it closes, before anything later."""
+        if self._own.is_idle:
+            return candle
         return self._own.merged(candle, self._markets[candle.instrument].last)
 
 

@@ -2,6 +2,7 @@
 
 A test costs some arithmetic and a market moves often, so after each one the guard works out between which prices
 nothing can happen: as long as every instrument stays between its own, and no money moves, there is nothing to test.
+Who plays recorded trades asks `Safe` itself, in ticks: a call for each of a million rows would be most of their cost.
 """
 
 from __future__ import annotations
@@ -17,6 +18,30 @@ _SAFE = 0.9
 """Part of the way to a liquidation that is gone without a test: values are rounded lot by lot."""
 
 
+class Safe:
+    """Between which prices of one instrument nothing can happen, as long as no money moves; endless where none is held.
+
+    `low` and `high` are prices, `low_ticks` and `high_ticks` the same in ticks, rounded towards each other.
+    """
+
+    __slots__ = ("_tick", "high", "high_ticks", "low", "low_ticks")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._tick = instrument.tick
+        self.set(*_NEVER)
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether no price matters."""
+        return self.low == -math.inf and self.high == math.inf
+
+    def set(self, low: float, high: float) -> None:
+        """Both are outside: a price that equals one is to be looked at."""
+        self.low, self.high = low, high
+        self.low_ticks = low if math.isinf(low) else math.ceil(low / self._tick)
+        self.high_ticks = high if math.isinf(high) else math.floor(high / self._tick)
+
+
 class Guard:
     """Of one account at the engine."""
 
@@ -25,30 +50,49 @@ class Guard:
         self._account = account
         self._taker = EngineTaker(engine)
         self._liquidator = Liquidator(engine, self._taker)
-        self._bounds: dict[Instrument, tuple[float, float]] = {}
-        self._movements = -1
+        self._safe: dict[Instrument, Safe] = {}
+        self.movements = 0
+        """The account's count at the last test: where it is another one, no bound holds any more."""
+
+    def safe(self, instrument: Instrument) -> Safe:
+        """The bounds of an instrument, the same object for good."""
+        found = self._safe.get(instrument)
+        if found is None:
+            found = self._safe[instrument] = Safe(instrument)
+        return found
 
     def moved(self, instrument: Instrument, ts: int) -> None:
         """The price that positions in `instrument` are valued at may have moved."""
         account = self._account
-        if self._movements == account.movements:
-            low, high = self._bounds.get(instrument, _NEVER)
-            if low == -math.inf and high == math.inf:
+        if self.movements == account.movements:
+            safe = self.safe(instrument)
+            if safe.is_endless:
                 return
             price = self._engine.reference_price(instrument)
-            if price is None or low < price < high:
+            if price is None or safe.low < price < safe.high:
                 return
         self._test(ts)
 
     def _test(self, ts: int) -> None:
-        """Everything that is held, then how far prices may go until the next time."""
+        """How far prices may go; what is outside already is tested, everything that is held together with it."""
         account = self._account
-        self._taker.ts = ts
-        self._engine.at(ts)
-        for instrument in self._held():
-            self._liquidator.test(account, instrument)
-        self._bounds = {instrument: self._between(instrument) for instrument in self._held()}
-        self._movements = account.movements
+        bounds = self._all_bounds()
+        if any(self._is_outside(instrument, *one) for instrument, one in bounds.items()):
+            self._taker.ts = ts
+            self._engine.at(ts)
+            for instrument in bounds:
+                self._liquidator.test(account, instrument)
+            bounds = self._all_bounds()
+        for instrument in {**self._safe, **bounds}:
+            self.safe(instrument).set(*bounds.get(instrument, _NEVER))
+        self.movements = account.movements
+
+    def _all_bounds(self) -> dict[Instrument, tuple[float, float]]:
+        return {instrument: self._between(instrument) for instrument in self._held()}
+
+    def _is_outside(self, instrument: Instrument, low: float, high: float) -> bool:
+        price = self._engine.reference_price(instrument)
+        return price is None or not low < price < high
 
     def _held(self) -> list[Instrument]:
         legs = (leg for _, leg in self._account.legs() if leg.units and not leg.instrument.is_spot)

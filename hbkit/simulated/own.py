@@ -33,6 +33,8 @@ class OwnTrades:
 
     def __init__(self) -> None:
         self._open: dict[tuple[Instrument, str], list[Trade]] = {}
+        self.is_idle = True
+        """Whether nobody traded yet: then every candle is as it was recorded."""
         self._closes: dict[tuple[Instrument, str], tuple[float, float]] = {}
         """The last close that was changed: as recorded, and as it was told."""
 
@@ -42,6 +44,7 @@ class OwnTrades:
 
     def add(self, trade: Trade) -> None:
         """One trade."""
+        self.is_idle = False
         for (instrument, _), trades in self._open.items():
             if instrument is trade.instrument:
                 trades.append(trade)

@@ -142,6 +142,10 @@ class PaperExchange(EngineExchange):
         """The market's time."""
         return self._clock.now()
 
+    async def listed(self) -> list[str]:
+        """What the feed lists."""
+        return await self._feed.listed()
+
     async def refresh(self) -> None:
         """What the feed has to say of this very moment comes first: its answer to a question comes behind it."""
         await self._feed.listed()

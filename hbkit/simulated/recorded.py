@@ -197,7 +197,8 @@ class SimulatedExchange(EngineExchange):
         tell = (instrument, Channel.TRADE) in self._subscribed and listener is not None
         builders = self._builders.get(instrument, ())
         on_trade = listener.on_trade if listener is not None else None
-        unmarked, account = self._is_unmarked(batch.symbol), self._account
+        unmarked, account, guard = self._is_unmarked(batch.symbol), self._account, self._guard
+        safe = guard.safe(instrument)
         # With a book a moment is told as a venue tells it, fills after its trades. Without one a print is all there is.
         tell_fills = self._unsettled if self._has_levels(instrument) else self._drain
 
@@ -213,7 +214,9 @@ class SimulatedExchange(EngineExchange):
                     self._unsettled()
             else:
                 market.last = price_ticks
-            if unmarked and account.movements:
+            if unmarked and (
+                guard.movements != account.movements or not safe.low_ticks < price_ticks < safe.high_ticks
+            ):
                 self._watch(instrument)
             for builder in builders:
                 builder.add(ts[row], prices[row], quantities[row])
@@ -232,7 +235,8 @@ class SimulatedExchange(EngineExchange):
         bid_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ask_ticks = self._to_ticks(batch.symbol, instrument, batch.columns[1])
         bid_units = self._to_units(instrument, batch.columns[2])
-        unmarked, account = self._is_unmarked(batch.symbol), self._account
+        unmarked, account, guard = self._is_unmarked(batch.symbol), self._account, self._guard
+        safe = guard.safe(instrument)
         ask_units = self._to_units(instrument, batch.columns[3])
         ts = batch.ts.tolist()
 
@@ -245,7 +249,7 @@ class SimulatedExchange(EngineExchange):
             self._note_own_trades(before)
             if engine.out or engine.is_releasing:
                 self._unsettled()
-            if unmarked and account.movements:
+            if unmarked and (guard.movements != account.movements or not safe.is_endless):
                 self._watch(instrument)
             if tell and listener is not None:
                 self._end_moment()
@@ -282,7 +286,8 @@ class SimulatedExchange(EngineExchange):
             return None
         ticks = self._to_ticks(batch.symbol, instrument, batch.columns[0])
         ts, counts = batch.ts.tolist(), batch.columns[1].tolist()
-        unmarked, account = self._is_unmarked(batch.symbol), self._account
+        unmarked, account, guard = self._is_unmarked(batch.symbol), self._account, self._guard
+        safe = guard.safe(instrument)
 
         def play(row: int) -> None:
             if not counts[row]:
@@ -295,7 +300,9 @@ class SimulatedExchange(EngineExchange):
                     self._drain()
             else:
                 market.last = price_ticks
-            if unmarked and account.movements:
+            if unmarked and (
+                guard.movements != account.movements or not safe.low_ticks < price_ticks < safe.high_ticks
+            ):
                 self._watch(instrument)
 
         return play
@@ -311,7 +318,8 @@ class SimulatedExchange(EngineExchange):
             self._to_ticks(batch.symbol, instrument, batch.columns[column]) for column in (3, 2, 4)
         )
 
-        unmarked, account = self._is_unmarked(batch.symbol), self._account
+        unmarked, account, guard = self._is_unmarked(batch.symbol), self._account, self._guard
+        safe = guard.safe(instrument)
 
         def play(row: int) -> None:
             if feeds_engine and counts[row]:
@@ -323,7 +331,9 @@ class SimulatedExchange(EngineExchange):
                         self._drain()
                 else:
                     market.last = close_ticks[row]
-                if unmarked and account.movements:
+                if unmarked and (
+                    guard.movements != account.movements or not safe.low_ticks < close_ticks[row] < safe.high_ticks
+                ):
                     self._watch(instrument)
             if not (tell or resamplers) or listener is None:
                 return

@@ -22,21 +22,22 @@ _IMPORTS = """from hbkit.net.websocket import Backoff
 
 from $package.capabilities import CAPABILITIES
 from $package.link import Link, Lost, LostAnswer, Stream
+from $package.tasks import Tasks
 from $package.wire import Row, Wire
 """
 _MODEL_IMPORTS = """from hbkit.net.websocket import Backoff
 from hbkit.testing.fake.capabilities import CAPABILITIES
 from hbkit.testing.fake.link import Link, LostAnswer
+from hbkit.testing.fake.rows import Row
+from hbkit.testing.fake.tasks import Tasks
 from hbkit.testing.fake.venue import Lost, Refused, Stream
-from hbkit.testing.fake.wire import Row, Wire
+from hbkit.testing.fake.wire import Wire
 """
-_SHUT = """        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _start"""
-_SHUT_LINK = """        await asyncio.gather(*tasks, return_exceptions=True)
+_SHUT = """        await self._tasks.end()
+"""
+_SHUT_LINK = """        await self._tasks.end()
         await self._link.close()
-
-    def _start"""
+"""
 
 
 def exchange(names: Named) -> list[File]:
@@ -51,6 +52,7 @@ def exchange(names: Named) -> list[File]:
         File(f"{package}/capabilities.py", _capabilities(names)),
         File(f"{package}/exchange.py", _connector(names)),
         made("exchange/link.py", f"{package}/link.py", **words),
+        File(f"{package}/tasks.py", _model("tasks", names, ('get_logger("fake")', 'get_logger("$name")'))),
         File(f"{package}/wire.py", _wire(names)),
         made("exchange/compliance.py", f"{package}/compliance.py", **words),
         made("exchange/test_contract.py", "tests/test_contract.py", **words),
@@ -79,7 +81,13 @@ def _connector(names: Named) -> str:
 
 
 def _wire(names: Named) -> str:
-    return _model("wire", names, ("The words of FakeVenue's wire", "The words of the venue's wire"))
+    return _model(
+        "wire",
+        names,
+        ("The words of FakeVenue's wire", "The words of the venue's wire"),
+        ("import math\n", "import math\nfrom typing import Any\n"),
+        ("from hbkit.testing.fake.rows import Row\n\n", "\nRow = dict[str, Any]\n"),
+    )
 
 
 def _capabilities(names: Named) -> str:

@@ -46,13 +46,17 @@ class Ran:
 
         Raises ValueError where several instruments traded.
         """
-        names = sorted({row.instrument for row in self.fills})
-        if len(names) > 1:
-            raise ValueError(f"{', '.join(names)} traded; ask for position_of one of them")
-        return self.position_of(names[0]) if names else 0.0
+        return self.position_of()
 
-    def position_of(self, instrument: str, side: str = "") -> float:
-        """Quantity at the end, signed; of one leg (`long`, `short`) in hedge mode, or of both together."""
+    def position_of(self, instrument: str = "", side: str = "") -> float:
+        """Quantity at the end, signed; of one leg (`long`, `short`) in hedge mode, or of both together.
+
+        Raises ValueError where several instruments traded and none is named.
+        """
+        names = sorted({row.instrument for row in self.fills})
+        if not instrument and len(names) > 1:
+            raise ValueError(f"{', '.join(names)} traded; ask for position_of one of them")
+        instrument = instrument or "".join(names)
         rows = [row for row in self.fills if row.instrument == instrument and side in ("", row.position_side)]
         return _rounded(sum(float(row.qty) * (1 if row.side == "buy" else -1) for row in rows))
 
@@ -110,7 +114,7 @@ class Ran:
     def assert_position(self, qty: Number, instrument: str = "", side: str = "") -> None:
         """The quantity at the end, signed; AssertionError lists the fills that made it."""
         __tracebackhide__ = True
-        came = self.position_of(instrument, side) if instrument else self.position
+        came = self.position_of(instrument, side)
         if came != _rounded(float(qty)):
             what = " ".join(word for word in ("position", instrument, side) if word)
             self._fail(f"{what}: expected {float(qty):g}, came {came:g}\nit was made by:", "fill", self.fills)

@@ -3,11 +3,14 @@
 Any object with `add(value)` that can be read like a list will do; those of talipp (extra `indicators`) may be named by
 their text as well. Each is fed with every candle that is known, then with each that closes, before `on_candle`: the
 same values in every mode.
+
+talipp keeps every input for ever; what no value needs any more is taken from it, so that a run of weeks does not grow.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -19,6 +22,10 @@ from hbkit.model import Candle
 Source = str | Callable[[Candle], Any]
 MEND = 'pip install "hbkit-core[indicators]"'
 _LIBRARY = "talipp"
+KEPT = 10_000
+"""Values of an indicator that can be read at least; up to twice as many before the older half goes."""
+_NEEDED = 4
+"""How many times as many inputs are kept as it took to the first value, should that be more."""
 
 
 def _ohlcv(candle: Candle) -> Any:
@@ -47,11 +54,13 @@ class Indicator:
     there is one. `raw` is the library's own object.
     """
 
-    __slots__ = ("_read", "raw")
+    __slots__ = ("_held", "_most", "_read", "raw")
 
     def __init__(self, raw: Any, read: Callable[[Candle], Any]) -> None:
         self.raw = raw
         self._read = read
+        self._held = len(raw)
+        self._most = 2 * KEPT if _can_forget(raw) else sys.maxsize
 
     @property
     def value(self) -> Any:
@@ -64,7 +73,7 @@ class Indicator:
         return self.value is not None
 
     def __len__(self) -> int:
-        """How many values there are; those that an indicator had to wait for are not counted."""
+        """How many values are kept; those that an indicator had to wait for are not counted."""
         return sum(value is not None for value in self.raw)
 
     def __bool__(self) -> bool:
@@ -83,6 +92,18 @@ class Indicator:
     def update(self, candle: Candle) -> None:
         """A candle closed."""
         self.raw.add(self._read(candle))
+        self._held += 1
+        if self._held > self._most:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of inputs that no later value needs."""
+        waited = next((at for at, value in enumerate(self.raw) if value is not None), self._held)
+        keep = max(self._most // 2, _NEEDED * waited)
+        self._most = 2 * keep
+        if self._held > self._most:
+            self.raw.purge_oldest(self._held - keep)
+            self._held = keep
 
 
 def make(what: Any, arguments: Sequence[Any], options: dict[str, Any], source: Source | None) -> Indicator:
@@ -133,6 +154,12 @@ def _reader(cls: type, source: Source | None) -> Callable[[Candle], Any]:
         mend = did_you_mean(wanted, SOURCES, what="sources")
         raise StrategyError(f'indicator source "{wanted}"; {mend}', code="HB305")
     return SOURCES[wanted]
+
+
+def _can_forget(raw: Any) -> bool:
+    """Whether it is one of talipp's that purges; two of them refuse, and count from their first input."""
+    module = sys.modules.get(f"{_LIBRARY}.indicators.Indicator")
+    return module is not None and getattr(type(raw), "purge_oldest", None) is module.Indicator.purge_oldest
 
 
 def _takes_ohlcv(cls: type) -> bool:

@@ -13,8 +13,10 @@ A callback that is defined is a subscription. Calls that act return at once; wha
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, MutableMapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Unpack
 
 from hbkit.agenda import Appointment, Scheduler
@@ -72,6 +74,12 @@ MOST_WARMUP = 100_000
 """Candles before the beginning: more is a mistake, not a history."""
 
 
+_SECONDS, _NANOSECONDS = 10**8, 10**17
+"""Numbers between the two are dates in seconds, milliseconds or microseconds: as nanoseconds they lie before 1974."""
+MOST_AT_ONCE = 10_000
+"""Timers that one strategy may ask for at one instant when none of them lies in the future."""
+
+
 class Log(Protocol):
     """What `self.log` can do: `self.log.info("quoted", bid=7000.5)`."""
 
@@ -114,6 +122,21 @@ class Desk:
         self.log = log
         self.guard = guard
         """Wraps a timer, so that what it raises is treated like what a callback raises."""
+        self._instant, self._at_once = -1, 0
+
+    def appoint(self, ts: int, call: Callable[[], None]) -> Appointment:
+        """Have `call` made at `ts`. Raises StrategyError at the one that is too many without time passing."""
+        now = self.clock.now()
+        if ts <= now:
+            self._at_once = self._at_once + 1 if now == self._instant else 1
+            self._instant = now
+            if self._at_once > MOST_AT_ONCE:
+                raise StrategyError(
+                    f"asked for {MOST_AT_ONCE:,} timers that are due at once, at one instant: a timer that asks for "
+                    "itself never comes to an end; let time pass, as self.every(1, ...) does",
+                    code="HB311",
+                )
+        return self.scheduler.at(ts, call)
 
     def market(self, which: Instrument | str | None) -> MarketView:
         """The view of an instrument, of the first one for None."""
@@ -144,13 +167,16 @@ class Strategy:
     params: ClassVar[dict[str, ParamSpec]] = {}
     """The declared parameters by name."""
 
-    warmup: int = 0
-    """Candles of each interval and instrument that are known before on_start; a property or a Param will do too."""
-
     if TYPE_CHECKING:
         _desk: Desk
+
+        @property
+        def warmup(self) -> int:
+            """Candles of each interval and instrument known before on_start: an attribute, a property or a Param."""
+            # To a type checker a property, which any of the three may override.
     else:
         _desk = _NoDesk()
+        warmup: int = 0
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -429,9 +455,11 @@ class Strategy:
 
     def every(self, seconds: float, call: Callable[[], None]) -> Appointment:
         """Call again and again; the first time after `seconds`. Keep the appointment to cancel it."""
-        step = round(seconds * SECOND) if math.isfinite(seconds) else 0
+        is_number = isinstance(seconds, int | float | Decimal) and math.isfinite(seconds)
+        step = round(seconds * SECOND) if is_number else 0
         if step <= 0:
             raise StrategyError(f"every({seconds!r}): the interval must be a finite number above 0, in seconds")
+        _check_timer(f"every({seconds!r})", call)
         appointment = Appointment(call)
         guarded = self._desk.guard("timer", call)
 
@@ -447,9 +475,21 @@ class Strategy:
         """Call once at a time: ns since the epoch or ISO 8601 text; at once if it has passed."""
         try:
             ts = parse_time(time) if isinstance(time, str) else int(time)
-        except (ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise StrategyError(f"at({time!r}): {error}") from None
-        return self._desk.scheduler.at(ts, self._desk.guard("timer", call))
+        if _SECONDS <= ts < _NANOSECONDS <= self.now:
+            raise StrategyError(f"at({time!r}): times are nanoseconds since the epoch, as self.now; or write ISO text")
+        _check_timer(f"at({time!r})", call)
+        return self._desk.appoint(ts, self._desk.guard("timer", call))
+
+
+def _check_timer(what: str, call: object) -> None:
+    """Raises StrategyError for what cannot be called back."""
+    if not callable(call):
+        raise StrategyError(f"{what}: {call!r} is no function; hand over self.renew itself, without calling it")
+    if inspect.iscoroutinefunction(call):
+        name = getattr(call, "__name__", "the function")
+        raise StrategyError(f"{what}: {name} is async; a timer calls a plain function: write def {name}(self)")
 
 
 def set_params(strategy: Strategy, values: dict[str, Any]) -> None:

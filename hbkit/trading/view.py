@@ -84,6 +84,7 @@ class MarketView:
         self._trader = trader
         self._shown: ShownBook | None = None
         self._series = {interval: CandleSeries() for interval in intervals}
+        self._first_series = next(iter(self._series.values()), None)
         self._indicators: dict[str, list[Indicator]] = {interval: [] for interval in intervals}
 
     def __getattr__(self, name: str) -> Any:
@@ -95,6 +96,10 @@ class MarketView:
                 code="HB305",
             )
         raise AttributeError(f"a market has no {name}")
+
+    def fed(self, name: str) -> Any:
+        """`book`, `last_quote` and the like for who only looks on: None where the strategy did not ask for it."""
+        return vars(self).get(name)
 
     # -- reading
 
@@ -241,9 +246,17 @@ class MarketView:
         )
         return self._trader.place(self.instrument, Side.SELL, qty, price, wish)
 
-    def amend(self, order: Order | str, *, price: Number | None = None, qty: Number | None = None) -> None:
-        """Change price or total quantity of an open order."""
-        self._trader.amend(order if isinstance(order, str) else order.id, price=price, qty=qty)
+    def amend(
+        self,
+        order: Order | str,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        trigger_price: Number | None = None,
+    ) -> None:
+        """Change price, total quantity or trigger of an open order."""
+        order_id = order if isinstance(order, str) else order.id
+        self._trader.amend(order_id, price=price, qty=qty, trigger_price=trigger_price)
 
     def cancel(self, order: Order | str) -> None:
         """Take an order away; harmless when it has ended."""
@@ -286,10 +299,14 @@ class MarketView:
 
     def set_leverage(self, leverage: float, *, position_side: PositionSide = PositionSide.NET) -> None:
         """Ask for a leverage; 0 means cross margin at the instrument's own rate."""
-        if not 0 <= leverage < math.inf:
+        if isinstance(leverage, str) or not 0 <= leverage < math.inf:
             raise StrategyError(f"set_leverage({leverage!r}): the leverage must be a finite number, 0 for cross margin")
         if not self._exchange.capabilities.leverage or self.instrument.is_spot:
             raise StrategyError(f"{self.instrument} of {self.instrument.exchange} has no leverage to set", code="HB414")
+        rate = self.instrument.init_margin
+        if rate and leverage > (most := float(1 / rate)):
+            message = f"set_leverage({leverage:g}): {self.instrument} allows {most:g} at most"
+            raise StrategyError(message, code="HB413")
         self._exchange.set_leverage(self.instrument, leverage, position_side)
 
     # -- told by the router
@@ -320,9 +337,9 @@ class MarketView:
         return len(self._series[interval])
 
     def _of(self, interval: str | None) -> CandleSeries:
-        if interval is None:
-            interval = next(iter(self._series), "")
-        if interval not in self._series:
+        if interval is None and self._first_series is not None:
+            return self._first_series
+        if interval is None or interval not in self._series:
             if not self._series:
                 raise StrategyError(
                     f"no candles of {self.instrument}: no method of the strategy reads them; define on_candle, or list "

@@ -29,7 +29,7 @@ def test_every_case_is_shown_with_its_outcome_and_the_grade(bench):
     assert shown.code == 0
     lines = shown.out.splitlines()
     assert "silver: trading" in lines
-    assert "  C21  passed        each fill is told once, with its order, side, price and quantity" in lines
+    assert "  C21  passed  each fill is told once, with its order, side, price and quantity" in lines
     assert lines[-1].startswith("bitmex_perpetual: gold (")
     assert shown.err == ""
 

@@ -69,3 +69,9 @@ def test_the_face_hands_on_what_it_names(bench):
     assert all(getattr(hbkit, name) is not None for name in dir(hbkit))
     with pytest.raises(AttributeError, match="no attribute 'Stratgy'"):
         _ = hbkit.Stratgy
+
+
+def test_the_face_hands_everything_on_to_a_star():
+    names: dict[str, object] = {}
+    exec("from hbkit import *", names)
+    assert {"Strategy", "Param", "Candle", "hookimpl"} <= set(names)

@@ -44,6 +44,18 @@ def test_value(instrument: Instrument, units: int, price: str, value: int) -> No
     assert instrument.value(units, float(price)) == value
 
 
+@pytest.mark.parametrize(
+    ("instrument", "size"),
+    [
+        # A contract of a dollar, of a millionth of a bitcoin, a bitcoin, and 100 satoshi per dollar of ether.
+        (XBTUSD, 1), (XBTUSDT, 1e-6), (XBT_USDT, 1), (ETHUSD, 1e-6),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_contract_size_is_what_a_quantity_of_one_is(instrument: Instrument, size: float) -> None:
+    assert instrument.contract_size == size
+
+
 def test_value_on_the_grid_is_the_value_at_the_price() -> None:
     assert XBTUSD.value_at(24_300, 64_371) == XBTUSD.value(24_300, Decimal("32185.5"))
 

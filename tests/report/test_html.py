@@ -186,3 +186,18 @@ def test_a_long_run_makes_a_page_of_bounded_size(maker):
         )
     )
     assert len(html) < 400_000
+
+
+def test_legs_and_triggers_are_shown_where_there_are_any(maker, fill, order):
+    plain = page(maker(order_rows=[order()], fill_rows=[fill(1, "buy")]))
+    assert "<th>Leg</th>" not in plain
+    assert "Trigger</th>" not in plain
+    hedged = page(
+        maker(
+            order_rows=[order(position_side="short", trigger_price="8725.1")],
+            fill_rows=[fill(1, "sell", position_side="short")],
+        )
+    )
+    assert hedged.count("<th>Leg</th>") == 2  # orders and fills
+    assert hedged.count("<td>short</td>") == 2
+    assert '<td class="number">8725.1</td>' in hedged

@@ -41,6 +41,42 @@ RUNNING = [
     ),
     ("timer", "def on_start(self):\n    self.every(60, lambda: [][1])", r"IndexError: .* at FILE:7 in timer"),
     (
+        "timer that asks for itself",
+        "def on_start(self): self.again()\ndef again(self): self.at(self.now, self.again)",
+        r"asked for 10,000 timers that are due at once.*let time pass.* at FILE:7 in timer",
+    ),
+    (
+        "timer that was called already",
+        "def on_start(self): self.every(60, self.log.info('now'))",
+        r"every\(60\): None is no function; hand over self.renew itself, without calling it at FILE:6 in on_start",
+    ),
+    (
+        "timer that would wait",
+        "def on_start(self): self.every(60, self.renew)\nasync def renew(self): self.buy(100)",
+        r"every\(60\): renew is async; a timer calls a plain function: write def renew\(self\) at FILE:6 in on_start",
+    ),
+    ("text for seconds", "def on_start(self): self.every('10s', print)", r"every\('10s'\): the interval must be"),
+    (
+        "seconds for nanoseconds",
+        "def on_start(self): self.at(1626912000, print)",
+        r"at\(1626912000\): times are nanoseconds since the epoch, as self.now; or write ISO text at FILE:6",
+    ),
+    (
+        "misspelt name",
+        "def on_candle(self, candle):\n    self.last_qoute",
+        r"no attribute 'last_qoute'; did you mean \\?\"last_quote\\?\"\? at FILE:7 in on_candle",
+    ),
+    (
+        "half a candle",
+        "def on_candle(self, candle):\n    self.closes(5 / 2)",
+        r"the last 2.5 candles: write how many as a whole number, such as 20 at FILE:7 in on_candle",
+    ),
+    (
+        "leverage beyond the contract",
+        "def on_start(self): self.set_leverage(500)",
+        r"set_leverage\(500\): XBTUSD allows 100 at most at FILE:6 in on_start",
+    ),
+    (
         "flood",
         "def on_candle(self, candle):\n    while True: self.buy(100)",
         r"sent 1,000 orders within a minute: is this a loop\?.*max_orders_per_minute \(1000\).* at FILE:7 in on_candle",

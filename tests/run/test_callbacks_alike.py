@@ -5,36 +5,30 @@ and how a run begins and ends, for two instruments on two exchanges.
 """
 
 from collections import defaultdict
-from pathlib import Path
 
-from hbkit.cli import live
-from hbkit.clock import ManualClock
-from hbkit.config import load_config
 from hbkit.hookspecs import hookimpl
-from hbkit.plugins import Plugins
-from hbkit.run import Replay, make_plan
 from hbkit.trading.strategy import CALLBACKS, Strategy
+from tests.run.alike import MODES, note, play
 
-CONFIG = """
+START = "2019-05-28T19:59:00Z"
+CONFIG = f"""
 exchanges:
-  bitmex_perpetual: {{mode: {mode}, simulator: {{start: {start}}}, replay: {{from: {start}}}}}
-  bitmex: {{mode: {mode}, simulator: {{start: {start}}}, replay: {{from: {start}}}}}
+  bitmex_perpetual: {{{{mode}}, simulator: {{start: {START}}}, replay: {{from: {START}}}}}
+  bitmex: {{{{mode}}, simulator: {{start: {START}}}, replay: {{from: {START}}}}}
 strategies:
   - use: listener
     exchange: bitmex_perpetual
+    on_error: continue
     instruments: [XBTUSD, {{exchange: bitmex, symbol: XBT_USDT}}]
     candles: [1m]
 run: {{duration: 70s}}
 """
-START = "2019-05-28T19:59:00Z"
-HEARD: list[tuple[str, ...]] = []
 
 
 class Listener(Strategy):
     """Hears everything, and does a little of everything."""
 
     def on_start(self) -> None:
-        HEARD.clear()
         self.note("on_start", *(view.instrument.symbol for view in (self.market("XBTUSD"), self.market("XBT_USDT"))))
         self.begun = self.now
         self.every(20, lambda: self.note("every", (self.now - self.begun) // 10**9))
@@ -52,7 +46,7 @@ class Listener(Strategy):
         raise ValueError("on purpose")
 
     def note(self, *what: object) -> None:
-        HEARD.append(tuple(map(str, what)))
+        note(*what)
 
     @hookimpl
     def hbkit_position_mode_changed(self, change) -> None:
@@ -107,35 +101,13 @@ class Listener(Strategy):
         self.note("on_balance", balance.currency)
 
 
-class Guest:
-    """Offers the strategy."""
-
-    @hookimpl
-    def hbkit_strategies(self):
-        return {"listener": Listener}
-
-
-def heard(mode: str) -> list[tuple[str, ...]]:
-    path = Path("c.yaml")
-    text = CONFIG.format(mode=mode, start=START).replace("instruments:", "on_error: continue\n    instruments:")
-    path.write_text(text)
-    plugins = Plugins([], [])
-    plugins.add(Guest(), "guest")
-    plan = make_plan(load_config(path, environ={}), plugins, None)
-    if mode == "replay":
-        Replay(plan, wall=ManualClock(0)).play()
-    else:
-        live.play(plan, virtual=True, allowed=False, debug=False, no_view=True)
-    return list(HEARD)
-
-
 ONLY_ELSEWHERE = {"on_disconnected", "on_liquidation"}
-"""Nothing is cut and nobody is liquidated in this minute, in which a funding is due: each has its own tests."""
+"""Nothing is cut and nobody is liquidated in this minute, in which a funding is due: see test_contract_alike."""
 MARKET = {"on_trade", "on_quote", "on_book", "on_mark"}
 
 
 def test_the_same_callbacks_fire_with_the_same_values_in_every_mode(bench) -> None:
-    told = {mode: heard(mode) for mode in ("replay", "paper", "simulator")}
+    told = {mode: play(mode, CONFIG, listener=Listener).notes for mode in MODES}
     seen = {mode: {what[0] for what in notes} for mode, notes in told.items()}
     assert seen["replay"] == seen["paper"] == seen["simulator"]
     assert seen["replay"] == {*CALLBACKS, "every", "hook"} - ONLY_ELSEWHERE

@@ -96,6 +96,7 @@ def test_an_account_can_be_in_hedge_mode(tmp_path: Path) -> None:
         ran.assert_fill("buy", position_side="long")
         ran.assert_position(1, "COIN", "long")
         ran.assert_position(-2, "COIN", "short")
+        ran.assert_position(-2, side="short")
         ran.assert_clean()
         ran.assert_position(3)
     """,

@@ -1,5 +1,6 @@
 """Indicators on a market's candles: what they are fed with, when they have a value, and what is said of a wrong one."""
 
+import inspect
 import math
 import sys
 
@@ -9,6 +10,8 @@ import pytest
 from hbkit.clock import MINUTE
 from hbkit.errors import StrategyError
 from hbkit.model import Candle
+from hbkit.trading import indicators
+from hbkit.trading.indicators import make
 
 talipp = pytest.importorskip("talipp.indicators")
 
@@ -115,3 +118,59 @@ def test_without_the_library_the_mend_is_said(room, monkeypatch):
     monkeypatch.setitem(sys.modules, "talipp.indicators", None)
     with pytest.raises(StrategyError, match=r'needs talipp, which is not installed; pip install "hbkit-core\[indicat'):
         room.bot.indicator("EMA", 3)
+
+
+def walk(count):
+    """Candles of a walk that never stands still; sines, so that it needs no draw."""
+    closes = [100 + 10 * math.sin(at / 37) + 3 * math.sin(at * 1.7) for at in range(count)]
+    return [
+        Candle(ts := (at + 1) * MINUTE, ts - MINUTE, ts, "ABC", "1m", close, close + 1, close - 2, close, at + 1.0, 1)
+        for at, close in enumerate(closes)
+    ]
+
+
+ARGUMENTS = {"fast_period": 5, "slow_period": 12, "signal_period": 4, "offset": 0.85, "sigma": 6.0, "sensitivity": 0.05}
+
+
+def made(cls):
+    """An indicator with every argument that has no default."""
+    needed = {
+        name: ARGUMENTS.get(name, 0.5 if one.annotation is float else 9)
+        for name, one in inspect.signature(cls).parameters.items()
+        if one.default is inspect.Parameter.empty
+    }
+    return make(cls, (), needed, None)
+
+
+LISTED = sorted(
+    name
+    for name, cls in vars(talipp).items()
+    if isinstance(cls, type) and hasattr(cls, "__len__") and not inspect.isabstract(cls) and name != "Indicator"
+)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_what_is_forgotten_changes_no_value(name, monkeypatch):
+    cls = getattr(talipp, name)
+    whole = made(cls)
+    monkeypatch.setattr(indicators, "KEPT", 150)
+    short = made(cls)
+    for candle in walk(1_000):
+        whole.update(candle)
+        short.update(candle)
+        assert repr(short.value) == repr(whole.value)
+    assert whole.ready
+    if name not in {"PivotsHL", "ZigZag"}:  # these keep pivots, which are few, and cannot purge
+        assert len(whole.raw.input_values) == 1_000
+        waited = next(at for at, value in enumerate(whole.raw) if value is not None)
+        assert len(short.raw.input_values) <= 2 * max(150, 4 * waited)
+
+
+def test_one_that_needs_long_to_its_first_value_keeps_what_it_needs(monkeypatch):
+    monkeypatch.setattr(indicators, "KEPT", 10)
+    slow = make("SMA", (300,), {}, None)
+    for candle in walk(4_000):
+        slow.update(candle)
+    assert slow.value == pytest.approx(np.mean([candle.close for candle in walk(4_000)[-300:]]))
+    # 299 inputs without a value, four times as many are kept, and at most twice that.
+    assert len(slow.raw.input_values) <= 2 * 4 * 299

@@ -152,7 +152,7 @@ def test_the_order_tells_when_it_triggers_and_when_it_fills(room: Any) -> None:
 def test_the_trigger_of_an_order_can_be_amended_until_it_fires(room: Any) -> None:
     room.trade(100, 10, 1)
     order = room.bot.sell(10, 94, trigger_price=95, trigger_by="last")
-    room.bot.amend(order, trigger_price=96)
+    room.bot.market(order.instrument).amend(order, trigger_price=96)
     room.bot.amend(order, price=93)  # keeps what is on its way
     room.wait()
     (waiting,) = room.bot.orders

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -42,6 +43,7 @@ from hbkit.model import (
 from hbkit.net.websocket import Socket
 from hbkit_bitmex import wire
 from hbkit_bitmex.capabilities import CONTRACTS, SPOT
+from hbkit_bitmex.diagnosis import refused, unreachable
 from hbkit_bitmex.heart import Heart, arm
 from hbkit_bitmex.instruments import currencies
 from hbkit_bitmex.orders import Change, OrderDesk
@@ -114,10 +116,7 @@ class BitmexExchange(Exchange):
     async def open(self, listener: Listener) -> None:
         """Read the clock and the account, compare the instruments, log in, wait for the account's tables."""
         self._listener = listener
-        await self._rest.read_time()
-        await self._check_instruments()
-        if self._connection.api_key:
-            await self._read_account()
+        await self._first_words()
         self._opened = asyncio.get_running_loop().create_future()
         self._stream = Stream(self._connection, listener, self, self._command, self._login_expiry)
         self._socket = Socket(
@@ -176,6 +175,20 @@ class BitmexExchange(Exchange):
                 exchange=self.name,
                 standing=standing,
             )
+
+    async def _first_words(self) -> None:
+        """Clock, instruments and account; what fails here is told with the host and the mend."""
+        host = urlsplit(self._connection.rest_url).netloc
+        try:
+            await self._rest.read_time()
+        except WireError as error:
+            raise unreachable(error, host, "offline? mode: simulator needs no network") from error
+        try:
+            await self._check_instruments()
+            if self._connection.api_key:
+                await self._read_account()
+        except AuthenticationError as error:
+            raise refused(error, host) from error
 
     async def _read_account(self) -> None:
         user = await self._rest.get("/user", UserRow)
@@ -270,6 +283,7 @@ class BitmexExchange(Exchange):
             "calls left": f"{minute:.0f}/min {second:.0f}/s",
             "clock": f"{self._rest.server.offset / SECOND:+.3f} s",
             "reconnects": str(again),
+            **({"unreadable frames": str(self._stream.unreadable)} if self._stream and self._stream.unreadable else {}),
         }
 
     # -- questions

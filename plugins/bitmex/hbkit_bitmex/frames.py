@@ -238,7 +238,7 @@ class Ignored(Struct, frozen=True):
 class Unreadable(Struct, frozen=True):
     """A frame that breaks the rules of its table, which cannot be trusted until it was sent whole again.
 
-    `table` is empty where not even that could be read. The frame's content is not kept: it may hold anything.
+    `table` is empty where not even that could be read. Its text stays with whoever reads frames.
     """
 
     table: str

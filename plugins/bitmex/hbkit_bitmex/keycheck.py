@@ -1,7 +1,6 @@
 """What a key is worth, before it is kept: signature, clock, account and permissions, asked of the host that it is for.
 
-Every way in which it can fail is told apart, because each has another mend: the wrong host, the wrong key, the wrong
-secret, a key that is switched off, an address that the key does not allow, an account that is not the one named.
+What can be wrong with it is told apart in `diagnosis.py`; here also an account that is not the one named.
 """
 
 from __future__ import annotations
@@ -13,23 +12,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hbkit.clock import SECOND
-from hbkit.errors import AuthenticationError, ExchangeError, HbkitError, WireError
+from hbkit.errors import AuthenticationError, ExchangeError, WireError
 from hbkit.exchange import Connection, VerifiedKey
+from hbkit_bitmex.diagnosis import refused, unreachable
 from hbkit_bitmex.rest import Rest
 from hbkit_bitmex.rows import UserRow
 from hbkit_bitmex.words import known
 
 SKEW_SECONDS = 5.0
 """A clock that is further off than this is worth a word: clients that sign by it are refused."""
-_MENDS = (
-    ("invalid api key", "there is no such key at {host}; look for a piece that was not copied, or for a key of another "
-     "network (a testnet key is unknown on the main one, and the other way round)"),
-    ("signature not valid", "the key is known, but the secret is not the one that belongs to it"),
-    ("key is disabled", "the key is switched off; switch it on, or make another one"),
-    ("access denied", "the key allows other addresses than this machine's; see the addresses (CIDR) it is bound to"),
-    ("has expired", "the request came too late for {host}; set this machine's clock (timedatectl set-ntp true)"),
-    ("restricted", "the account is restricted; the exchange's support knows why"),
-)  # fmt: skip
 
 
 class _KeyRow(msgspec.Struct):
@@ -54,7 +45,7 @@ async def verify(connection: Connection, fields: Mapping[str, str]) -> VerifiedK
         try:
             user = await rest.get("/user", UserRow)
         except AuthenticationError as error:
-            raise AuthenticationError(_diagnosis(error, host)) from error
+            raise refused(error, host) from error
         account = str(known(user.id) or "")
         wanted = fields.get("user_id", "").strip()
         if wanted and wanted != account:
@@ -75,9 +66,7 @@ async def _read_time(rest: Rest, host: str) -> None:
     except WireError as error:
         if "cannot be read" in error.message:
             raise _not_bitmex(host) from error
-        raise WireError(
-            f"cannot reach {host}: {error.message}; check the address and this machine's network"
-        ) from error
+        raise unreachable(error, host, "check the address and this machine's network") from error
     except (AuthenticationError, ExchangeError) as error:
         raise _not_bitmex(host) from error
     if not rest.server.samples:
@@ -116,12 +105,6 @@ def _warnings(rest: Rest, host: str, permissions: list[str] | None) -> list[str]
     if permissions is not None and "order" not in permissions:
         found.append("the key may only read: orders will be refused; make one with the permission `order` to trade")
     return found
-
-
-def _diagnosis(error: HbkitError, host: str) -> str:
-    text = error.message.lower()
-    mend = next((mend for words, mend in _MENDS if words in text), None)
-    return f"{error.message.partition(';')[0]}: {mend.format(host=host)}" if mend is not None else error.message
 
 
 def _ignore(error: Any) -> None:

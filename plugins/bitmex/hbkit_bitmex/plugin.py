@@ -48,6 +48,7 @@ CONNECTOR: dict[str, Any] = {
     "simulator_routes": ("/api/v1", "/realtime"),
     "simulator_key": ("demo", "demo-secret"),
     "verifier": "hbkit_bitmex.keycheck:verify",
+    "settled": "hbkit_bitmex.settled:settled",
     "connect_help": 'docs/bitmex.md, "How to create API keys", tells where keys come from',
 }
 """What all six names share: one connector, one simulator."""

@@ -12,12 +12,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from hbkit.clock import SECOND, parse_duration
 from hbkit.data.candles import Resampler
 from hbkit.errors import Unsupported
 from hbkit.exchange import Channel, Connection, Listener
 from hbkit.log import get_logger
-from hbkit.model import Instrument, TriggerBy
+from hbkit.model import Funding, Instrument, TriggerBy
 from hbkit_bitmex import bodies, wire
 from hbkit_bitmex.auth import realtime_signature
 from hbkit_bitmex.books import BookTable
@@ -52,7 +54,7 @@ from hbkit_bitmex.rows import (
     WalletRow,
 )
 from hbkit_bitmex.tables import ExecutionTable, Feed, KeyedTable
-from hbkit_bitmex.words import Action, Strategy, known, nanoseconds
+from hbkit_bitmex.words import Action, ExecType, Strategy, known, nanoseconds
 
 ASK_AGAIN_SECONDS = 5.0
 """The least time between two requests for the same table."""
@@ -65,6 +67,12 @@ _TOPICS = {
     Channel.MARK: "instrument",
     Channel.FUNDING: "funding",
 }
+
+
+SHOWN_BYTES = 500
+"""Of a frame that cannot be read, in the log."""
+MOST_SHOWN = 50
+"""Kinds of unreadable frames that are shown; what changes with each frame would fill the log."""
 
 
 class Inbox(Protocol):
@@ -140,6 +148,11 @@ class Stream:
         self._trades: Feed[TradeRow] = Feed()
         self._quotes: Feed[QuoteRow] = Feed()
         self._fundings: Feed[FundingRow] = Feed()
+        self.unreadable = 0
+        """Frames that could not be read."""
+        self._shown: set[tuple[str, str]] = set()
+        self._paid: dict[str, tuple[int, int]] = {}
+        """The last funding of each symbol: when, and what the account paid, in minor units."""
         self._bins: dict[str, Feed[BinRow]] = {}
         self._resamplers: dict[tuple[Instrument, str], dict[str, Resampler]] = {}
         self.frames = 0
@@ -234,6 +247,8 @@ class Stream:
         """Take one frame; called for each, on the reader's stack."""
         self.frames += 1
         frame = decode(raw)
+        if isinstance(frame, Unreadable):
+            self._note(raw, frame)
         if self._books_due and not isinstance(frame, BookFrame):
             self._tell_books()
         if self._doubts and isinstance(frame, DataFrame):
@@ -326,8 +341,15 @@ class Stream:
         for row in self._fundings.apply(frame):
             instrument = self._instruments.get(row.symbol or "")
             funding = wire.funding(row, instrument) if instrument is not None else None
-            if funding is not None and not history:
-                self._listener.on_funding(funding)
+            if funding is not None and instrument is not None and not history:
+                self._listener.on_funding(self._with_payment(funding, instrument))
+
+    def _with_payment(self, funding: Funding, instrument: Instrument) -> Funding:
+        """With what the account received: its executions of that moment, both legs of it, come before the funding."""
+        ts, minor = self._paid.get(instrument.symbol, (0, 0))
+        if ts != funding.ts:
+            return funding
+        return msgspec.structs.replace(funding, amount=instrument.settle.amount(-minor))
 
     def _on_orders(self, frame: OrderFrame) -> None:
         for row in self.orders.apply(frame).rows:
@@ -336,6 +358,10 @@ class Stream:
 
     def _on_executions(self, frame: ExecutionFrame) -> None:
         for row in self._news(frame, self._executions.apply(frame)):
+            if row.execType is ExecType.FUNDING:
+                moment = nanoseconds(row.transactTime) or nanoseconds(row.timestamp)
+                ts, minor = self._paid.get(row.symbol or "", (0, 0))
+                self._paid[row.symbol or ""] = moment, (known(row.execComm) or 0) + (minor if ts == moment else 0)
             self._inbox.on_execution_row(row)
         self._after(frame, "")
 
@@ -381,9 +407,18 @@ class Stream:
         if frame.op == "subscribe" and frame.status == 429 and frame.topics:
             self._send(bodies.encode(bodies.subscribe(frame.topics)), max(1.0, frame.retry_after))
 
+    def _note(self, raw: bytes, frame: Unreadable) -> None:
+        """Each is counted; the first of its kind is shown, for a venue that changed its words sends many alike."""
+        self.unreadable += 1
+        kind = frame.table, frame.reason
+        if kind in self._shown or len(self._shown) >= MOST_SHOWN:
+            return
+        self._shown.add(kind)
+        text = raw[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
+        self._log.warning("unreadable frame", table=frame.table, reason=frame.reason, bytes=len(raw), text=text)
+
     def _on_unreadable(self, frame: Unreadable) -> None:
         """What it said is unknown: its table is in doubt, or every table where not even that can be told."""
-        self._log.warning("unreadable frame", table=frame.table, reason=frame.reason)
         if not frame.table or frame.table.startswith("orderBookL2"):
             self.books.suspect(frame.reason)
             self._look_for_lost_books()

@@ -112,7 +112,7 @@ def mark(row: InstrumentRow, instrument: Instrument) -> Mark | None:
 
 
 def funding(row: FundingRow, instrument: Instrument) -> Funding | None:
-    """A funding that took place; what it moved on the account is told by executions, so `amount` is 0 here."""
+    """A funding that took place; what it moved on the account is told by executions: `amount` is 0 here."""
     ts = nanoseconds(row.timestamp)
     if not ts or row.fundingRate is None:
         return None

@@ -60,6 +60,7 @@ class VenueAccount(Account):
     ) -> None:
         super().__init__(str(number), balances, reference, funding_rate=funding_rate)
         self.number = number
+        self._began_with = dict(balances)
         self.deposited = dict(self.cash)
         self.withdrawn: dict[str, int] = {}
         self.legs_session: dict[LegKey, LegSession] = {}
@@ -71,6 +72,11 @@ class VenueAccount(Account):
         """What `/user/marginingMode` was told, in its own words; it changes nothing (10.7)."""
         self.liquidating: set[LegKey] = set()
         """Positions that are being taken over in this very step."""
+
+    def forget(self) -> None:
+        """As it was in the beginning; whoever holds it keeps it."""
+        new = VenueAccount(self.number, self._began_with, self._reference, self._funding_rate)
+        vars(self).update(vars(new))
 
     def move(self, currency: Currency, amount: int) -> None:
         """Money comes in from outside, or goes out."""

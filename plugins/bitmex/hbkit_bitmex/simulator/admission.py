@@ -41,6 +41,11 @@ INSTRUCTIONS = frozenset(
     {"ParticipateDoNotInitiate", "ReduceOnly", "Close", "Fixed", "LastWithinMark", "AllOrNone"}
 )
 TRIGGERS = {"MarkPrice": TriggerBy.MARK, "LastPrice": TriggerBy.LAST, "IndexPrice": TriggerBy.INDEX}
+_NOT_OPEN = {
+    "Settled": "Instrument expired",
+    "Expired": "Instrument expired",
+    "Unlisted": "Instrument not listed for trading yet",
+}
 OPEN_ORDERS_MAX = 200
 UNTRIGGERED_MAX = 10
 CLIENT_ID_MAX = 36
@@ -97,6 +102,7 @@ class Ticket:
 def admit(venue: Venue, account: VenueAccount, sent: Parameters) -> VenueOrder:
     """The order that may enter; raises Refusal."""
     market = find_market(venue, sent)
+    check_open(market)
     side, sized = _side(sent)
     ticket = Ticket(
         market=market,
@@ -145,6 +151,13 @@ def find_market(venue: Venue, sent: Parameters) -> PublicMarket:
     if name.upper() not in known:
         raise invalid("Invalid symbol")
     return known[name.upper()]
+
+
+def check_open(market: PublicMarket) -> None:
+    """18.1.4: what is not Open takes no order."""
+    state = market.ticker.row["state"]
+    if state != "Open":
+        raise invalid(_NOT_OPEN.get(state, "Market is not open"))
 
 
 def _side(sent: Parameters) -> tuple[Side | None, Decimal | None]:

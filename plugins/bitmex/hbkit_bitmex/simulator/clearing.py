@@ -92,6 +92,12 @@ class Clearing:
         self.liquidations: list[Row] = []
         """What the liquidation engine has in the market at this moment: nothing between steps."""
 
+    def forget(self) -> None:
+        """No account is what it was; the fundings and settlements of the markets stay."""
+        self.house = HouseBooks()
+        self._tested.clear()
+        self.liquidations.clear()
+
     # -- the wallet
 
     def note_deposits(self) -> None:

@@ -14,6 +14,7 @@ from hbkit.chance import Chance
 from hbkit.clock import WallClock, parse_duration, parse_time
 from hbkit_bitmex.names import DEFAULT_TAPE
 from hbkit_bitmex.simulator.accountfile import read_accounts
+from hbkit_bitmex.simulator.faultfile import read_faults
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
 
@@ -36,6 +37,7 @@ from hbkit_bitmex.simulator.server import serve
 @click.option(
     "--account", "accounts", multiple=True, metavar="KEY:SECRET|@FILE", help="A further account, or a file of them."
 )
+@click.option("--faults", metavar="FILE", help="What is to go wrong when: a list in YAML or JSON.")
 @click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
 @click.option("--state", metavar="FILE", help="Keep everything in this file: the next start goes on where it stands.")
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
@@ -48,6 +50,7 @@ def command(
     start: str | None,
     latency: str,
     accounts: Sequence[str],
+    faults: str | None,
     bulk_orders: bool,
     state: str | None,
     owned: bool,
@@ -67,6 +70,7 @@ def command(
             accounts=tuple(pair(text) for text in texts),
             bulk_orders=bulk_orders,
             state=state,
+            faults=read_faults(faults) if faults is not None else (),
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),
         owned=owned,

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from hbkit.clock import SECOND, Clock
 from hbkit_bitmex.simulator.drive import Drive
-from hbkit_bitmex.simulator.faults import ALL, Fault, Faults
+from hbkit_bitmex.simulator.faults import Faults, Misuse, read_fault
 from hbkit_bitmex.simulator.feed import Feed
-from hbkit_bitmex.simulator.hub import Hub
+from hbkit_bitmex.simulator.incidents import Incidents
 from hbkit_bitmex.simulator.refusals import Refusal, bad_request, not_found
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
@@ -28,11 +28,13 @@ Answer = Callable[[web.Request], Awaitable[Any]]
 class Control:
     """`/control/*` of one simulator."""
 
-    def __init__(self, venue: Venue, drive: Drive, feed: Feed, hub: Hub, faults: Faults, clock: Clock) -> None:
+    def __init__(
+        self, venue: Venue, drive: Drive, feed: Feed, incidents: Incidents, faults: Faults, clock: Clock
+    ) -> None:
         self._venue = venue
         self._drive = drive
         self._feed = feed
-        self._hub = hub
+        self._incidents = incidents
         self._faults = faults
         self._clock = clock
         self._routes: dict[tuple[str, str], Answer] = {
@@ -82,29 +84,13 @@ class Control:
 
     async def _add_fault(self, request: web.Request) -> Any:
         sent = await _body(request)
-        name = sent.get("fault")
-        if name not in ALL:
-            raise bad_request(f"fault is one of {', '.join(sorted(ALL))}")
-        if name == "cut":
-            account = sent.get("account")
-            return {"cut": self._hub.cut(account if isinstance(account, int) else None)}
-        count = _number(sent, "count", 1_000_000)
-        chance = _number(sent, "chance", 1)
-        self._faults.add(
-            Fault(
-                fault=str(name),
-                verb=str(sent.get("verb", "")).upper(),
-                route=str(sent.get("route", "")),
-                table=str(sent.get("table", "")),
-                seconds=_number(sent, "seconds", 3600) or 0.0,
-                chance=1.0 if chance is None else chance,
-                count=None if count is None else int(count),
-            )
-        )
-        return self._faults.rows()
+        try:
+            return self._incidents.begin(read_fault(sent))
+        except Misuse as misuse:
+            raise bad_request(str(misuse)) from None
 
     async def _clear_faults(self, _request: web.Request) -> Any:
-        self._faults.clear()
+        self._incidents.clear()
         return []
 
     # -- the truth

@@ -179,6 +179,16 @@ class Drive:
         self._wake()
         return Refusal(503, f"The simulator ends: {error.message}")
 
+    def intervene(self, request: Callable[[], T], names: Collection[str] = ()) -> T:
+        """The same for what no request of a client can say, such as a halt: what came of it is kept as a copy."""
+        answer = self.act(request, names)
+        if self._keeper is not None:
+            try:
+                self._keeper.keep()
+            except StateError as error:
+                raise self._lose(error) from None
+        return answer
+
     def leave(self) -> None:
         """The server ended: what is remembered goes home."""
         if self._keeper is None:

@@ -35,7 +35,7 @@ def _own(act: Callable[[Venue, VenueAccount, Parameters], Any]) -> Act:
 
 
 def _root(call: Call) -> Any:
-    return {"name": "BitMEX API", "version": VERSION, "timestamp": call.wall // 1_000_000}
+    return {"name": "BitMEX API", "version": VERSION, "timestamp": (call.wall + call.skew) // 1_000_000}
 
 
 def _position_mode(call: Call) -> Any:
@@ -45,7 +45,7 @@ def _position_mode(call: Call) -> Any:
 
 
 def _cancel_all_after(call: Call) -> Any:
-    row = trading.arm_cancel_all(call.account, call.sent.get("timeout"), call.wall)
+    row = trading.arm_cancel_all(call.account, call.sent.get("timeout"), call.wall, call.skew)
     call.services.watch(call.account)
     return row
 

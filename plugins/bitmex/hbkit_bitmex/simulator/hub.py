@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from hbkit.clock import SECOND, Clock
 from hbkit_bitmex.simulator.columns import BY_CURRENCY, CLASSES, PRIVATE
 from hbkit_bitmex.simulator.faults import Faults
+from hbkit_bitmex.simulator.lateness import Lateness
 from hbkit_bitmex.simulator.step import Update
 from hbkit_bitmex.simulator.wire import encode
 
@@ -25,6 +26,7 @@ QUEUE_BYTES = 8 * 1024 * 1024
 QUEUE_AGE = 10 * SECOND
 FLUSH_SECONDS = 1.0
 POLICY_VIOLATION = 1008
+SERVICE_RESTART = 1012
 ABNORMAL = 1006
 CLOSE_SECONDS = 2.0
 """How long a client is given to answer a close frame."""
@@ -55,11 +57,13 @@ class Client:
         self._idle = asyncio.Event()
         self._idle.set()
         self._pump: asyncio.Task[None] | None = None
+        self.is_deaf = False
+        """Half open: what is sent either way arrives nowhere (a fault)."""
         self.closing: tuple[int, bytes] | None = None
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; a client that does not read is cut."""
-        if self.closing is not None:
+        if self.closing is not None or self.is_deaf:
             return
         now = self._clock.now()
         self._queue.append((now, frame))
@@ -115,6 +119,15 @@ class Client:
         except ConnectionError:
             self.closing = (ABNORMAL, b"")
 
+    def deafen(self) -> None:
+        """Nothing is read from it and nothing written to it any more, but its connection stays."""
+        self.is_deaf = True
+        self._queue.clear()
+        self._bytes = 0
+        self._idle.set()
+        if isinstance(self._transport, asyncio.Transport):
+            self._transport.pause_reading()
+
     def abort(self) -> None:
         """Drop the connection without a close frame, as a broken line does."""
         self.closing = (ABNORMAL, b"")
@@ -151,6 +164,7 @@ class Hub:
         self._clock = clock
         self._faults = faults
         self._groups: dict[str, dict[tuple[int | None, str], Group]] = {}
+        self._lateness = Lateness()
         self.clients: dict[Client, None] = {}
 
     def connect(self, socket: web.WebSocketResponse, request: web.Request) -> Client:
@@ -162,6 +176,7 @@ class Hub:
     def disconnect(self, client: Client) -> None:
         """A socket is gone."""
         self.clients.pop(client, None)
+        self._lateness.forget(client)
         for name in list(client.topics):
             self.leave(client, name)
 
@@ -193,18 +208,34 @@ class Hub:
                     self._send(group, update)
 
     def is_mute(self, table: str) -> bool:
-        """Whether the next frame of a table is swallowed by a fault; counts as that frame."""
-        return bool(self._faults) and self._faults.copies(table) == 0
+        """Whether the partial of a table is swallowed by a fault; counts as a frame of it."""
+        return bool(self._faults) and self._faults.on_partial("mute", table) is not None
+
+    def partial_lag(self, table: str) -> float | None:
+        """How many seconds late the partial of a table comes, by a fault."""
+        late = self._faults.on_partial("late_partial", table) if self._faults else None
+        return late.seconds if late is not None else None
 
     def _send(self, group: Group, update: Update) -> None:
         rows = group.rows(update)
         if not rows:
             return
-        copies = self._faults.copies(update.table) if self._faults else 1
         frame = encode({"table": update.table, "action": update.action, "data": rows})
+        if self._faults or self._lateness:
+            self._send_faulty(group, update.table, frame)
+            return
         for client in group.clients:
-            for _ in range(copies):
-                client.send(frame)
+            client.send(frame)
+
+    def _send_faulty(self, group: Group, table: str, frame: bytes) -> None:
+        """The same where frames may be lost, doubled, late, or come in another order."""
+        way = self._faults.way(table)
+        for client in group.clients:
+            if way.swapped is not None and way.copies:
+                self._lateness.hold(client, table, frame, way.swapped)
+                continue
+            for _ in range(way.copies):
+                self._lateness.send(client, table, frame, way.lag)
 
     def watched(self) -> set[str]:
         """Symbols that somebody is subscribed to, `?` where somebody hears of all instruments."""
@@ -225,6 +256,13 @@ class Hub:
             waiting[task].is_late = True
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+    def deafen(self, account: int | None = None) -> list[Client]:
+        """Leave connections half open, all of them or those of an account; which."""
+        found = [client for client in self.clients if account is None or client.account == account]
+        for client in found:
+            client.deafen()
+        return found
 
     def cut(self, account: int | None = None) -> int:
         """Drop connections without a close frame, all of them or those of an account; how many."""

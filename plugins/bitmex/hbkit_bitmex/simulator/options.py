@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hbkit.clock import HOUR
+from hbkit_bitmex.simulator.faults import PlannedFault
 
 DEFAULT_ACCOUNTS = (("demo", "demo-secret"),)
 """The account that every simulator knows."""
@@ -53,6 +54,8 @@ class Options:
     """Key and secret of further accounts; `demo` is always there."""
     planned: tuple[PlannedAccount, ...] = ()
     """Accounts with balances and permissions of their own."""
+    faults: tuple[PlannedFault, ...] = ()
+    """What goes wrong when."""
     bulk_orders: bool = False
     """Whether `/order/bulk` is served, which the exchange took away (protocol 4.8)."""
     limits: bool = True

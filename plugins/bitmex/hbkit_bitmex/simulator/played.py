@@ -21,7 +21,7 @@ from hbkit.clock import iso
 from hbkit.data.candles import interval_ns
 from hbkit.data.combined import combine
 from hbkit.data.files import FileSource
-from hbkit.data.source import Batch, Rows, Source, SourceInfo
+from hbkit.data.source import Batch, Floats, Ints, Rows, Source, SourceInfo
 from hbkit.errors import DataError, did_you_mean
 from hbkit_bitmex import derived, instruments, tapes
 from hbkit_bitmex.provenance import PROVENANCE
@@ -180,6 +180,20 @@ class Printed:
             yield [(_prints(batch) if batch.kind is Rows.CANDLE else batch).between(start, end) for batch in window]
 
 
+def _shares(volume: Floats, count: Ints) -> Floats:
+    """The volume over `count` prints of a candle: equal and whole as far as they can be, the close takes the rest.
+
+    Whole contracts, or millionths of a coin: what is rounded print by print would not add up to the candle's volume.
+    """
+    step = np.where(volume == np.floor(volume), 1.0, 1e-6)
+    parts = np.maximum(count, 1)
+    share = np.floor(volume / parts / step) * step
+    share = np.where(share > 0, share, volume / parts)
+    qty = np.repeat(share[:, None], 4, axis=1)
+    qty[:, 3] = volume - share * (parts - 1)
+    return qty
+
+
 def _prints(candles: Batch) -> Batch:
     """Four prints a candle, fewer where fewer were counted, none where nobody traded."""
     open_ts, opened, high, low, close, volume, trades = candles.columns
@@ -187,12 +201,14 @@ def _prints(candles: Batch) -> Batch:
     first, second = np.where(up, low, high), np.where(up, high, low)
     prices = np.stack([np.clip(opened, low, high), first, second, close], axis=1)
     length = candles.ts - open_ts
+    count = np.where(trades < 0, np.where(volume > 0, 4, 0), np.minimum(trades, 4))
+    # Of two trades the close was one extreme, and the other trade the other.
+    prices[:, 2] = np.where(count == 2, np.where(close == high, low, high), prices[:, 2])
     places = np.array([1, 3, 5, PARTS_OF_CANDLE])
     # The close is printed a microsecond before the candle's end: at the end the next one begins.
     times = open_ts[:, None] + length[:, None] * places // PARTS_OF_CANDLE - (places == PARTS_OF_CANDLE) * 1000
-    count = np.where(trades < 0, np.where(volume > 0, 4, 0), np.minimum(trades, 4))
     wanted = np.arange(4)[None, ::-1] < count[:, None]  # the close first, then the extremes
     sides = np.sign(np.diff(prices, axis=1, prepend=prices[:, :1]))
-    qty = np.repeat((volume / np.maximum(count, 1))[:, None], 4, axis=1)
+    qty = _shares(volume, count)
     columns = (np.where(sides >= 0, 1, -1).astype(np.int64), prices, qty)
     return Batch(candles.symbol, Rows.TRADE, times[wanted], tuple(column[wanted] for column in columns))

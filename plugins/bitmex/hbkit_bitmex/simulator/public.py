@@ -45,6 +45,8 @@ class PublicMarket:
         """Trading is stopped: nothing of what is played reaches the book, the index goes on."""
         self.held: dict[tuple[Side, int], int] = {}
         """Levels that changed meanwhile, as they are now."""
+        self.held_mark: tuple[float, float] | None = None
+        """The mark and the index as they are now, where they moved meanwhile."""
         self._top: tuple[int | None, int, int | None, int] = (None, 0, None, 0)
         self._last_ticks: int | None = None
         self._direction = "PlusTick"

@@ -25,12 +25,13 @@ from hbkit_bitmex.simulator.columns import (
     TYPES,
 )
 from hbkit_bitmex.simulator.drive import Drive
+from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.feed import EVERY, LOOK
 from hbkit_bitmex.simulator.hub import POLICY_VIOLATION, Client, Hub, Keep, column_of
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
 from hbkit_bitmex.simulator.reference import announcements
-from hbkit_bitmex.simulator.refusals import Refusal
+from hbkit_bitmex.simulator.refusals import AWAY, Refusal
 from hbkit_bitmex.simulator.state import Request
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
@@ -46,6 +47,8 @@ ERRORS_MAX = 20
 PLATFORM_PATH = "/realtimePlatform"
 MESSAGE_MAX = 1024 * 1024
 EXECUTIONS_SHOWN = 200
+GONE = ("Settled", "Expired", "Unlisted")
+"""States of instruments that nobody can subscribe to (18.10.1)."""
 LOCKED_NOTES = {
     "notes": "Account-locked tables include the following: "
     "account,affiliate,execution,margin,order,position,privateNotifications,transact,wallet"
@@ -66,13 +69,15 @@ class Realtime:
     """All sockets of one simulator."""
 
     def __init__(
-        self, venue: Venue, drive: Drive, hub: Hub, keys: Keys, limits: Limits, clock: Clock, chance: Chance
-    ) -> None:
+        self, venue: Venue, drive: Drive, hub: Hub, keys: Keys, limits: Limits, faults: Faults, clock: Clock,
+        chance: Chance,
+    ) -> None:  # fmt: skip
         self._venue = venue
         self._drive = drive
         self._hub = hub
         self._keys = keys
         self._limits = limits
+        self._faults = faults
         self._clock = clock
         self._name = f"ws-feedhandler-{chance.short_id(10)}-{chance.short_id(5)}"
         self._commands: dict[str, Callable[[Client, dict[str, Any]], None]] = {
@@ -87,15 +92,18 @@ class Realtime:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """`/realtime`: upgrade, welcome, then commands until it ends."""
         wall = self._clock.now()
+        shown = self._shown(wall)
         try:
-            key = self._login_at_upgrade(request, wall)
+            if self._faults.is_away:
+                raise Refusal(503, AWAY)
+            key = self._login_at_upgrade(request, shown)
         except Refusal as refusal:
-            return _refused(refusal, wall)
+            return _refused(refusal, shown)
         remaining = self._limits.connect(request.remote or "", wall)
         if remaining is None:
-            return _refused(Refusal(429, "Rate limit exceeded, retry in 1 seconds."), wall)
+            return _refused(Refusal(429, "Rate limit exceeded, retry in 1 seconds."), shown)
         socket = web.WebSocketResponse(autoping=False, max_msg_size=MESSAGE_MAX, compress=False)
-        socket.headers["Date"] = http_date(wall)
+        socket.headers["Date"] = http_date(shown)
         await socket.prepare(request)
         client = self._hub.connect(socket, request)
         client.account = key.account.number if key is not None else None
@@ -106,6 +114,8 @@ class Realtime:
         writer, pinger = asyncio.create_task(client.write()), asyncio.create_task(self._ping(client))
         try:
             async for message in socket:
+                if client.is_deaf:
+                    continue
                 client.heard = self._clock.now()
                 if message.type is WSMsgType.TEXT:
                     await self._drive.ready()
@@ -128,10 +138,16 @@ class Realtime:
         """
         while client.closing is None:
             await asyncio.sleep(PING_SECONDS)
+            if client.is_deaf:
+                continue
             if self._clock.now() - client.heard > SILENCE:
                 client.close(UNEXPECTED_CONDITION, b"no answer to pings")
                 return
             await client.socket.ping()
+
+    def _shown(self, wall: int) -> int:
+        """What the venue's clock shows, which a fault may put wrong."""
+        return wall + self._faults.skew if self._faults else wall
 
     def _login_at_upgrade(self, request: web.Request, wall: int) -> Key | None:
         """Ways 1 and 2 of 3.3: the query or the headers; the signed text is always `GET/realtime` + expires."""
@@ -142,7 +158,7 @@ class Realtime:
         return {
             "info": "Welcome to the BitMEX Realtime API.",
             "version": "2.0.0",
-            "timestamp": iso(self._clock.now()),
+            "timestamp": iso(self._shown(self._clock.now())),
             "docs": DOCS,
             "heartbeatEnabled": False,
             "limit": {"remaining": remaining},
@@ -199,8 +215,9 @@ class Realtime:
         name, expires, sent = args
         if not isinstance(expires, int) or isinstance(expires, bool):
             raise Complaint(400, "Invalid expires")
+        now = self._shown(self._clock.now())
         try:
-            key = self._keys.check(str(name), str(expires), str(sent), "GET", WEBSOCKET_PATH, b"", self._clock.now())
+            key = self._keys.check(str(name), str(expires), str(sent), "GET", WEBSOCKET_PATH, b"", now)
         except Refusal as refusal:
             raise Complaint(refusal.status, refusal.message) from None
         client.account = key.account.number
@@ -216,7 +233,8 @@ class Realtime:
         wall = self._clock.now()
         written = Request(wall, account.number, "POST", "/order/cancelAllAfter", "", json.dumps({"timeout": timeout}))
         try:
-            row = self._drive.act(lambda: trading.arm_cancel_all(account, timeout, wall), (), written)
+            skew = self._shown(wall) - wall
+            row = self._drive.act(lambda: trading.arm_cancel_all(account, timeout, wall, skew), (), written)
         except Refusal as refusal:
             raise Complaint(refusal.status, refusal.message) from None
         self._drive.watch(account)
@@ -250,12 +268,19 @@ class Realtime:
                 raise Complaint(400, f"{known} Please see the documentation at {DOCS}.")
             client.send(encode({"success": True, "subscribe": name, "request": command}))
             keep = _keep(table, wanted)
-            partial = self._partial(client, table, wanted, keep)
-            if not self._hub.is_mute(table):
-                client.send(encode(partial))
+            late = self._hub.partial_lag(table)
+            if late is not None:
+                asyncio.get_running_loop().call_later(late, self._send_late, client, name, table, wanted, keep)
+            elif not self._hub.is_mute(table):
+                client.send(encode(self._partial(client, table, wanted, keep)))
             self._hub.join(client, name, table, wanted, keep)
 
         self._each(client, command, subscribe)
+
+    def _send_late(self, client: Client, name: str, table: str, wanted: str, keep: Keep | None) -> None:
+        """A partial that a fault kept back, as things stand by now."""
+        if name in client.topics and client.closing is None:
+            client.send(encode(self._partial(client, table, wanted, keep)))
 
     def _unsubscribe(self, client: Client, command: dict[str, Any]) -> None:
         def unsubscribe(name: str) -> None:
@@ -294,7 +319,10 @@ class Realtime:
             return True
         # Indices have rows on these tables only (18.10.1); bins of indices are not made.
         with_indices = table in ("instrument", "trade")
-        return wanted in self._venue.markets or (with_indices and wanted in self._venue.indices)
+        market = self._venue.markets.get(wanted)
+        if market is not None:
+            return market.ticker.row["state"] not in GONE
+        return with_indices and wanted in self._venue.indices
 
     def _partial(self, client: Client, table: str, wanted: str, keep: Keep | None) -> Row:
         rows = self._rows(client, table, wanted)

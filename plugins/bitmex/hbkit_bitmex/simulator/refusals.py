@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+AWAY = "Service unavailable"
+"""503 while the venue restarts (5.2)."""
+
 
 class Refusal(Exception):
     """A request that is answered with an error."""

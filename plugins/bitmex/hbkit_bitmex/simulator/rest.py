@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from hbkit_bitmex.simulator.feed import LOOK
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.query import series
-from hbkit_bitmex.simulator.refusals import Refusal
+from hbkit_bitmex.simulator.refusals import AWAY, Refusal
 from hbkit_bitmex.simulator.routes import Call, Route, Routes, Services, below
 from hbkit_bitmex.simulator.state import Request
 from hbkit_bitmex.simulator.times import http_date
@@ -57,6 +58,8 @@ class Rest:
         body = await _body(request)
         if self._faults and await self._lost_before(verb, route):
             return _break(request)
+        if self._faults.is_away:
+            return self._away()
         await self._drive.ready()
         status, headers, answer = self._answer(request, verb, route, target, query, body)
         answer, how = forms.packed(answer, request.headers)
@@ -73,9 +76,10 @@ class Rest:
         self, request: web.Request, verb: str, route: str, target: str, query: str, body: bytes | None
     ) -> tuple[int, dict[str, str], bytes]:
         wall = self._clock.now()
+        skew = self._faults.skew if self._faults else 0
         headers = {
             "Content-Type": forms.JSON,
-            "Date": http_date(wall),
+            "Date": http_date(wall + skew),
             "Server": "hbkit",
             "X-Powered-By": "Profit",  # as recorded
             "x-request-id": self._chance.guid(),
@@ -86,7 +90,7 @@ class Rest:
         key: Key | None = None
         try:
             try:
-                key = self._login(request, found, verb, target, body or b"", wall)
+                key = self._login(request, found, verb, target, body or b"", wall + skew)
             except Refusal:
                 # 18.9.4: a failed login takes from the address.
                 limit, _ = self._limits.admit(None, address, wall, second=second)
@@ -98,9 +102,12 @@ class Rest:
                 raise Refusal(429, f"Rate limit exceeded, retry in {limit['retry-after']} seconds.")
             if key is not None:
                 headers["X-User-ID"] = str(key.account.number)
+            if self._faults and (limited := self._faults.on_request("rate_limit", verb, route)) is not None:
+                headers |= {"retry-after": str(max(1, math.ceil(limited.seconds))), "x-ratelimit-remaining": "0"}
+                raise Refusal(429, f"Rate limit exceeded, retry in {headers['retry-after']} seconds.")
             if body is None:
                 raise Refusal(413, "request entity too large", "PayloadTooLargeError")
-            headers["Content-Type"], answer = self._act(verb, route, query, body, key, wall)
+            headers["Content-Type"], answer = self._act(verb, route, query, body, key, wall, skew)
             return 200, headers, answer
         except Refusal as refusal:
             return refusal.status, headers, encode(refusal.body())
@@ -120,19 +127,25 @@ class Rest:
             raise Refusal(403, "Access Denied")
         return key
 
-    def _act(self, verb: str, path: str, query: str, body: bytes, key: Key | None, wall: int) -> tuple[str, bytes]:
+    def _act(
+        self, verb: str, path: str, query: str, body: bytes, key: Key | None, wall: int, skew: int
+    ) -> tuple[str, bytes]:
         route = self._routes.need(verb, path)
         sent = parameters.read(query, body)
         if self._faults and _sheddable(route, sent) and self._faults.on_request("overload", verb, path):
             raise Refusal(503, OVERLOADED)
         form = forms.wanted(sent)
-        call = Call(self._services, sent, key, wall)
         account = key.account.number if key is not None else None
         written = Request(wall, account, verb, route.path, query, body.decode()) if verb != "GET" else None
-        answer = self._drive.act(lambda: route.act(call), _named(path, sent), written)
-        return forms.written(answer, form, route.model)
+        call = Call(self._services, sent, key, wall, skew)
+        return forms.written(self._drive.act(lambda: route.act(call), _named(path, sent), written), form, route.model)
 
     # -- faults
+
+    def _away(self) -> web.Response:
+        """The venue restarts; nothing was reached."""
+        headers = {"Content-Type": forms.JSON, "Date": http_date(self._clock.now() + self._faults.skew)}
+        return web.Response(status=503, headers=headers, body=encode(Refusal(503, AWAY).body()))
 
     async def _lost_before(self, verb: str, route: str) -> bool:
         """Delay the request where that is asked for; True when it is to be lost."""

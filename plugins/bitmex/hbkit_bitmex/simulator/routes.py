@@ -46,6 +46,8 @@ class Call:
     sent: Parameters
     key: Key | None
     wall: int
+    skew: int = 0
+    """By how much the clock that clients are shown is off, ns (a fault)."""
 
     @property
     def venue(self) -> Venue:

@@ -27,7 +27,8 @@ from hbkit_bitmex.simulator.control import Control
 from hbkit_bitmex.simulator.drive import Drive
 from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.feed import Feed
-from hbkit_bitmex.simulator.hub import Hub
+from hbkit_bitmex.simulator.hub import SERVICE_RESTART, Hub
+from hbkit_bitmex.simulator.incidents import Incidents
 from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.realtime import Realtime
@@ -37,7 +38,6 @@ from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.world import open_world
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-SERVICE_RESTART = 1012
 FOR_EVER = 1e6
 """Seconds; aiohttp wants a number."""
 
@@ -53,6 +53,7 @@ class Simulator:
     keys: Keys
     limits: Limits
     faults: Faults
+    incidents: Incidents
     app: web.Application
 
 
@@ -70,14 +71,15 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
         venue, drive, keys, limits, faults, clock, chance.fork("requests"),
         bulk_orders=options.bulk_orders, preferences=world.preferences,
     )  # fmt: skip
-    realtime = Realtime(venue, drive, hub, keys, limits, clock, chance.fork("sockets"))
-    control = Control(venue, drive, feed, hub, faults, clock)
+    realtime = Realtime(venue, drive, hub, keys, limits, faults, clock, chance.fork("sockets"))
+    incidents = Incidents(venue, drive, hub, faults)
+    control = Control(venue, drive, feed, incidents, faults, clock)
     app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))
     app.router.add_get("/realtime", realtime.handle)
     app.router.add_get("/realtimePlatform", realtime.handle)
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
-    return Simulator(venue, feed, drive, hub, keys, limits, faults, app)
+    return Simulator(venue, feed, drive, hub, keys, limits, faults, incidents, app)
 
 
 def _delays(latency: int) -> list[Any]:
@@ -95,12 +97,20 @@ def _delays(latency: int) -> list[Any]:
 class Running:
     """A simulator that serves."""
 
-    def __init__(self, simulator: Simulator, runner: web.AppRunner, task: asyncio.Task[None], base: str) -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        runner: web.AppRunner,
+        task: asyncio.Task[None],
+        plan: asyncio.Task[None],
+        base: str,
+    ) -> None:
         self.simulator = simulator
         self.rest = f"{base}/api/v1"
         self.websocket = f"{base.replace('http', 'ws', 1)}/realtime"
         self._runner = runner
         self._task = task
+        self._plan = plan
 
     @property
     def connections(self) -> int:
@@ -117,8 +127,14 @@ class Running:
         """Stop the market, close sockets with 1012 (18.10.16), stop listening."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._plan.cancel()
+        await asyncio.gather(self._plan, return_exceptions=True)
+        self.simulator.incidents.stop()
         for client in list(self.simulator.hub.clients):
-            client.close(SERVICE_RESTART)
+            if client.is_deaf:
+                client.abort()
+            else:
+                client.close(SERVICE_RESTART)
         await self.simulator.hub.flush()
         await self._runner.cleanup()
         self.simulator.drive.leave()
@@ -171,7 +187,9 @@ async def serve(options: Options, *, clock: Clock, chance: Chance, source: Sourc
         await runner.cleanup()
         simulator.drive.leave()
         raise
-    return Running(simulator, runner, asyncio.create_task(simulator.drive.run(), name="market"), base)
+    market = asyncio.create_task(simulator.drive.run(), name="market")
+    plan = asyncio.create_task(simulator.incidents.run(options.faults), name="faults")
+    return Running(simulator, runner, market, plan, base)
 
 
 async def _listen(runner: web.AppRunner, options: Options) -> str:

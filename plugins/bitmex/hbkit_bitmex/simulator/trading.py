@@ -18,6 +18,7 @@ from hbkit_bitmex.simulator.admission import (
     check_client_id,
     check_lot,
     check_offset,
+    check_open,
     check_price,
     check_stop,
     engine_request,
@@ -148,6 +149,7 @@ def _plan(venue: Venue, account: VenueAccount, sent: Parameters) -> _Plan:
     order = _to_amend(venue, account, sent)
     if not order.is_open:
         raise invalid("Invalid ordStatus")
+    check_open(venue.markets[order.instrument.symbol])
     qty, ticks = _new_quantity(order, sent), _new_price(order, sent)
     offset = _new_offset(order, sent)
     stop = _new_stop(order, sent)
@@ -343,7 +345,7 @@ def cancel_all(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Ro
     return rows
 
 
-def arm_cancel_all(account: VenueAccount, timeout: Any, wall: int) -> Row:
+def arm_cancel_all(account: VenueAccount, timeout: Any, wall: int, skew: int = 0) -> Row:
     """18.2.21: milliseconds on the wall clock; each call replaces the timer, 0 disarms."""
     refusal: Refusal = bad_request("timeout is invalid")
     number = read.decimal({"timeout": timeout}, "timeout", refusal)
@@ -351,4 +353,5 @@ def arm_cancel_all(account: VenueAccount, timeout: Any, wall: int) -> Row:
     if number is None or number < 0 or number != number.to_integral_value() or number > 10**12:
         raise refusal
     account.cancel_at = wall + int(number) * MILLISECOND if number else None
-    return {"now": iso(wall), "cancelTime": iso(account.cancel_at) if account.cancel_at is not None else 0}
+    at = account.cancel_at
+    return {"now": iso(wall + skew), "cancelTime": iso(at + skew) if at is not None else 0}

@@ -134,6 +134,30 @@ class Venue:
         self.executions[number] = []
         return account
 
+    def forget(self) -> None:
+        """A restart without memory (18.7.11): no order, position or execution; balances as in the beginning.
+
+        The markets stay as they are, and no id is ever given twice.
+        """
+        for order in self.standing():
+            self.engine.cancel(self.accounts[order.account], order.order_id, self.ts)
+            if order.ticks is not None:
+                market = self.markets[order.instrument.symbol]
+                market.board.touch(order.side, order.ticks)
+                self._touched[market] = None
+        self.engine.out.clear()
+        self.orders.clear()
+        for account in self.accounts.values():
+            account.forget()
+            self.orders_of[account.number].clear()
+            self.executions[account.number].clear()
+        for kept in (self._known_legs, self._dirty_orders, self._dirty_legs, self._dirty_margins, self._dirty_wallets):
+            kept.clear()
+        self._to_test.clear()
+        self._next_expiry = 0
+        self.clearing.forget()
+        self.clearing.note_deposits()
+
     def _rate(self, instrument: Instrument) -> Fraction:
         return Fraction(repr(self.markets[instrument.symbol].ticker.rate))
 
@@ -260,12 +284,29 @@ class Venue:
     def book(self, market: PublicMarket, levels: Mapping[tuple[Side, int], int]) -> None:
         """The whole outside book, as units by side and ticks: what went away first, so that it never stands crossed."""
         known = market.market.book
+        if market.is_halted:
+            gone = {(side, ticks): 0 for side in Side for ticks in known.prices(side)}
+            market.held = {**gone, **levels}
+            return
         for side in Side:
             for ticks in [ticks for ticks in known.prices(side) if (side, ticks) not in levels]:
                 self.level(market, side, ticks, 0)
         for (side, ticks), units in levels.items():
             if known.size(side, ticks) != units:
                 self.level(market, side, ticks, units)
+
+    def reopen(self, market: PublicMarket) -> None:
+        """A halt is over: the book is as it would be by now, and what rests across it fills; then the mark."""
+        market.is_halted = False
+        held, market.held = market.held, {}
+        market.ticker.set(state="Open")
+        self._touched[market] = None
+        for (side, ticks), units in sorted(held.items(), key=lambda level: level[1] > 0):
+            self.level(market, side, ticks, units)
+        mark, market.held_mark = market.held_mark, None
+        if mark is not None:
+            market.market.marked(*mark)
+            self._mark_moved(market)
 
     def print(self, market: PublicMarket, side: Side, ticks: int, units: int, match_id: str | None = None) -> None:
         """A trade of the tape: told, and met by resting orders, which share its match id."""
@@ -288,7 +329,11 @@ class Venue:
         """
         self._touched[market] = None
         if not market.instrument.is_spot:
-            market.market.marked(market.ticker.marked(self.ts, value, fair), value)
+            mark = market.ticker.marked(self.ts, value, fair)
+            if market.is_halted:
+                market.held_mark = mark, value
+            else:
+                market.market.marked(mark, value)
         if market.index is not None:
             row = market.index.set(self.ts, self.stamp, value, match_id or self._ids.guid())
             if row is not None:
@@ -447,7 +492,8 @@ class Venue:
         """A position and its margin are to be told again."""
         self._dirty_legs[account, (instrument, side)] = None
         self._dirty_margins[account, instrument.settle.code] = None
-        if instrument.is_spot:
+        if instrument.is_spot and instrument.base in account.currencies:
+            # Of a coin that the account never had there is nothing to tell before the first fill.
             self._dirty_margins[account, instrument.base] = None
 
     def touch_money(self, account: VenueAccount, code: str, *, wallet: bool = False) -> None:

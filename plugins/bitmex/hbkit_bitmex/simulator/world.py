@@ -17,6 +17,7 @@ from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.backdrop import Backdrop, leader
 from hbkit_bitmex.simulator.copying import World
 from hbkit_bitmex.simulator.feed import Feed, extent, shift
+from hbkit_bitmex.simulator.halts import reopen
 from hbkit_bitmex.simulator.history import History
 from hbkit_bitmex.simulator.keeping import Keeper, Replay, brought_back
 from hbkit_bitmex.simulator.memory import history, remember
@@ -107,6 +108,7 @@ def _bring_back(options: Options, saved: Saved, state: StateFile, source: Source
     )  # fmt: skip
     Replay(world, feed).run(state.entries(saved.seq), saved.told)
     keys = _admit(options, world.venue, saved.keys, note=True)
+    reopen(world.venue)
     world.venue.finish()
     return Opened(world, feed, keys)
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hbkit_bitmex.rows import ExecutionRow, MarginRow, OrderRow, WalletRow
 from hbkit_bitmex.stream import ASK_AGAIN_SECONDS, PRIVATE, Stream
 from hbkit_bitmex.words import known
 
+from hbkit import log
 from hbkit.chance import Chance
 from hbkit.clock import SECOND, ManualClock
 from hbkit.exchange import Channel, Connection
@@ -361,6 +363,28 @@ def test_a_frame_that_is_no_json_puts_every_table_in_doubt() -> None:
     bench.sent.clear()
     bench.feed(b"{")
     assert bench.asked() == [*PRIVATE, "trade:XBTUSD"]
+
+
+def test_an_unreadable_frame_is_shown_once_with_its_text_and_counted() -> None:
+    said = StringIO()
+    log.configure(level="info", stream=said, clock=ManualClock(0))
+    try:
+        bench = Bench()
+        bench.log_in()
+        bad = b'{"table":"margin","action":"update","data":[{"account":1,"walletBalance":"plenty"}]}'
+        for _ in range(3):
+            bench.feed(bad)
+        bench.feed(b"{\x1b[2J" + b"x" * 9000)
+    finally:
+        log.close()
+    lines = [line for line in said.getvalue().splitlines() if "unreadable frame" in line]
+    assert bench.stream.unreadable == 4
+    assert len(lines) == 2
+    assert "plenty" in lines[0]
+    assert "table=margin" in lines[0]
+    assert "\x1b" not in said.getvalue(), "nothing of it steers the terminal"
+    assert "bytes=9005" in lines[1]
+    assert len(lines[1]) < 1000
 
 
 def test_a_topic_that_has_to_wait_is_asked_for_when_the_exchange_says() -> None:
