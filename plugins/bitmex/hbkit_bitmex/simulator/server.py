@@ -67,11 +67,9 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     backdrop.watched = hub.watched if keeper is None else keeper.watched(hub.watched, clock.now)
     drive = Drive(venue, feed, hub, clock, options.speed, keeper)
     limits = Limits(on=options.limits)
-    rest = Rest(
-        venue, drive, keys, limits, faults, clock, chance.fork("requests"),
-        bulk_orders=options.bulk_orders, preferences=world.preferences,
-    )  # fmt: skip
-    realtime = Realtime(venue, drive, hub, keys, limits, faults, clock, chance.fork("sockets"))
+    requests = chance.fork("requests")
+    rest = Rest(venue, drive, keys, limits, faults, clock, requests, options, world.preferences)
+    realtime = Realtime(venue, drive, hub, keys, limits, faults, clock, chance.fork("sockets"), options.row_shape)
     incidents = Incidents(venue, drive, hub, faults)
     control = Control(venue, drive, feed, incidents, faults, clock)
     app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))

@@ -149,12 +149,13 @@ def _admit(options: Options, venue: Venue, known: Mapping[str, int], *, note: bo
         return made
 
     for name, secret in options.all_accounts:
-        keys.add(Key(name, secret, account([name], STARTING_BALANCES)))
+        keys.add(Key(name, secret, account([name], STARTING_BALANCES), shape=options.row_shape))
     for plan in options.planned:
         balances = STARTING_BALANCES if plan.balances is None else plan.balances
         owner = account([key.name for key in plan.keys], balances)
         for key in plan.keys:
-            keys.add(Key(key.name, key.secret, owner, key.permissions, key.enabled, key.cidrs))
+            shape = key.row_shape or options.row_shape
+            keys.add(Key(key.name, key.secret, owner, key.permissions, key.enabled, key.cidrs, shape))
     return keys
 
 
