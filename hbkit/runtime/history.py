@@ -37,6 +37,12 @@ def wanted(hosts: Iterable[Host]) -> dict[Key, int]:
     return found
 
 
+def rows(hosts: Iterable[Host]) -> list[Key]:
+    """Every row of candles that a strategy follows."""
+    views = (view for host in hosts for view in host.desk.markets)
+    return list(dict.fromkeys((view.instrument, interval) for view in views for interval in view.intervals))
+
+
 def hand_out(hosts: Iterable[Host], candles: Mapping[Key, Sequence[Candle]]) -> list[Fault]:
     """Give each strategy the candles that it wants to know; what is short of that is handed back as warnings."""
     short: list[Fault] = []
@@ -121,6 +127,11 @@ class History:
         """Candles may have closed while nobody listened."""
         self._seams.update(key for key in self._last if key[0].exchange == exchange)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the first candle of any row may have others missing before it."""
+        return bool(self._seams)
+
     async def look(self) -> None:
         """Soon after the subscription: what closed before it was heard is asked for now, not with the next candle."""
         await asyncio.sleep(LOOK_SECONDS)
@@ -129,6 +140,34 @@ class History:
             if now >= self._last[key] + parse_duration(key[1]) + SECOND and key not in self._held:
                 self._held[key] = []
                 await self._fill(key, now)
+        for key in sorted(filter(self._is_made, self._seams), key=lambda key: parse_duration(key[1])):
+            await self._fill_first(key)
+
+    def expect(self, rows: Iterable[Key]) -> None:
+        """Rows that nobody wants a history of, whose first candle has to be asked for all the same.
+
+        What a connector puts together of smaller candles begins with the first whole one: the one that is open when the
+        run begins would be missing.
+        """
+        now = self._clock.now()
+        for key in filter(self._is_made, rows):
+            if key not in self._last:
+                self._last[key] = now - now % parse_duration(key[1])
+                self._seams.add(key)
+
+    def _is_made(self, key: Key) -> bool:
+        """Whether the exchange tells smaller candles than these."""
+        native = self._exchanges[key[0].exchange].capabilities.candle_intervals
+        return bool(native) and key[1] not in native
+
+    async def _fill_first(self, key: Key) -> None:
+        """When the first candle of a row has closed and nobody told it: the history knows those inside it."""
+        due = self._last[key] + parse_duration(key[1])
+        await asyncio.sleep(max(0.0, (due - self._clock.now()) / SECOND) + LOOK_SECONDS)
+        now = self._clock.now()
+        if key in self._seams and key not in self._held and now >= due + SECOND:
+            self._held[key] = []
+            await self._fill(key, now)
 
     async def _fill(self, key: Key, end: int) -> None:
         length = parse_duration(key[1])

@@ -18,7 +18,7 @@ from hbkit.log import get_logger
 from hbkit.model import OrderReport, PositionModeChange
 from hbkit.report.result import MoneyRow
 from hbkit.runtime.ending import Ending
-from hbkit.runtime.history import History, hand_out, wanted
+from hbkit.runtime.history import History, hand_out, rows, wanted
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
 from hbkit.runtime.reconcile import Reconciler
@@ -154,7 +154,8 @@ class LiveSession:
                 self._router.tell_connected(name)
             self._router.on_position_mode(self._first_mode(exchange))
         self._subscribe()
-        if wanted(self._hosts):
+        self._history.expect(rows(self._hosts))
+        if self._history.is_open:
             self._spawn(self._history.look(), "first candles")
 
     async def _warm_up(self) -> None:

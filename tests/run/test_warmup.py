@@ -60,6 +60,17 @@ def test_history_and_what_follows_is_one_row_and_the_same_in_all_modes(bench, ca
     assert not [one for one in (*result.warnings, *other.warnings) if "HB509" in one]
 
 
+@pytest.mark.parametrize("wanted", [0, 5])
+def test_candles_that_are_put_together_begin_with_the_open_one_in_every_mode(bench, capsys, wanted, monkeypatch):
+    pytest.importorskip("talipp")
+    monkeypatch.setitem(globals(), "START", "2019-05-28T19:20:00Z")
+    # The 3m candle of 19:18 to 19:21 (second 69660) is open, and its first minute is past. The next ends at 19:24.
+    expected = ["start", "candle-69660"]
+    told = {mode: notes(bench, capsys, mode, wanted, "3m")[0] for mode in ("replay", "paper", "simulator")}
+    assert [line.split()[1] for line in told["replay"]] == expected
+    assert told["paper"] == told["simulator"] == told["replay"]
+
+
 def test_a_shorter_history_is_told_and_the_run_goes_on(bench, capsys):
     # The tape begins at 18:23:03: 58 minutes have closed before 19:22, the first of them not a whole one.
     told, result = notes(bench, capsys, "replay", 100)

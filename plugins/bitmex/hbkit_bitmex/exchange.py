@@ -49,6 +49,7 @@ from hbkit_bitmex.instruments import currencies
 from hbkit_bitmex.orders import Change, OrderDesk
 from hbkit_bitmex.rest import Rest
 from hbkit_bitmex.rows import BinRow, ExecutionRow, InstrumentRow, MarginRow, OrderRow, PositionRow, UserRow, WalletRow
+from hbkit_bitmex.shortage import explained
 from hbkit_bitmex.stream import Stream
 from hbkit_bitmex.terms import TermsDesk, mode_of
 from hbkit_bitmex.words import ExecType, Strategy, known
@@ -82,9 +83,16 @@ class BitmexExchange(Exchange):
         self._chance = connection.chance
         self._listener: Listener | None = None
         self._rest = Rest(connection, self._on_end)
-        self._desk = OrderDesk(self._rest, connection.instruments, connection.chance, self._tell_order, self._do)
         self._currencies = currencies()
         self._wallets: dict[str, Wallet] = {}
+        self._desk = OrderDesk(
+            self._rest,
+            connection.instruments,
+            connection.chance,
+            self._tell_order,
+            self._do,
+            lambda text: explained(text, self._currencies, self._wallets),
+        )
         self._transfers: dict[str, int] = {}
         self._mode = PositionMode.ONE_WAY
         self._terms = TermsDesk(self._rest, self.name, self._do, self._is_isolated)

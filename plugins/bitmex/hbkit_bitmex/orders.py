@@ -69,16 +69,19 @@ class OrderDesk:
         chance: Chance,
         tell: Callable[[OrderReport], None],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        explain: Callable[[str], str] = str,
     ) -> None:
         """
         :param tell: hears the news.
         :param start: begins a task and owns it.
+        :param explain: makes more of the words of a refusal.
         """
         self._rest = rest
         self._instruments = instruments
         self._chance = chance
         self._tell = tell
         self._start = start
+        self._explain = explain
         self._reports: dict[str, OrderReport] = {}
         self._posts: dict[str, _Errand] = {}
         self._amends: dict[str, Change] = {}
@@ -150,7 +153,7 @@ class OrderDesk:
             else:
                 self._end(request.id, OrderStatus.REJECTED, error.message, "submit")
         except ExchangeError as error:
-            self._end(request.id, OrderStatus.REJECTED, error.message, "submit")
+            self._end(request.id, OrderStatus.REJECTED, self._explain(error.message), "submit")
         else:
             self.hear(row)
         finally:
@@ -185,7 +188,7 @@ class OrderDesk:
             if isinstance(error, WireError) and may_have_arrived(error):
                 self._lost(order_id, "amend", error.message, errand)
             else:
-                self.refused(order_id, "amend", error.message)
+                self.refused(order_id, "amend", self._explain(error.message))
         else:
             self.hear(row)
 

@@ -8,7 +8,8 @@
 
 The keys of one account share its orders and its money. A key without permissions reads; `order` allows everything about
 orders and positions, `orderCancel` only cancelling, `withdraw` withdrawals (protocol 3.2). `cidrs` says from where a
-key may be used, `enabled: false` switches it off. Without `balances` the account has the usual ones.
+key may be used, `enabled: false` switches it off, `row_shape: full` sends it every column (0.3). Without `balances`
+the account has the usual ones.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from hbkit.config.node import Node, shown
 from hbkit.errors import Faults, UsageError, did_you_mean
 from hbkit_bitmex import instruments
 from hbkit_bitmex.simulator.options import STARTING_BALANCES, PlannedAccount, PlannedKey
+from hbkit_bitmex.simulator.shapes import Shape
 
 PERMISSIONS = ("order", "orderCancel", "withdraw")
-KEY_NAMES = ("key", "secret", "permissions", "cidrs", "enabled")
+KEY_NAMES = ("key", "secret", "permissions", "cidrs", "enabled", "row_shape")
 CODE = "HB441"
 LARGEST_BYTES = 1 << 20
 
@@ -79,8 +81,17 @@ class _Reader:
         if not isinstance(enabled, bool):
             self._fault("enabled is true or false", parts["enabled"])
         return PlannedKey(
-            name, secret, frozenset(self._permissions(parts)), tuple(self._cidrs(parts)), enabled is not False
-        )
+            name, secret, frozenset(self._permissions(parts)), tuple(self._cidrs(parts)), enabled is not False,
+            self._shape(parts.get("row_shape")),
+        )  # fmt: skip
+
+    def _shape(self, node: Node | None) -> Shape | None:
+        if node is None:
+            return None
+        if node.value not in set(Shape):
+            self._fault("row_shape is sparse or full", node)
+            return None
+        return Shape(str(node.value))
 
     def _permissions(self, parts: Mapping[str, Node]) -> Iterable[str]:
         for node in self._words(parts, "permissions", "[order]"):

@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from hbkit.clock import SECOND
 from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.refusals import Refusal
+from hbkit_bitmex.simulator.shapes import Shape
 
 HEADERS = ("api-key", "api-expires", "api-signature")
 WEBSOCKET_PATH = "/realtime"
@@ -29,6 +30,8 @@ class Key:
     enabled: bool = True
     cidrs: tuple[str, ...] = ()
     """Networks from which it may be used; everywhere where there are none."""
+    shape: Shape = Shape.SPARSE
+    """How rows are sent to whoever uses it."""
 
     def may_come_from(self, address: str) -> bool:
         """Whether it may be used there; a connection without an address (a path, or memory) comes from here."""

@@ -17,6 +17,7 @@ from hbkit_bitmex.simulator.accountfile import read_accounts
 from hbkit_bitmex.simulator.faultfile import read_faults
 from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.server import serve
+from hbkit_bitmex.simulator.shapes import Shape
 
 
 @click.command("bitmex", short_help="BitMEX on this machine.")
@@ -39,6 +40,10 @@ from hbkit_bitmex.simulator.server import serve
 )
 @click.option("--faults", metavar="FILE", help="What is to go wrong when: a list in YAML or JSON.")
 @click.option("--bulk-orders", is_flag=True, help="Serve /order/bulk, which the exchange took away, for older clients.")
+@click.option(
+    "--row-shape", type=click.Choice([shape.value for shape in Shape]), default="sparse", show_default=True,
+    help="full: empty columns too, as old clients expect them.",
+)  # fmt: skip
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -51,6 +56,7 @@ def command(
     accounts: Sequence[str],
     faults: str | None,
     bulk_orders: bool,
+    row_shape: str,
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
@@ -67,6 +73,7 @@ def command(
             latency=duration(latency),
             accounts=tuple(pair(text) for text in texts),
             bulk_orders=bulk_orders,
+            row_shape=Shape(row_shape),
             faults=read_faults(faults) if faults is not None else (),
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),

@@ -16,6 +16,7 @@ from hbkit.clock import SECOND, Clock
 from hbkit_bitmex.simulator.columns import BY_CURRENCY, CLASSES, PRIVATE
 from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.lateness import Lateness
+from hbkit_bitmex.simulator.shapes import Shape, framed
 from hbkit_bitmex.simulator.step import Update
 from hbkit_bitmex.simulator.wire import encode
 
@@ -42,6 +43,8 @@ class Client:
         self.address = address
         self._transport = transport
         self.account: int | None = None
+        self.shape = Shape.SPARSE
+        """How rows are sent to it, from its next subscription on."""
         self.is_platform = False
         """Whether it came to `/realtimePlatform`, which has tables of its own."""
         self.topics: dict[str, Group] = {}
@@ -142,12 +145,13 @@ class Client:
 
 
 class Group:
-    """The clients of one table and filter; of one account where the table is private."""
+    """The clients of one table, filter and shape of rows; of one account where the table is private."""
 
-    def __init__(self, table: str, account: int | None, keep: Keep | None) -> None:
+    def __init__(self, table: str, account: int | None, keep: Keep | None, shape: Shape) -> None:
         self.table = table
         self.account = account
         self.keep = keep
+        self.shape = shape
         self.clients: dict[Client, None] = {}
 
     def rows(self, update: Update) -> list[Row]:
@@ -163,7 +167,7 @@ class Hub:
     def __init__(self, clock: Clock, faults: Faults) -> None:
         self._clock = clock
         self._faults = faults
-        self._groups: dict[str, dict[tuple[int | None, str], Group]] = {}
+        self._groups: dict[str, dict[tuple[int | None, str, Shape], Group]] = {}
         self._lateness = Lateness()
         self.clients: dict[Client, None] = {}
 
@@ -184,9 +188,9 @@ class Hub:
         """`name` is the topic as the client wrote it, `wanted` its filter."""
         account = client.account if table in PRIVATE else None
         groups = self._groups.setdefault(table, {})
-        group = groups.get((account, wanted))
+        group = groups.get((account, wanted, client.shape))
         if group is None:
-            group = groups[account, wanted] = Group(table, account, keep)
+            group = groups[account, wanted, client.shape] = Group(table, account, keep, client.shape)
         group.clients[client] = None
         client.topics[name] = group
 
@@ -220,6 +224,7 @@ class Hub:
         rows = group.rows(update)
         if not rows:
             return
+        rows = framed(update.table, update.action, rows, group.shape)
         frame = encode({"table": update.table, "action": update.action, "data": rows})
         if self._faults or self._lateness:
             self._send_faulty(group, update.table, frame)
@@ -241,7 +246,7 @@ class Hub:
         """Symbols that somebody is subscribed to, `?` where somebody hears of all instruments."""
         found = set()
         for table, groups in self._groups.items():
-            for _, wanted in groups:
+            for _, wanted, _ in groups:
                 found.add("?" if table == "instrument" and wanted in ("", *CLASSES) else wanted)
         return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hbkit.clock import HOUR
 from hbkit_bitmex.simulator.faults import PlannedFault
+from hbkit_bitmex.simulator.shapes import Shape
 
 DEFAULT_ACCOUNTS = (("demo", "demo-secret"),)
 """The account that every simulator knows."""
@@ -26,6 +27,8 @@ class PlannedKey:
     permissions: frozenset[str] = frozenset()
     cidrs: tuple[str, ...] = ()
     enabled: bool = True
+    row_shape: Shape | None = None
+    """None for that of the simulator."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Options:
     """What goes wrong when."""
     bulk_orders: bool = False
     """Whether `/order/bulk` is served, which the exchange took away (protocol 4.8)."""
+    row_shape: Shape = Shape.SPARSE
+    """How rows are sent to everybody whose key says nothing else (protocol 0.3)."""
     limits: bool = True
     """Whether requests are counted (protocol 6)."""
     history: int = 2 * HOUR

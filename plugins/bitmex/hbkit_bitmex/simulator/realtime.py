@@ -32,6 +32,7 @@ from hbkit_bitmex.simulator.limits import Limits
 from hbkit_bitmex.simulator.options import STARTING_BALANCES
 from hbkit_bitmex.simulator.reference import announcements
 from hbkit_bitmex.simulator.refusals import AWAY, Refusal
+from hbkit_bitmex.simulator.shapes import Shape, framed, types
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import encode
@@ -69,7 +70,7 @@ class Realtime:
 
     def __init__(
         self, venue: Venue, drive: Drive, hub: Hub, keys: Keys, limits: Limits, faults: Faults, clock: Clock,
-        chance: Chance,
+        chance: Chance, shape: Shape,
     ) -> None:  # fmt: skip
         self._venue = venue
         self._drive = drive
@@ -78,6 +79,7 @@ class Realtime:
         self._limits = limits
         self._faults = faults
         self._clock = clock
+        self._shape = shape
         self._name = f"ws-feedhandler-{chance.short_id(10)}-{chance.short_id(5)}"
         self._commands: dict[str, Callable[[Client, dict[str, Any]], None]] = {
             "subscribe": self._subscribe,
@@ -106,6 +108,7 @@ class Realtime:
         await socket.prepare(request)
         client = self._hub.connect(socket, request)
         client.account = key.account.number if key is not None else None
+        client.shape = key.shape if key is not None else self._shape
         client.is_platform = request.path == PLATFORM_PATH
         client.send(encode(self._welcome(remaining)))
         if first := request.query.get("subscribe"):
@@ -217,7 +220,7 @@ class Realtime:
             key = self._keys.check(str(name), str(expires), str(sent), "GET", WEBSOCKET_PATH, b"", now)
         except Refusal as refusal:
             raise Complaint(refusal.status, refusal.message) from None
-        client.account = key.account.number
+        client.account, client.shape = key.account.number, key.shape
         client.send(encode({"success": True, "request": command}))
 
     def _cancel_all_after(self, client: Client, command: dict[str, Any]) -> None:
@@ -321,6 +324,8 @@ class Realtime:
 
     def _partial(self, client: Client, table: str, wanted: str, keep: Keep | None) -> Row:
         rows = self._rows(client, table, wanted)
+        if keep is not None:
+            rows = [row for row in rows if keep(row)]
         named: Row = {}
         if table in PRIVATE:
             named["account"] = client.account
@@ -330,9 +335,9 @@ class Realtime:
             "table": table,
             "action": "partial",
             "keys": ["id"] if table in PLATFORM else list(KEYS.get(table, ())),
-            "types": PLATFORM_TYPES[table] if table in PLATFORM else TYPES[table],
+            "types": PLATFORM_TYPES[table] if table in PLATFORM else types(table, client.shape),
             "filter": named,
-            "data": rows if keep is None else [row for row in rows if keep(row)],
+            "data": framed(table, "partial", rows, client.shape),
         }
 
     def _rows(self, client: Client, table: str, wanted: str) -> list[Row]:
@@ -386,7 +391,9 @@ class Realtime:
 
     def _private_rows(self, account: VenueAccount, table: str) -> list[Row]:
         venue = self._venue
-        codes = [code for code, minor in venue.minor.items() if minor in STARTING_BALANCES]
+        majors = {minor: code for code, minor in venue.minor.items()}
+        # Bitcoin first: old clients know one currency and take the first row for it (B.4, B.5).
+        codes = [majors[minor] for minor in STARTING_BALANCES]
         match table:
             case "order":
                 return [order.row() for order in venue.open_orders(account)]

@@ -10,16 +10,17 @@ from aiohttp import web
 
 from hbkit.chance import Chance
 from hbkit.clock import Clock
-from hbkit_bitmex.simulator import forms, parameters
+from hbkit_bitmex.simulator import forms, parameters, shapes
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.drive import Drive
 from hbkit_bitmex.simulator.endpoints import BULK, ENDPOINTS
 from hbkit_bitmex.simulator.faults import Faults
 from hbkit_bitmex.simulator.feed import LOOK
 from hbkit_bitmex.simulator.limits import Limits
+from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.query import series
-from hbkit_bitmex.simulator.refusals import AWAY, Refusal
+from hbkit_bitmex.simulator.refusals import AWAY, Refusal, bad_request
 from hbkit_bitmex.simulator.routes import Call, Route, Routes, Services, below
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
@@ -34,7 +35,7 @@ class Rest:
 
     def __init__(
         self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance,
-        *, bulk_orders: bool = False,
+        options: Options,
     ) -> None:  # fmt: skip
         self._drive = drive
         self._keys = keys
@@ -42,7 +43,8 @@ class Rest:
         self._faults = faults
         self._clock = clock
         self._chance = chance
-        self._routes = Routes((*ENDPOINTS, *BULK) if bulk_orders else ENDPOINTS)
+        self._routes = Routes((*ENDPOINTS, *BULK) if options.bulk_orders else ENDPOINTS)
+        self._shape = options.row_shape
         self._services = Services(venue, keys, drive.watch, routes=self._routes)
 
     # -- one request
@@ -134,7 +136,9 @@ class Rest:
             raise Refusal(503, OVERLOADED)
         form = forms.wanted(sent)
         call = Call(self._services, sent, key, wall, skew)
-        return forms.written(self._drive.act(lambda: route.act(call), _named(path, sent)), form, route.model)
+        answer = self._drive.act(lambda: route.act(call), _named(path, sent))
+        shape = key.shape if key is not None else self._shape
+        return forms.written(shapes.answered(route.model, answer, shape, _chosen(route, sent)), form, route.model)
 
     # -- faults
 
@@ -178,6 +182,13 @@ def _named(path: str, sent: Parameters) -> set[str]:
     if isinstance(orders, list):
         names |= {str(one.get("symbol")) for one in orders if isinstance(one, dict)}
     return {series(name) for name in names if name}
+
+
+def _chosen(route: Route, sent: Parameters) -> list[str]:
+    """The columns that were asked for; of a route that takes no such parameter, none."""
+    if not any(parameter.name == "columns" for parameter in route.parameters):
+        return []
+    return parameters.many(sent, "columns", bad_request("columns are not valid")) or []
 
 
 def _sheddable(route: Route, sent: Parameters) -> bool:

@@ -69,11 +69,12 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     venue = Venue(chance.fork("venue"), _listed(played), moved_by(now))
     keys = Keys()
     for name, secret in options.all_accounts:
-        keys.add(Key(name, secret, venue.add_account()))
+        keys.add(Key(name, secret, venue.add_account(), shape=options.row_shape))
     for plan in options.planned:
         account = venue.add_account(STARTING_BALANCES if plan.balances is None else plan.balances)
         for key in plan.keys:
-            keys.add(Key(key.name, key.secret, account, key.permissions, key.enabled, key.cidrs))
+            shape = key.row_shape or options.row_shape
+            keys.add(Key(key.name, key.secret, account, key.permissions, key.enabled, key.cidrs, shape))
     worth = Worth(venue.recorded.values(), options.seed, played.style, now, leader(venue, played))
     backdrop = Backdrop(venue, worth, played.style, chance.fork("backdrop"), options.history, played.symbols)
     around = books_around(venue, played, worth, options.seed)
@@ -86,8 +87,8 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     backdrop.watched = hub.watched
     drive = Drive(venue, feed, hub, clock, options.speed)
     limits = Limits(on=options.limits)
-    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"), bulk_orders=options.bulk_orders)
-    realtime = Realtime(venue, drive, hub, keys, limits, faults, clock, chance.fork("sockets"))
+    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"), options)
+    realtime = Realtime(venue, drive, hub, keys, limits, faults, clock, chance.fork("sockets"), options.row_shape)
     incidents = Incidents(venue, drive, hub, faults)
     control = Control(venue, drive, feed, incidents, faults, clock)
     app = web.Application(client_max_size=BODY_MAX, middlewares=_delays(options.latency))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from typing import Any
 
 import aiohttp
@@ -291,6 +292,23 @@ def test_a_refusal_carries_the_exchanges_words() -> None:
         assert "multiple of lot size" in report.reason
 
     run(story)
+
+
+def test_a_refusal_for_want_of_money_tells_the_need_beside_what_is_free() -> None:
+    async def story(stage: Stage) -> str:
+        exchange, ear = await stage.open()
+        order = stage.request(units=1_000_000)
+        exchange.submit(order)
+        await until(lambda: ear.orders(order.id))
+        assert ear.last(order.id).status is OrderStatus.REJECTED
+        return ear.last(order.id).reason
+
+    said = run(story)
+    # A million dollars at some 8,700 is about 115 XBT: a hundredth of it as margin is more than the one there is.
+    words = r"\(Account has insufficient Available Balance, (\d+) XBt required\)"
+    found = re.fullmatch(rf"needs (1\.\d{{8}}) XBT, free 1\.00000000 {words}", said)
+    assert found is not None, said
+    assert found[1].replace(".", "") == found[2]
 
 
 def test_cancels_of_one_moment_go_in_one_call_and_an_unknown_id_is_answered() -> None:

@@ -5,6 +5,7 @@ import textwrap
 import pytest
 from hbkit_bitmex.simulator.accountfile import read_accounts
 from hbkit_bitmex.simulator.command import command
+from hbkit_bitmex.simulator.shapes import Shape
 
 from hbkit.errors import ConfigError, UsageError
 
@@ -43,6 +44,22 @@ def test_balances_and_keys(write):
     ]
     assert "a-word" not in repr(first)
     assert second.balances is None
+
+
+def test_a_key_may_have_rows_of_an_older_generation(write):
+    (account,) = write(
+        FILE.replace("secret: viewer-secret}", "secret: viewer-secret, row_shape: full}").split("- keys")[0]
+    )
+    shapes = {key.name: key.row_shape for key in account.keys}
+    assert shapes == {"trader": None, "stopper": None, "viewer": Shape.FULL, "far": None, "shut": None}
+
+
+def test_an_unknown_shape_is_a_fault_with_its_place(write):
+    with pytest.raises(ConfigError) as caught:
+        write("accounts: [{keys: [{key: a, secret: b, row_shape: wide}]}]")
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.line, fault.column) == ("HB441", 1, 51)
+    assert fault.message == "row_shape is sparse or full"
 
 
 ORDER = {"symbol": "XBTUSD", "side": "Buy", "orderQty": 100, "price": 5000}
