@@ -1,4 +1,4 @@
-"""The very requests that ccxt 4.5.83 sends for its reading calls, and the columns that it reads of the answers.
+"""The very requests that ccxt 4.5.83 sends, and the columns that it reads of the answers.
 
 Noted from a ccxt that was run against the simulator; it signs public calls too, and its bodies have no spaces. What it
 makes of the answers agreed with `/control/truth` then: this holds it to what it agreed on.
@@ -105,3 +105,88 @@ def test_every_reading_call_gets_what_it_reads(answers):
             assert len(rows[name].body) == 20, name
             newest, before = rows[name].body[:2]
             assert newest["open"] == before["close"], name
+
+
+# -- its writing calls: the body as it is sent, and what the row that answers has to say
+
+WRITES = {
+    "limit": (
+        '{"symbol":"XBTUSD","side":"Buy","orderQty":300,"ordType":"Limit","text":"CCXT","price":8306.5,"clOrdID":"mine-1"}',
+        {"ordType": "Limit", "ordStatus": "New", "clOrdID": "mine-1"},
+    ),
+    "market": (
+        '{"symbol":"XBTUSD","side":"Buy","orderQty":200,"ordType":"Market","text":"CCXT"}',
+        {"ordType": "Market", "ordStatus": "Filled", "cumQty": 200},
+    ),
+    "stop": (
+        '{"symbol":"XBTUSD","side":"Sell","orderQty":200,"ordType":"Stop","text":"CCXT","stopPx":5406.5}',
+        {"ordType": "Stop", "stopPx": 5406.5, "workingIndicator": False},
+    ),
+    "stop limit": (
+        '{"symbol":"XBTUSD","side":"Sell","orderQty":200,"ordType":"StopLimit","text":"CCXT","stopPx":5406.5,'
+        '"price":5396.5}',
+        {"ordType": "StopLimit", "stopPx": 5406.5, "price": 5396.5},
+    ),
+    "trailing": (
+        '{"symbol":"XBTUSD","side":"Sell","orderQty":100,"ordType":"Stop","text":"CCXT","pegOffsetValue":-250,'
+        '"pegPriceType":"TrailingStopPeg"}',
+        {"ordType": "Stop", "pegOffsetValue": -250, "pegPriceType": "TrailingStopPeg", "ordStatus": "New"},
+    ),
+    "post-only": (
+        '{"symbol":"XBTUSD","side":"Sell","orderQty":100,"ordType":"Limit","text":"CCXT",'
+        '"execInst":"ParticipateDoNotInitiate","price":9907}',
+        {"execInst": "ParticipateDoNotInitiate", "ordStatus": "New"},
+    ),
+    "reduce-only": (
+        '{"symbol":"XBTUSD","side":"Sell","orderQty":100,"ordType":"Market","text":"CCXT","execInst":"ReduceOnly"}',
+        {"ordStatus": "Filled"},
+    ),
+    "spot": (
+        '{"symbol":"XBT_USDT","side":"Sell","orderQty":100000,"ordType":"Limit","text":"CCXT","price":9806}',
+        {"symbol": "XBT_USDT", "ordStatus": "New"},
+    ),
+}  # fmt: skip
+
+
+def test_every_writing_call_does_what_it_asks(at_the_desk):
+    async def story(desk):
+        async def send(verb, route, body=""):
+            target = f"/api/v1{route}"
+            headers = {**desk.sign(verb, target, body), "Content-Type": "application/json"}
+            answer = await desk.raw(verb, target, body, headers)
+            assert answer.status == 200, (route, body, answer.body)
+            return answer.body
+
+        placed = {name: await send("POST", "/order", body) for name, (body, _) in WRITES.items()}
+        ids = {name: row["orderID"] for name, row in placed.items()}
+        by_id = await send(
+            "PUT", "/order", f'{{"orderID":"{ids["limit"]}","orderQty":400,"price":8296.5,"text":"CCXT"}}'
+        )
+        by_name = await send(
+            "PUT", "/order", '{"origClOrdID":"mine-1","clOrdID":"mine-2","orderQty":500,"text":"CCXT"}'
+        )
+        cancelled = await send("DELETE", "/order", f'{{"orderID":"{ids["limit"]}"}}')
+        twice = await send("DELETE", "/order", f'{{"orderID":"{ids["limit"]}"}}')
+        some = await send("DELETE", "/order", f'{{"orderID":["{ids["stop"]}","{ids["stop limit"]}"]}}')
+        rest = await send("DELETE", "/order/all", '{"symbol":"XBTUSD"}'), await send("DELETE", "/order/all")
+        armed = await send("POST", "/order/cancelAllAfter", '{"timeout":60}')
+        lever = await send("POST", "/position/leverage", '{"symbol":"XBTUSD","leverage":10}')
+        cross = await send("POST", "/position/isolate", '{"symbol":"XBTUSD","enabled":false}')
+        closed = await send("POST", "/order", '{"symbol":"XBTUSD","side":null,"execInst":"Close"}')
+        positions = await send("GET", "/position")
+        return placed, by_id, by_name, cancelled, twice, some, rest, armed, lever, cross, closed, positions
+
+    placed, by_id, by_name, cancelled, twice, some, rest, armed, lever, cross, closed, positions = at_the_desk(story)
+    for name, (_, said) in WRITES.items():
+        assert {column: placed[name].get(column) for column in said} == said, name
+    assert (by_id["orderQty"], by_id["price"]) == (400, 8296.5)
+    assert (by_name["orderQty"], by_name["clOrdID"]) == (500, "mine-2")
+    assert cancelled[0]["ordStatus"] == "Canceled"
+    assert "Unable to cancel order due to existing state" in twice[0]["error"]  # what it looks for, to raise
+    assert [row["ordStatus"] for row in some] == ["Canceled", "Canceled"]
+    assert [[row["symbol"] for row in rows] for rows in rest] == [["XBTUSD", "XBTUSD"], ["XBT_USDT"]]
+    assert armed["cancelTime"] == "2019-05-28T00:00:00.060Z"  # it divides by a thousand what is milliseconds
+    assert (lever["leverage"], lever["crossMargin"], cross["crossMargin"]) == (10, False, True)
+    # Bought 200, sold 100 with reduce-only, closed what was left.
+    assert (closed["side"], closed["orderQty"], closed["ordStatus"]) == ("Sell", 100, "Filled")
+    assert [row["currentQty"] for row in positions] == [0]
