@@ -172,6 +172,8 @@ class SimulatorOptions:
     seed: int = 1
     latency: int = 0
     """What a request that changes an order needs on its way there, ns."""
+    state: str | None = None
+    """The file in which everything outlives the process; None to begin anew each time."""
     accounts: tuple[tuple[str, Secret], ...] = ()
     """Key and secret of accounts besides the one that every simulator knows."""
 
