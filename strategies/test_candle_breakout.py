@@ -29,9 +29,12 @@ async def test_it_goes_in_above_the_highest_and_out_below_the_lowest(run_strateg
     ran.assert_position(0)
 
 
-async def test_before_there_are_candles_enough_nothing_is_asked_for(run_strategy: Any, market: Any) -> None:
+async def test_the_candles_before_the_start_count(run_strategy: Any, market: Any) -> None:
+    # With the quiet minute before it the first candle is the second: its high is 101.1, and nothing gets to 101.2.
     ran = await run_strategy(str(FILE), script=market(*WAY[:5], every=20), params=PARAMS)
-    ran.assert_no_orders()
+    ran.assert_no_fills()
+    assert [row.trigger_price for row in ran.orders] == ["101.2"]
+    ran.assert_clean()
 
 
 @pytest.mark.parametrize(

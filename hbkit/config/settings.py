@@ -133,6 +133,8 @@ class Simulator(Section):
     """Market seconds per second, a number > 0; default 1."""
     seed: Seed | None = None
     """Seed of what it draws; default None: `run.seed`."""
+    state: Text | None = None
+    """The file in which its accounts and its market outlive the run; default None: it begins anew with each run."""
 
 
 class Paper(Section):

@@ -19,9 +19,11 @@ except ImportError:  # Windows
 class StateLock:
     """Held from `with` to the end of the block; raises AlreadyRunning, which names the process that holds it."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, instead: str = "give this bot another run.name") -> None:
+        """:param instead: what a second process may do."""
         self._path = state.with_name(state.name + ".lock")
         self._state = state
+        self._instead = instead
         self._file: IO[str] | None = None
 
     def __enter__(self) -> StateLock:
@@ -36,9 +38,7 @@ class StateLock:
             file.seek(0)
             owner = file.read().strip() or "unknown"
             file.close()
-            raise AlreadyRunning(
-                f"{self._state} is in use by process {owner}; stop it, or give this bot another run.name"
-            ) from None
+            raise AlreadyRunning(f"{self._state} is in use by process {owner}; stop it, or {self._instead}") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

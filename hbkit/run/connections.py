@@ -167,6 +167,7 @@ class Connections:
         }
         return SimulatorOptions(
             data=next((one.played for one in blocks if one.played), ()),
+            state=next((one.state for one in asked if one.state is not None), None),
             start=next((one.start for one in asked if one.start is not None), None),
             speed=float(asked[0].speed),
             seed=next((one.seed for one in asked if one.seed is not None), self._seed),

@@ -154,6 +154,8 @@ def _flags(options: SimulatorOptions) -> list[str]:
         flags += ["--data", data]
     if options.start is not None:
         flags += ["--start", iso(options.start)]
+    if options.state is not None:
+        flags += ["--state", options.state]
     if options.latency:
         flags += ["--latency", duration_text(options.latency)]
     return [*flags, "--owned"]

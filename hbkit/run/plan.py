@@ -93,8 +93,9 @@ class ExchangePlan:
     @property
     def outlives_run(self) -> bool:
         """Whether the account is still there, as it was left, when the run has ended."""
+        simulator = self.settings.simulator
         return self.mode in ("live", "testnet") or (
-            self.mode == "simulator" and self.settings.simulator.url is not None
+            self.mode == "simulator" and (simulator.url is not None or simulator.state is not None)
         )
 
     @property

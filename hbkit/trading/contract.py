@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hbkit.errors import Fault, did_you_mean
+from hbkit.trading.params import ParamSpec
 from hbkit.trading.strategy import CALLBACKS, Strategy
 
 MAY_BE_ASYNC = frozenset({"on_start", "on_stop"})
@@ -17,6 +18,10 @@ _ARGUMENT = {
     "on_position": "position", "on_position_mode": "change", "on_balance": "balance", "on_connected": "exchange",
     "on_disconnected": "exchange", "on_error": "error",
 }  # fmt: skip
+
+
+_TAKEN = {name for name in vars(Strategy) if not name.startswith("_")} - {*CALLBACKS, "params", "warmup"}
+"""What a strategy has already: `orders`, `balance`, `buy` ... A method of that name would take its place in silence."""
 
 
 def check_class(cls: type[Strategy]) -> list[Fault]:
@@ -30,6 +35,8 @@ def check_class(cls: type[Strategy]) -> list[Fault]:
         for name, member in vars(owner).items():
             if type(member) in (list, dict, set) and not (name.isupper() or name.startswith("__") or name == "params"):
                 faults.append(_shared_by_all(owner, name, member))
+            if name in _TAKEN and not isinstance(member, ParamSpec):
+                faults.append(_hides(owner, name))
             if name.startswith("on_") and inspect.isfunction(member):
                 faults.extend(_check_callback(owner, name, member))
                 if hidden and name in CALLBACKS:
@@ -63,6 +70,12 @@ def _check_callback(owner: type, name: str, member: Any) -> list[Fault]:
     return []
 
 
+def _hides(owner: type, name: str) -> Fault:
+    file, line = _place_of_class(owner, name)
+    message = f"{owner.__name__}.{name} hides what every strategy has under that name; call it something else"
+    return Fault("HB303", message, file, line)
+
+
 def _shared_by_all(owner: type, name: str, member: object) -> Fault:
     file, line = _place_of_class(owner, name)
     message = (
@@ -79,7 +92,8 @@ def _place_of_class(owner: type, name: str) -> tuple[str | None, int | None]:
         path = Path(inspect.getfile(owner))
     except (OSError, TypeError):
         return None, None
-    line = next((first + at for at, text in enumerate(lines) if re.match(rf"\s+{name}\b", text)), first)
+    begins = re.compile(rf"\s+(async\s+)?(def\s+)?{name}\b")
+    line = next((first + at for at, text in enumerate(lines) if begins.match(text)), first)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path), line
 
 

@@ -118,3 +118,20 @@ def test_a_callback_that_the_base_class_hides_is_a_fault() -> None:
 def test_the_list_of_callbacks_is_what_the_base_class_has() -> None:
     assert set(CALLBACKS) == {name for name in vars(Strategy) if name.startswith("on_")}
     assert not any(is_defined(Strategy, name) for name in CALLBACKS)
+
+
+class Shadow(Strategy):
+    qty: float = 1.0
+
+    def balance(self) -> float:
+        return 1.0
+
+    orders = ()
+
+
+def test_a_name_that_every_strategy_has_is_not_to_be_taken() -> None:
+    faults = check_class(Shadow)
+    assert [(fault.code, fault.severity) for fault in faults] == [("HB303", "error")] * 2
+    assert [fault.message.split(" hides ")[0] for fault in faults] == ["Shadow.balance", "Shadow.orders"]
+    first = inspect.getsourcelines(Shadow)[1]
+    assert [fault.line for fault in faults] == [first + 3, first + 6]

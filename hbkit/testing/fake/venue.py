@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -124,6 +125,7 @@ class FakeVenue(Venue):
         self.streams: set[Stream] = set()
         ids = count(1)
         self._loop = loop
+        self._opened = loop.clock.now()
         self._engine = Engine(lambda: f"v{next(ids)}")
         self._account = Account("fake", {USD: 10**10}, self._engine.reference_price)
         self._engine.add_account(self._account)
@@ -248,7 +250,12 @@ class FakeVenue(Venue):
         ]
 
     def _do_candles(self, sent: Row) -> list[Row]:
-        return [row for row in self._candles if sent["start"] <= row["open"] and row["open"] + MINUTE <= sent["end"]]
+        """The past; before the venue was opened here nothing traded, minute by minute, at the price it opens with."""
+        opened = self._opened // MINUTE * MINUTE
+        first = -(-sent["start"] // MINUTE) * MINUTE
+        quiet = [self._candle(at, 1000) for at in range(first, min(opened, sent["end"] - MINUTE + 1), MINUTE)]
+        told = [row for row in self._candles if sent["start"] <= row["open"] and row["open"] + MINUTE <= sent["end"]]
+        return quiet + told
 
     def _do_mode(self, sent: Row) -> str:
         reason = self._account.switch_mode(PositionMode(sent["mode"]))
@@ -304,16 +311,20 @@ class FakeVenue(Venue):
         wallet = self._account.wallet(USD.code)
         return {"code": USD.code, "cash": wallet.balance, "worth": wallet.equity, "free": wallet.available}
 
+    @staticmethod
+    def _candle(opened: int, flat: int, prints: Sequence[tuple[int, int]] = ()) -> Row:
+        """A minute in the venue's words; without prints it stands at `flat`."""
+        ticks = [ticks for ticks, _ in prints] or [flat]
+        return {
+            "type": "candle", "open": opened, "o": COIN.price_text(ticks[0]), "h": COIN.price_text(max(ticks)),
+            "l": COIN.price_text(min(ticks)), "c": COIN.price_text(ticks[-1]),
+            "v": COIN.qty_text(sum(units for _, units in prints)), "n": len(prints),
+        }  # fmt: skip
+
     def _minute(self) -> None:
         """A minute is over: its candle, also where nothing traded."""
-        ticks, last = [ticks for ticks, _ in self._prints], self._market.last or 0
-        first = COIN.ticks(self._candles[-1]["c"]) if self._candles else last
-        row = {
-            "type": "candle", "open": self.clock.now() // MINUTE * MINUTE - MINUTE,
-            "o": COIN.price_text(ticks[0] if ticks else first), "h": COIN.price_text(max(ticks, default=first)),
-            "l": COIN.price_text(min(ticks, default=first)), "c": COIN.price_text(ticks[-1] if ticks else first),
-            "v": COIN.qty_text(sum(units for _, units in self._prints)), "n": len(ticks),
-        }  # fmt: skip
+        first = COIN.ticks(self._candles[-1]["c"]) if self._candles else self._market.last or 0
+        row = self._candle(self.clock.now() // MINUTE * MINUTE - MINUTE, first, self._prints)
         self._candles.append(row)
         self._prints.clear()
         if self.clock.now() % DAY < MINUTE:

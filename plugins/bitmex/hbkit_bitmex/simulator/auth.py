@@ -65,6 +65,10 @@ class Keys:
         """The keys of an account."""
         return [key for key in self._keys.values() if key.account is account]
 
+    def accounts(self) -> dict[str, int]:
+        """The number of each key's account, by the key's name."""
+        return {name: key.account.number for name, key in self._keys.items()}
+
     def check(self, name: str, expires: str, sent: str, verb: str, target: str, body: bytes, now: int) -> Key:
         """The key that signed this; tested in the order of 18.9.3: key, disabled, expiry, signature."""
         key = self._keys.get(name)

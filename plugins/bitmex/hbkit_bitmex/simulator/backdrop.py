@@ -91,6 +91,10 @@ class Backdrop:
         self.watched: Callable[[], Collection[str]] = tuple
         """Symbols that somebody is subscribed to."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy: who listens belongs to the process, not to the market."""
+        return {**vars(self), "watched": tuple}
+
     def attend(self, name: str) -> None:
         """A client named this market in some way."""
         if (symbol := self._names.get(name.upper())) is not None:

@@ -176,6 +176,11 @@ class Bins:
             whole.merge(self._open["1m"])
         return whole
 
+    @property
+    def past(self) -> Past | None:
+        """What was put in front."""
+        return self._past
+
     def precede(self, past: Past) -> None:
         """Put what was before in front: the first bin of each size goes on where the past ended.
 

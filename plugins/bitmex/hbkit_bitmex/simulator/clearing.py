@@ -104,8 +104,12 @@ class Clearing:
     def note_deposits(self) -> None:
         """The starting balances as deposits in each wallet's history."""
         for account in self._venue.accounts.values():
-            for code, amount in account.deposited.items():
-                self.transact(account, code, "Deposit", amount)
+            self.note_deposit(account)
+
+    def note_deposit(self, account: VenueAccount) -> None:
+        """The same of one account, which came later."""
+        for code, amount in account.deposited.items():
+            self.transact(account, code, "Deposit", amount)
 
     def pay_in(self, account: VenueAccount, code: str, amount: int) -> None:
         """Money comes into an account from outside."""

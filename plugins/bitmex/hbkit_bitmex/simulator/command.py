@@ -44,6 +44,7 @@ from hbkit_bitmex.simulator.shapes import Shape
     "--row-shape", type=click.Choice([shape.value for shape in Shape]), default="sparse", show_default=True,
     help="full: empty columns too, as old clients expect them.",
 )  # fmt: skip
+@click.option("--state", metavar="FILE", help="Keep everything in this file: the next start goes on where it stands.")
 @click.option("--owned", is_flag=True, hidden=True, help="Read accounts from stdin, and end when it ends.")
 def command(
     host: str,
@@ -57,6 +58,7 @@ def command(
     faults: str | None,
     bulk_orders: bool,
     row_shape: str,
+    state: str | None,
     owned: bool,
 ) -> int:
     """Serve BitMEX's REST and WebSocket protocol from a recorded tape until interrupted."""
@@ -74,6 +76,7 @@ def command(
             accounts=tuple(pair(text) for text in texts),
             bulk_orders=bulk_orders,
             row_shape=Shape(row_shape),
+            state=state,
             faults=read_faults(faults) if faults is not None else (),
             planned=tuple(plan for file in files for plan in read_accounts(file, os.environ)),
         ),

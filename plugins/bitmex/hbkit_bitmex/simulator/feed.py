@@ -37,6 +37,33 @@ def _floor(ts: int) -> int:
     return ts // MINUTE * MINUTE
 
 
+def extent(played: Played) -> tuple[int, int]:
+    """Where a round of the tape begins, and how long it is, in whole minutes."""
+    first = _floor(played.start)
+    return first, _floor(played.end + MINUTE) - first
+
+
+def shift(played: Played, now: int, history: int, start: int | None) -> int:
+    """What is added to the times of the tape's first round. Raises ConfigError for a start that it cannot begin at."""
+    first, length = extent(played)
+    past = min(_floor(history), _floor(length // 3)) if start is None else _past(played, start)
+    return _floor(now) - first - past
+
+
+def _past(played: Played, start: int) -> int:
+    """How much of the tape lies before `start`. Raises ConfigError for a moment that it cannot begin at."""
+    if played.source is None:
+        raise ConfigError("nothing recorded is played, so there is no start to choose", code="HB503")
+    first, length = extent(played)
+    if start % MINUTE:
+        mend = f"write a whole minute, {iso(_floor(start))}"
+    elif not first <= start < first + length:
+        mend = f"the tape {played.source.info().name} covers {iso(played.start)}..{iso(played.end)}"
+    else:
+        return start - first
+    raise ConfigError(f"the simulator cannot start at {iso(start)}: {mend}", code="HB503")
+
+
 class Feed:
     """Rows of the sources as steps of the venue; `next_ts` is when the next one is due, in market time."""
 
@@ -62,10 +89,8 @@ class Feed:
         self._backdrop = backdrop
         self._around = around
         info = played.source.info() if played.source is not None else None
-        self._first = _floor(played.start)
-        self._length = _floor(played.end + MINUTE) - self._first
-        past = min(_floor(history), _floor(self._length // 3)) if start is None else self._past(start)
-        self._shift = _floor(now) - self._first - past
+        self._first, self._length = extent(played)
+        self._shift = shift(played, now, history, start)
         self.provenance = info.provenance if info is not None else ()
         self.restarts = 0
         self.next_ts = 0
@@ -82,19 +107,6 @@ class Feed:
             return
         self._play_candles(now)
         self._play_history(_floor(now), now, played.rates(_floor(now) - self._shift))
-
-    def _past(self, start: int) -> int:
-        """How much of the tape lies before `start`. Raises ConfigError for a moment that it cannot begin at."""
-        played = self._played
-        if played.source is None:
-            raise ConfigError("nothing recorded is played, so there is no start to choose", code="HB503")
-        if start % MINUTE:
-            mend = f"write a whole minute, {iso(_floor(start))}"
-        elif not self._first <= start < self._first + self._length:
-            mend = f"the tape {played.source.info().name} covers {iso(played.start)}..{iso(played.end)}"
-        else:
-            return start - self._first
-        raise ConfigError(f"the simulator cannot start at {iso(start)}: {mend}", code="HB503")
 
     def _resume(self, ts: int) -> None:
         """Go on after the moment `ts`, all of which has been played."""

@@ -49,3 +49,10 @@ class Halts:
                     self._venue.reopen(market)
                     found.append(market.symbol)
         return found
+
+
+def reopen(venue: Venue) -> None:
+    """Open everything: whoever halted it went with the process."""
+    for market in venue.markets.values():
+        if market.is_halted:
+            venue.reopen(market)

@@ -54,7 +54,7 @@ class Incidents:
             return
         self._faults.remove(fault)
         if fault.fault == "halt":
-            self._drive.act(lambda: self._halts.end(fault))
+            self._drive.intervene(lambda: self._halts.end(fault))
         for client in self._deaf.pop(fault, ()):
             client.abort()
 
@@ -83,14 +83,14 @@ class Incidents:
         if fault.symbol and fault.symbol.upper() not in known:
             raise Misuse("symbol", f'there is no market "{fault.symbol[:40]}"; write one such as XBTUSD')
         symbols = [known[fault.symbol.upper()]] if fault.symbol else list(known.values())
-        self._drive.act(lambda: self._halts.begin(fault, symbols), symbols if fault.symbol else ())
+        self._drive.intervene(lambda: self._halts.begin(fault, symbols), symbols if fault.symbol else ())
 
     def _restart(self, fault: Fault) -> Any:
         """Away, and back. What trades elsewhere meanwhile meets nobody here, and triggers nothing."""
         if self._faults.is_away:
             return {"restart": fault.seconds, "memory": fault.memory, "away": True}
         self._faults.is_away = True
-        self._drive.act(lambda: self._halts.begin(fault, self._venue.markets))
+        self._drive.intervene(lambda: self._halts.begin(fault, self._venue.markets))
         for client in list(self._hub.clients):
             if client.is_deaf:
                 client.abort()
@@ -105,7 +105,7 @@ class Incidents:
                 self._venue.forget()
             self._halts.end(fault)
 
-        self._drive.act(back)
+        self._drive.intervene(back)
         self._faults.is_away = False
 
     # -- a plan

@@ -31,10 +31,10 @@ def remember(venue: Venue, *, tape_start: int, shift: int) -> None:
     perpetuals: list[str] = []
     rows: list[dict[str, Any]] = []
     for symbol, market in venue.markets.items():
-        minutes = _minutes(market.instrument, tape_start)
-        if minutes is None:
+        before = history(market.instrument, tape_start=tape_start, shift=shift)
+        if before is None:
             continue
-        market.precede(History(minutes.moved(shift)))
+        market.precede(before)
         if not market.instrument.is_spot:
             perpetuals.append(symbol)
     for place, rate in enumerate(paid):
@@ -47,6 +47,12 @@ def remember(venue: Venue, *, tape_start: int, shift: int) -> None:
         }
         rows += [{**row, "symbol": symbol} for symbol in perpetuals]
     venue.fundings[:0] = rows
+
+
+def history(instrument: Instrument, *, tape_start: int, shift: int) -> History | None:
+    """The candles of one market from before its tape, None where there are none."""
+    minutes = _minutes(instrument, tape_start)
+    return None if minutes is None else History(minutes.moved(shift))
 
 
 @lru_cache(maxsize=8)

@@ -72,6 +72,8 @@ class Options:
     """Where on the tape it begins, ns, in whole minutes; what lies before is the history."""
     latency: int = 0
     """What placing, amending and cancelling need on their way here, ns; all else, and every answer, takes no time."""
+    state: str | None = None
+    """The file in which everything outlives the process; None to keep it in memory."""
     keep_alive: float = KEEP_ALIVE_SECONDS
     """How long an idle connection is kept, in seconds."""
 

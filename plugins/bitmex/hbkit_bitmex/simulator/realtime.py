@@ -33,6 +33,7 @@ from hbkit_bitmex.simulator.options import STARTING_BALANCES
 from hbkit_bitmex.simulator.reference import announcements
 from hbkit_bitmex.simulator.refusals import AWAY, Refusal
 from hbkit_bitmex.simulator.shapes import Shape, framed, types
+from hbkit_bitmex.simulator.state import Request
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import decode, encode
@@ -184,6 +185,8 @@ class Realtime:
             act(client, command)
         except Complaint as complaint:
             self._complain(client, complaint, command)
+        except Refusal as refusal:
+            self._complain(client, Complaint(refusal.status, refusal.message), command)
 
     def _complain(self, client: Client, complaint: Complaint, request: dict[str, Any]) -> None:
         client.send(
@@ -227,9 +230,11 @@ class Realtime:
         timeout = command.get("args")
         if isinstance(timeout, list):
             timeout = timeout[0] if timeout else None
+        wall = self._clock.now()
+        written = Request(wall, account.number, "POST", "/order/cancelAllAfter", "", json.dumps({"timeout": timeout}))
         try:
-            now = self._clock.now()
-            row = trading.arm_cancel_all(account, timeout, now, self._shown(now) - now)
+            skew = self._shown(wall) - wall
+            row = self._drive.act(lambda: trading.arm_cancel_all(account, timeout, wall, skew), (), written)
         except Refusal as refusal:
             raise Complaint(refusal.status, refusal.message) from None
         self._drive.watch(account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from typing import Any
 
 from aiohttp import web
 
@@ -22,6 +23,7 @@ from hbkit_bitmex.simulator.parameters import Parameters
 from hbkit_bitmex.simulator.query import series
 from hbkit_bitmex.simulator.refusals import AWAY, Refusal, bad_request
 from hbkit_bitmex.simulator.routes import Call, Route, Routes, Services, below
+from hbkit_bitmex.simulator.state import Request
 from hbkit_bitmex.simulator.times import http_date
 from hbkit_bitmex.simulator.venue import Venue
 from hbkit_bitmex.simulator.wire import encode
@@ -35,7 +37,7 @@ class Rest:
 
     def __init__(
         self, venue: Venue, drive: Drive, keys: Keys, limits: Limits, faults: Faults, clock: Clock, chance: Chance,
-        options: Options,
+        options: Options, preferences: dict[int, dict[str, Any]],
     ) -> None:  # fmt: skip
         self._drive = drive
         self._keys = keys
@@ -45,7 +47,7 @@ class Rest:
         self._chance = chance
         self._routes = Routes((*ENDPOINTS, *BULK) if options.bulk_orders else ENDPOINTS)
         self._shape = options.row_shape
-        self._services = Services(venue, keys, drive.watch, routes=self._routes)
+        self._services = Services(venue, keys, drive.watch, preferences, self._routes)
 
     # -- one request
 
@@ -135,8 +137,10 @@ class Rest:
         if self._faults and _sheddable(route, sent) and self._faults.on_request("overload", verb, path):
             raise Refusal(503, OVERLOADED)
         form = forms.wanted(sent)
+        account = key.account.number if key is not None else None
+        written = Request(wall, account, verb, route.path, query, body.decode()) if verb != "GET" else None
         call = Call(self._services, sent, key, wall, skew)
-        answer = self._drive.act(lambda: route.act(call), _named(path, sent))
+        answer = self._drive.act(lambda: route.act(call), _named(path, sent), written)
         shape = key.shape if key is not None else self._shape
         return forms.written(shapes.answered(route.model, answer, shape, _chosen(route, sent)), form, route.model)
 
@@ -164,10 +168,10 @@ class Rest:
         return web.Response(status=status, headers=headers, body=answer)
 
 
-def _named(path: str, sent: Parameters) -> set[str]:
+def _named(path: str, sent: Parameters) -> list[str]:
     """The markets that a request is about; `/instrument` and `/stats` look at all without waking them."""
     if path.startswith(("/instrument", "/stats")):
-        return {LOOK}
+        return [LOOK]
     names = {parameters.text(sent, "symbol")}
     chosen = sent.get("filter")
     if isinstance(chosen, str) and "symbol" in chosen:
@@ -181,7 +185,7 @@ def _named(path: str, sent: Parameters) -> set[str]:
     orders = sent.get("orders")
     if isinstance(orders, list):
         names |= {str(one.get("symbol")) for one in orders if isinstance(one, dict)}
-    return {series(name) for name in names if name}
+    return sorted({series(name) for name in names if name})
 
 
 def _chosen(route: Route, sent: Parameters) -> list[str]:

@@ -21,11 +21,8 @@ from hbkit.clock import SECOND, Clock
 from hbkit.data.source import Source
 from hbkit.errors import UsageError
 from hbkit.exchange import Address, SimulatorOptions
-from hbkit_bitmex import instruments
 from hbkit_bitmex.names import DEFAULT_TAPE
-from hbkit_bitmex.simulator.around import books_around
-from hbkit_bitmex.simulator.auth import Key, Keys
-from hbkit_bitmex.simulator.backdrop import Backdrop, leader
+from hbkit_bitmex.simulator.auth import Keys
 from hbkit_bitmex.simulator.control import Control
 from hbkit_bitmex.simulator.drive import Drive
 from hbkit_bitmex.simulator.faults import Faults
@@ -33,14 +30,12 @@ from hbkit_bitmex.simulator.feed import Feed
 from hbkit_bitmex.simulator.hub import SERVICE_RESTART, Hub
 from hbkit_bitmex.simulator.incidents import Incidents
 from hbkit_bitmex.simulator.limits import Limits
-from hbkit_bitmex.simulator.memory import remember
-from hbkit_bitmex.simulator.options import STARTING_BALANCES, Options
-from hbkit_bitmex.simulator.played import Played, of_source, open_data
+from hbkit_bitmex.simulator.options import Options
 from hbkit_bitmex.simulator.realtime import Realtime
 from hbkit_bitmex.simulator.rest import BODY_MAX, Rest
 from hbkit_bitmex.simulator.routes import PREFIX
 from hbkit_bitmex.simulator.venue import Venue
-from hbkit_bitmex.simulator.worth import Worth, moved_by
+from hbkit_bitmex.simulator.world import open_world
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FOR_EVER = 1e6
@@ -64,30 +59,16 @@ class Simulator:
 
 def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source | None = None) -> Simulator:
     """Everything but the listening; `source` plays instead of the tape that the options name."""
-    now = clock.now()
-    played = open_data(options.data, options.seed) if source is None else of_source(source)
-    venue = Venue(chance.fork("venue"), _listed(played), moved_by(now))
-    keys = Keys()
-    for name, secret in options.all_accounts:
-        keys.add(Key(name, secret, venue.add_account(), shape=options.row_shape))
-    for plan in options.planned:
-        account = venue.add_account(STARTING_BALANCES if plan.balances is None else plan.balances)
-        for key in plan.keys:
-            shape = key.row_shape or options.row_shape
-            keys.add(Key(key.name, key.secret, account, key.permissions, key.enabled, key.cidrs, shape))
-    worth = Worth(venue.recorded.values(), options.seed, played.style, now, leader(venue, played))
-    backdrop = Backdrop(venue, worth, played.style, chance.fork("backdrop"), options.history, played.symbols)
-    around = books_around(venue, played, worth, options.seed)
-    feed = Feed(venue, played, backdrop, around, now=now, history=options.history, start=options.start)
-    if played.tape is not None:
-        remember(venue, tape_start=feed.tape_start, shift=feed.shift)
-    venue.clearing.note_deposits()
+    opened = open_world(options, clock.now(), chance, source)
+    world, feed, keeper = opened.world, opened.feed, opened.keeper
+    venue, backdrop, keys = world.venue, world.backdrop, opened.keys
     faults = Faults(chance.fork("faults"))
     hub = Hub(clock, faults)
-    backdrop.watched = hub.watched
-    drive = Drive(venue, feed, hub, clock, options.speed)
+    backdrop.watched = hub.watched if keeper is None else keeper.watched(hub.watched, clock.now)
+    drive = Drive(venue, feed, hub, clock, options.speed, keeper)
     limits = Limits(on=options.limits)
-    rest = Rest(venue, drive, keys, limits, faults, clock, chance.fork("requests"), options)
+    requests = chance.fork("requests")
+    rest = Rest(venue, drive, keys, limits, faults, clock, requests, options, world.preferences)
     realtime = Realtime(venue, drive, hub, keys, limits, faults, clock, chance.fork("sockets"), options.row_shape)
     incidents = Incidents(venue, drive, hub, faults)
     control = Control(venue, drive, feed, incidents, faults, clock)
@@ -97,11 +78,6 @@ def build_app(options: Options, *, clock: Clock, chance: Chance, source: Source 
     app.router.add_route("*", "/control/{tail:.*}", control.handle)
     app.router.add_route("*", "/{tail:.*}", rest.handle)
     return Simulator(venue, feed, drive, hub, keys, limits, faults, incidents, app)
-
-
-def _listed(played: Played) -> list[str]:
-    """Every instrument, what is played first."""
-    return list(dict.fromkeys([*played.symbols, *(one.symbol for one in instruments.load())]))
 
 
 def _delays(latency: int) -> list[Any]:
@@ -159,6 +135,7 @@ class Running:
                 client.close(SERVICE_RESTART)
         await self.simulator.hub.flush()
         await self._runner.cleanup()
+        self.simulator.drive.leave()
 
     async def failed(self) -> None:
         """Returns or raises when the market's task ends by itself, which it never should."""
@@ -175,6 +152,7 @@ async def hosted(options: SimulatorOptions, clock: Clock, chance: Chance, path: 
             seed=options.seed,
             start=options.start,
             data=options.data or (DEFAULT_TAPE,),
+            state=options.state,
             accounts=tuple((key, secret.reveal()) for key, secret in options.accounts),
             latency=options.latency,
             # aiohttp reckons the age of idle connections by the real clock, which would decide who reconnects.
@@ -205,6 +183,7 @@ async def serve(options: Options, *, clock: Clock, chance: Chance, source: Sourc
         base = await _listen(runner, options)
     except BaseException:
         await runner.cleanup()
+        simulator.drive.leave()
         raise
     market = asyncio.create_task(simulator.drive.run(), name="market")
     plan = asyncio.create_task(simulator.incidents.run(options.faults), name="faults")

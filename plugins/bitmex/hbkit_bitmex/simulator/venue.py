@@ -249,6 +249,10 @@ class Venue:
         market.board.ten = market.board.top_ten()
         return self.ten_row(market)
 
+    def forget_wall(self) -> None:
+        """What was told at which time of the wall; another process has another clock."""
+        self._ten_at.clear()
+
     # -- the market
 
     def touch(self, market: PublicMarket) -> None:

@@ -16,6 +16,7 @@ from hbkit_bitmex.simulator.command import command
 from hbkit.chance import Chance
 from hbkit.clock import SECOND, WallClock
 from hbkit.errors import UsageError
+from plugins.bitmex.tests.simulator.killing import rounds
 
 READY = re.compile(r"ready rest=(http://127\.0\.0\.1:\d+/api/v1) ws=(ws://127\.0\.0\.1:\d+/realtime)\n")
 
@@ -97,6 +98,12 @@ def test_the_process_says_where_it_listens_and_ends_cleanly(stop):
         assert process.wait(timeout=10) == 0
         assert process.stdout.read() == ""
         assert process.stderr.read() == ""
+
+
+async def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path):
+    told = await rounds(1, 1, tmp_path)
+    assert told.rows
+    assert told.executions
 
 
 def test_a_malformed_account_is_refused_without_showing_it():
