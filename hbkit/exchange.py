@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from hbkit.background import Beside, Main, TaskBeside
 from hbkit.chance import Chance
 from hbkit.clock import Clock
 from hbkit.errors import HbkitError
@@ -28,7 +27,17 @@ from hbkit.model.market import Candle, Funding, Mark, Quote, Trade
 from hbkit.model.order import Execution, OrderReport, OrderRequest
 from hbkit.model.position import PositionModeChange
 
+if TYPE_CHECKING:
+    from hbkit.background import Beside, Main
+
 T = TypeVar("T")
+
+
+def _on_this_loop(main: Main, name: str) -> Beside:
+    """A task of the running loop; asyncio is loaded here because specs of exchanges are read without it."""
+    from hbkit.background import TaskBeside
+
+    return TaskBeside(main, name)
 
 
 class Channel(StrEnum):
@@ -131,7 +140,7 @@ class Connection:
     dead_man_switch: int | None = None
     """The venue cancels every order when nothing was heard for this long, ns; None for off."""
     shared: Shared = field(default_factory=Shared)
-    beside: Callable[[Main, str], Beside] = TaskBeside
+    beside: Callable[[Main, str], Beside] = _on_this_loop
     """Runs a coroutine beside the main line, on a thread of its own where time is real."""
     patience: float | None = None
     """Seconds without a connection after which it is lost for good; None for never."""
