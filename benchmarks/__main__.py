@@ -9,6 +9,7 @@ from importlib import import_module
 NAMES = {
     "replay": "candles and trades through a config, beside a plain Python loop over the same rows",
     "simulator": "frames of BitMEX's simulator to 1 and 100 sockets, beside a bare server of ready frames",
+    "state": "BitMEX's simulator with a state file, beside one without",
 }
 
 
