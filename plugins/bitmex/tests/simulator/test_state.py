@@ -381,6 +381,25 @@ def test_a_copy_is_made_in_time_and_takes_the_place_of_what_acted(tmp_path):
     assert after["truth"]["accounts"] == before["truth"]["accounts"]
 
 
+def test_a_request_that_failed_fails_again_and_keeps_nobody_from_starting(tmp_path, monkeypatch, caplog):
+    def broken(account: Any, sent: Any) -> Any:
+        raise ZeroDivisionError
+
+    async def story(street: Street) -> Any:
+        desk = await street.open(tmp_path / "venue.db")
+        monkeypatch.setattr("hbkit_bitmex.simulator.modes.margining_mode", broken)
+        answer = await desk.call("POST", "/user/marginingMode", {"selectedMarginingMode": "X"})
+        await desk.place(side="Buy", orderQty=300, ordType="Market")
+        before = await everything(desk)
+        caplog.clear()
+        return answer.status, before, await everything(await street.killed(desk, path_of(desk)))
+
+    status, before, after = on_a_street(story)
+    assert status == 500
+    assert after == before
+    assert "POST /user/marginingMode failed again as it did before the restart" in caplog.text
+
+
 def test_a_halt_ends_with_the_process_and_what_it_did_stays(tmp_path):
     async def story(street: Street) -> Any:
         desk = await street.open(tmp_path / "venue.db")
