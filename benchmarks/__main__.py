@@ -6,7 +6,10 @@ import argparse
 import json
 from importlib import import_module
 
-NAMES = {"replay": "candles and trades through a config, beside a plain Python loop over the same rows"}
+NAMES = {
+    "replay": "candles and trades through a config, beside a plain Python loop over the same rows",
+    "state": "BitMEX's simulator with a state file, beside one without",
+}
 
 
 def main() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 
 from hbkit_bitmex.simulator import parameters
+from hbkit_bitmex.simulator.accounts import VenueAccount
 from hbkit_bitmex.simulator.auth import Key, Keys
 from hbkit_bitmex.simulator.copying import World, from_bytes, to_bytes
 from hbkit_bitmex.simulator.endpoints import BULK, ENDPOINTS
@@ -14,8 +15,9 @@ from hbkit_bitmex.simulator.feed import Feed
 from hbkit_bitmex.simulator.history import History
 from hbkit_bitmex.simulator.refusals import Refusal
 from hbkit_bitmex.simulator.routes import Call, Routes, Services
-from hbkit_bitmex.simulator.state import TIMER, WATCHED, Begun, Entry, Saved, StateFile
+from hbkit_bitmex.simulator.state import TIMER, WATCHED, Begun, Entry, Request, Saved, StateFile
 
+_log = logging.getLogger(__name__)
 WORK = 20_000
 """Steps of the market and requests after which a copy is made; a start plays them again in about three seconds."""
 BYTES_PER_STEP = 200
@@ -109,11 +111,18 @@ class Replay:
         if request.verb == TIMER and account is not None:
             venue.cancel_all_after(account)
         elif request.verb:
-            key = Key("", "", account) if account is not None else None
-            with contextlib.suppress(Refusal):  # as it was refused then
-                sent = parameters.read(request.query, request.body.encode())
-                self._routes.need(request.verb, request.path).act(Call(self._services, sent, key, request.wall))
+            self._ask(request, account)
         venue.finish()
+
+    def _ask(self, request: Request, account: VenueAccount | None) -> None:
+        key = Key("", "", account) if account is not None else None
+        try:
+            sent = parameters.read(request.query, request.body.encode())
+            self._routes.need(request.verb, request.path).act(Call(self._services, sent, key, request.wall))
+        except Refusal:
+            pass  # as it was refused then
+        except Exception:  # noqa: BLE001 - it failed then as well, and left the venue as it does now
+            _log.exception("%s %s failed again as it did before the restart", request.verb, request.path)
 
     def _forget_walls(self) -> None:
         """The wall clock of the process before decides nothing: a virtual one may begin earlier again."""

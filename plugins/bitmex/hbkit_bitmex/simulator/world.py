@@ -106,7 +106,10 @@ def _bring_back(options: Options, saved: Saved, state: StateFile, source: Source
         world.venue, played, world.backdrop, world.around,
         now=begun.now, history=begun.history, start=begun.start, resume=saved.ts,
     )  # fmt: skip
-    Replay(world, feed).run(state.entries(saved.seq), saved.told)
+    try:
+        Replay(world, feed).run(state.entries(saved.seq), saved.told)
+    except LookupError as error:
+        raise state.damaged(f"a request names what is not there: {error}") from error
     keys = _admit(options, world.venue, saved.keys, note=True)
     reopen(world.venue)
     world.venue.finish()

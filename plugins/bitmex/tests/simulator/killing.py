@@ -14,7 +14,7 @@ import hmac
 import json
 import sys
 import tempfile
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
@@ -60,9 +60,9 @@ async def process(state: Path) -> Any:
             raise AssertionError((await found.stderr.read()).decode())
         yield found, line.split()[1].removeprefix("rest=").removesuffix("/api/v1")
     finally:
-        with suppress(ProcessLookupError):
+        if found.returncode is None:
             found.kill()
-        await found.wait()
+            await found.wait()
 
 
 def signed(verb: str, target: str, body: str = "") -> dict[str, str]:
@@ -116,6 +116,7 @@ async def one_round(state: Path, chance: Chance, told: Told) -> None:
         tasks += [asyncio.create_task(hand(session, chance.fork(str(n)), told, touch)) for n in range(HANDS)]
         await asyncio.sleep(0.05 + chance.random() * 0.4)
         running.kill()
+        await running.wait()
         for done in await asyncio.gather(*tasks, return_exceptions=True):
             if done is not None and not isinstance(done, GONE):
                 raise done

@@ -381,6 +381,65 @@ def test_a_copy_is_made_in_time_and_takes_the_place_of_what_acted(tmp_path):
     assert after["truth"]["accounts"] == before["truth"]["accounts"]
 
 
+def test_a_request_that_failed_fails_again_and_keeps_nobody_from_starting(tmp_path, monkeypatch, caplog):
+    def broken(account: Any, sent: Any) -> Any:
+        raise ZeroDivisionError
+
+    async def story(street: Street) -> Any:
+        desk = await street.open(tmp_path / "venue.db")
+        monkeypatch.setattr("hbkit_bitmex.simulator.modes.margining_mode", broken)
+        answer = await desk.call("POST", "/user/marginingMode", {"selectedMarginingMode": "X"})
+        await desk.place(side="Buy", orderQty=300, ordType="Market")
+        before = await everything(desk)
+        caplog.clear()
+        return answer.status, before, await everything(await street.killed(desk, path_of(desk)))
+
+    status, before, after = on_a_street(story)
+    assert status == 500
+    assert after == before
+    assert "POST /user/marginingMode failed again as it did before the restart" in caplog.text
+
+
+def test_a_halt_ends_with_the_process_and_what_it_did_stays(tmp_path):
+    async def story(street: Street) -> Any:
+        desk = await street.open(tmp_path / "venue.db")
+        bid, _ = await desk.touch()
+        await desk.place(side="Buy", orderQty=100, price=bid)
+        await fault(desk, fault="halt", symbol="XBTUSD")
+        await advance(desk, 30)
+        during = (await desk.call("GET", "/instrument?symbol=XBTUSD")).body[0]["state"]
+        left = await street.killed(desk, path_of(desk))
+        await fault(desk, clear=True)
+        return during, await everything(desk), await everything(left)
+
+    during, called_off, killed = on_a_street(story)
+    assert during == "Closed"
+    assert killed["/instrument?symbol=XBTUSD"][0]["state"] == "Open"
+    assert killed["truth"]["accounts"] == called_off["truth"]["accounts"]
+    assert killed["/orderBook/L2?symbol=XBTUSD&depth=0"] == called_off["/orderBook/L2?symbol=XBTUSD&depth=0"]
+
+
+def test_what_a_restart_without_memory_forgot_stays_forgotten(tmp_path):
+    async def story(street: Street) -> Any:
+        desk = await street.open(tmp_path / "venue.db")
+        await desk.place(side="Buy", orderQty=100, ordType="Market")
+        await fault(desk, fault="restart", seconds=1, memory=False)
+        await asyncio.sleep(2)
+        await desk.place(side="Buy", orderQty=300, ordType="Market")
+        before = await everything(desk)
+        return before, await everything(await street.killed(desk, path_of(desk)))
+
+    before, after = on_a_street(story)
+    assert [row["orderQty"] for row in before["truth"]["accounts"][0]["orders"]] == [300]
+    assert after == before
+
+
+async def fault(desk: Desk, *, clear: bool = False, **sent: Any) -> None:
+    verb = "DELETE" if clear else "POST"
+    async with desk.session.request(verb, "/control/faults", json=sent) as answer:
+        assert answer.status == 200, await answer.text()
+
+
 def test_a_query_that_is_no_text_is_kept_as_it_came(tmp_path):
     file = StateFile(tmp_path / "venue.db")
     sent = Request(1, 100_001, "POST", "/order", "a=\udcff", '{"text": "\\u00e4"}')
