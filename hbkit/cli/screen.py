@@ -31,6 +31,9 @@ INTERVAL = 0.25
 """Seconds between pictures."""
 SHARE = 0.02
 """The part of the loop's time that drawing may take."""
+LONGEST_PAUSE = 2.0
+"""Seconds after which a picture is drawn whatever it costs: on a machine that is busy with other things it would else
+be half a minute old, and a terminal that was resized would show a piece of the old one."""
 LEAST_COLUMNS, LEAST_LINES = 30, 8
 
 # The other screen, so that what was there comes back; no cursor, no wrapping of what a resize made too long.
@@ -80,7 +83,7 @@ class Screen:
                 self.cost.dropped += 1
             else:
                 self._out.write(await self.picture())
-            await asyncio.sleep(max(INTERVAL, self.cost.seconds / SHARE))
+            await asyncio.sleep(min(LONGEST_PAUSE, max(INTERVAL, self.cost.seconds / SHARE)))
 
     async def picture(self) -> str:
         """One picture, drawn piece by piece."""

@@ -27,4 +27,5 @@ def test_the_wheel_builds_and_contains_data_types_and_entry_points(tmp_path):
     assert "hbkit_bitmex/py.typed" in names
     assert "bitmex_perpetual = hbkit_bitmex.plugin" in entry_points
     assert not [name for name in names if "test" in name or "tools" in name]
-    assert wheel.stat().st_size < 400_000
+    # Half of it is the four weeks of recorded minutes before the tape.
+    assert wheel.stat().st_size < 1_000_000
