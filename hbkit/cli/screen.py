@@ -62,6 +62,16 @@ class Cost:
     """Pictures that were left out because the terminal had not taken the one before."""
 
 
+def _size(stream: TextIO) -> tuple[int, int]:
+    """Columns and rows of the terminal itself: COLUMNS and LINES of the environment, where somebody has exported them,
+    do not follow when it is resized."""
+    try:
+        columns, rows = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        columns = rows = 0
+    return (columns, rows) if columns and rows else shutil.get_terminal_size((80, 24))
+
+
 class Screen:
     """Draws what `lines` yields until it is closed.
 
@@ -87,7 +97,7 @@ class Screen:
 
     async def picture(self) -> str:
         """One picture, drawn piece by piece."""
-        columns, rows = shutil.get_terminal_size((80, 24))
+        columns, rows = _size(self._stream)
         columns, rows = max(columns, LEAST_COLUMNS), max(rows, LEAST_LINES)
         console = console_of(columns, io.StringIO())
         parts: list[str] = []

@@ -267,7 +267,9 @@ class Terminal:
 def test_a_run_in_a_terminal(bench):
     bench.strategy(QUOTES_DEEP)
     bench.write("c.yaml", CONFIG)
-    there = Terminal(["run", "c.yaml"], 80, 24, TERM="xterm-256color", PYTHONUTF8="1")
+    # A shell may have exported the size that the terminal had once.
+    exported = {"COLUMNS": "80", "LINES": "24"}
+    there = Terminal(["run", "c.yaml"], 80, 24, TERM="xterm-256color", PYTHONUTF8="1", **exported)
     there.until(lambda lines: "starting the simulator" in lines[1])
     lines = there.until(lambda lines: line_with(lines, "bought 100 at ") is not None)
     assert re.match(r"c simulator ×2 ", lines[0])
