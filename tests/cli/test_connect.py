@@ -23,11 +23,24 @@ ASKED = ["Enter your bitmex API key >>> ", "Enter your bitmex secret key >>> "]
 CLOSED = "error[HB437] BitMEX closed on 2026-09-23"
 
 
+ACCOUNTS = f"""
+accounts:
+  - keys:
+      - {{key: {KEY}, secret: {SECRET}, permissions: [order]}}
+      - {{key: far-away-key, secret: {SECRET}, permissions: [order], cidrs: [10.0.0.0/8]}}
+      - {{key: switched-off-key, secret: {SECRET}, permissions: [order], enabled: false}}
+      - {{key: withdrawing-key, secret: {SECRET}, permissions: [order, withdraw]}}
+      - {{key: reading-key, secret: {SECRET}}}
+"""
+
+
 @pytest.fixture(scope="module")
-def url():
-    """A simulator that knows our key."""
+def url(tmp_path_factory):
+    """A simulator that knows our keys."""
+    accounts = tmp_path_factory.mktemp("accounts") / "accounts.yaml"
+    accounts.write_text(ACCOUNTS)
     child = subprocess.Popen(
-        [sys.executable, "-m", "hbkit", "simulator", "bitmex", "--account", f"{KEY}:{SECRET}"],
+        [sys.executable, "-m", "hbkit", "simulator", "bitmex", "--account", f"@{accounts}"],
         env=environment(), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -155,8 +168,10 @@ def test_a_secret_that_is_typed_at_a_terminal_is_not_shown(url, tmp_path):
     [
         ((KEY, "another-secret"), "(Signature not valid.): the key is known, but the secret is not the one"),
         (("another-key", SECRET), "(Invalid API Key.): there is no such key at 127.0.0.1:"),
+        (("far-away-key", SECRET), "(Access Denied): the key allows other addresses than this machine's"),
+        (("switched-off-key", SECRET), "(This key is disabled.): the key is switched off"),
     ],
-    ids=["secret", "key"],
+    ids=["secret", "key", "address", "disabled"],
 )
 def test_a_refusal_says_which_part_is_wrong_and_nothing_is_kept(typed, url, tmp_path, lines, part):
     done = typed("connect", "bitmex", "--rest-url", url, lines=lines)
@@ -166,6 +181,19 @@ def test_a_refusal_says_which_part_is_wrong_and_nothing_is_kept(typed, url, tmp_
     assert "How to create API keys" in done.err
     assert kept_files(tmp_path) == []
     assert SECRET not in done.err
+
+
+@pytest.mark.parametrize(
+    ("key", "warning"),
+    [
+        ("withdrawing-key", "warning: the key may withdraw money, which no bot needs"),
+        ("reading-key", "warning: the key may only read: orders will be refused"),
+    ],
+)
+def test_a_key_that_may_too_much_or_too_little_is_kept_with_a_warning(typed, url, key, warning):
+    done = typed("connect", "bitmex", "--rest-url", url, lines=(key, SECRET))
+    assert done.code == 0
+    assert done.err.startswith(warning)
 
 
 def test_a_host_that_is_not_there_is_named(typed):
