@@ -112,7 +112,7 @@ class Control:
                         "margins": [venue.margin(account, code) for code in sorted(account.cash)],
                         "positions": venue.positions(account),
                         "orders": [order.row() for order in venue.orders_of[account.number]],
-                        "executions": venue.executions[account.number],
+                        "executions": [*venue.executions[account.number]],
                         "ledger": account.transactions,
                     }
                     for account in venue.accounts.values()

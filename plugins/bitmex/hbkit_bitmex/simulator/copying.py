@@ -38,7 +38,8 @@ OURS = frozenset(
         "hbkit_bitmex.simulator.around", "hbkit_bitmex.simulator.backdrop", "hbkit_bitmex.simulator.bins",
         "hbkit_bitmex.simulator.board",
         "hbkit_bitmex.simulator.clearing", "hbkit_bitmex.simulator.depth", "hbkit_bitmex.simulator.house",
-        "hbkit_bitmex.simulator.listing", "hbkit_bitmex.simulator.orders", "hbkit_bitmex.simulator.paths",
+        "hbkit_bitmex.simulator.listing", "hbkit_bitmex.simulator.orders", "hbkit_bitmex.simulator.packed",
+        "hbkit_bitmex.simulator.paths",
         "hbkit_bitmex.simulator.public", "hbkit_bitmex.simulator.quotebins", "hbkit_bitmex.simulator.step",
         "hbkit_bitmex.simulator.venue", "hbkit_bitmex.simulator.worth",
     }

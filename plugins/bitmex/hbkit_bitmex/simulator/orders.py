@@ -10,6 +10,7 @@ from typing import Any
 from hbkit.clock import iso
 from hbkit.model import Instrument, PositionSide, Side
 from hbkit_bitmex.simulator.numbers import Number, number
+from hbkit_bitmex.simulator.packed import pack, unpack
 
 Row = dict[str, Any]
 
@@ -25,7 +26,7 @@ KEYS = ("orderID", "clOrdID", "account", "symbol")
 """What stands in every update, changed or not (7.4)."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class VenueOrder:
     """Mutable, owned by the venue; quantities in the venue's units (contracts, satoshi), price in ticks."""
 
@@ -64,8 +65,8 @@ class VenueOrder:
     ts: int = 0
     fills: dict[int, int] = field(default_factory=dict)
     """Units per price in ticks: what the average price is made of."""
-    sent: Row | None = None
-    """The row as it was last published on the `order` topic."""
+    told: Row | bytes | None = None
+    """The row as it was last published on the `order` topic; packed once the order is done, for those are many."""
 
     @property
     def is_open(self) -> bool:
@@ -154,10 +155,18 @@ class VenueOrder:
         }
         return row
 
+    def last_row(self) -> Row:
+        """The row as it was last published; as it stands where it never was."""
+        if self.told is None:
+            return self.row()
+        found: Row = unpack(self.told) if isinstance(self.told, bytes) else self.told
+        return found
+
     def published(self) -> tuple[str, Row] | None:
         """What the `order` topic has to say: an insert at first, then an update of what changed; None for nothing."""
         row = self.row()
-        before, self.sent = self.sent, row
+        before = None if self.told is None else self.last_row()
+        self.told = row if self.is_open else pack(row)
         if before is None:
             return "insert", row
         changed = {column: value for column, value in row.items() if before.get(column) != value}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +13,12 @@ from hbkit_bitmex.simulator.board import Board
 from hbkit_bitmex.simulator.history import History
 from hbkit_bitmex.simulator.listing import Listing, Ticker
 from hbkit_bitmex.simulator.numbers import notionals, number
+from hbkit_bitmex.simulator.packed import PackedRows
 from hbkit_bitmex.simulator.quotebins import QuoteBins
+from hbkit_bitmex.simulator.retention import QUOTES_KEPT, TRADES_KEPT
 
 Row = dict[str, Any]
 
-TRADES_KEPT = 20_000
-QUOTES_KEPT = 10_000
 TYPICAL_DIGITS = 2
 _UP = frozenset({"PlusTick", "ZeroPlusTick"})
 
@@ -35,8 +34,8 @@ class PublicMarket:
         self.bins = Bins(instrument)
         self.quote_bins = QuoteBins()
         self.ticker = Ticker(instrument, recorded)
-        self.trades: deque[Row] = deque(maxlen=TRADES_KEPT)
-        self.quotes: deque[Row] = deque(maxlen=QUOTES_KEPT)
+        self.trades = PackedRows(TRADES_KEPT)
+        self.quotes = PackedRows(QUOTES_KEPT)
         self.index: Index | None = None
         self.digits = self.ticker.digits
         self.is_asleep = False
@@ -82,8 +81,9 @@ class PublicMarket:
         return row
 
     def keep(self, rows: int) -> None:
-        """Remember no more than this of trades and quotes each."""
-        self.trades, self.quotes = deque(self.trades, maxlen=rows), deque(self.quotes, maxlen=rows)
+        """Remember this many of trades and quotes each."""
+        self.trades.keep(rows)
+        self.quotes.keep(rows)
 
     def precede(self, past: History) -> None:
         """Candles from before the tape, and the 24 h figures that begin with them."""
@@ -122,12 +122,12 @@ class Index:
         self.listing = listing
         self._digits = digits
         self.symbol: str = listing.row["symbol"]
-        self.trades: deque[Row] = deque(maxlen=QUOTES_KEPT)
+        self.trades = PackedRows(QUOTES_KEPT)
         self._told = 0
 
     def keep(self, rows: int) -> None:
-        """Remember no more than this of its trades."""
-        self.trades = deque(self.trades, maxlen=rows)
+        """Remember this many of its trades."""
+        self.trades.keep(rows)
 
     def set(self, ts: int, stamp: str, value: float, match_id: str) -> Row | None:
         """A new value; the trade row if one is due."""

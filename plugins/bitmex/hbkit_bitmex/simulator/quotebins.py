@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from hbkit.clock import iso
 from hbkit_bitmex.simulator.bins import SIZES
+from hbkit_bitmex.simulator.packed import PackedRows
+from hbkit_bitmex.simulator.retention import QUOTE_BINS_KEPT
 
 Row = dict[str, Any]
-KEPT = 20_000
-"""Rows of each size: two weeks of minutes."""
 
 
 class QuoteBins:
@@ -19,7 +18,7 @@ class QuoteBins:
 
     def __init__(self) -> None:
         self._last: Row | None = None
-        self._closed: dict[str, deque[Row]] = {size: deque(maxlen=KEPT) for size in SIZES}
+        self._closed: dict[str, PackedRows] = {size: PackedRows(QUOTE_BINS_KEPT) for size in SIZES}
 
     def add(self, row: Row) -> None:
         """A quote."""

@@ -142,7 +142,7 @@ def orders(venue: Venue, account: VenueAccount, sent: Parameters) -> list[Row]:
     """Orders by time of entry; time bounds act on that too (4.1.3)."""
     # Between steps the row that was published last is the row: it need not be made again.
     rows = [
-        {**(order.sent or order.row()), "_entered": iso(order.entered_ts)} for order in venue.orders_of[account.number]
+        {**order.last_row(), "_entered": iso(order.entered_ts)} for order in venue.orders_of[account.number]
     ]
     found = answer("order", rows, sent, stamp="_entered")
     return [{column: value for column, value in row.items() if column != "_entered"} for row in found]

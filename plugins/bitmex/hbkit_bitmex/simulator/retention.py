@@ -16,6 +16,11 @@ ORDERS_KEPT = 5_000
 """Per account, beside those that are open."""
 FUNDINGS_KEPT = 20_000
 """Of all contracts: two months, where nearly a hundred of them pay three times a day."""
+TRADES_KEPT = 20_000
+QUOTES_KEPT = 10_000
+"""Of each market, or index."""
+QUOTE_BINS_KEPT = 20_000
+"""Of each size and market: two weeks of minutes."""
 BINS_KEPT = 50_000
 """Of each size and market: a month of minutes."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hbkit.clock import DAY, iso
@@ -86,7 +86,7 @@ def _by_root(
     return list(sums.values())
 
 
-def traded_usd(rows: list[Row], now: int) -> tuple[float, float]:
+def traded_usd(rows: Iterable[Row], now: int) -> tuple[float, float]:
     """What an account traded per day of the last thirty, in dollars: contracts, spot."""
     since = iso(now - MONTH * DAY)
     fills = [row for row in rows if row["execType"] == "Trade" and row["timestamp"] >= since]

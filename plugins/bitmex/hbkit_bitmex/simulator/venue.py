@@ -33,9 +33,10 @@ from hbkit_bitmex.simulator.clearing import Clearing, position_keys
 from hbkit_bitmex.simulator.listing import Listing, index_listing
 from hbkit_bitmex.simulator.options import FIRST_ACCOUNT, STARTING_BALANCES
 from hbkit_bitmex.simulator.orders import SUBMITTED, VenueOrder
+from hbkit_bitmex.simulator.packed import PackedRows
 from hbkit_bitmex.simulator.public import Index, PublicMarket
 from hbkit_bitmex.simulator.refusals import insufficient
-from hbkit_bitmex.simulator.retention import EXECUTIONS_KEPT, ORDERS_KEPT, trim
+from hbkit_bitmex.simulator.retention import EXECUTIONS_KEPT, ORDERS_KEPT
 from hbkit_bitmex.simulator.rows import (
     execution_row,
     margin_row,
@@ -79,7 +80,7 @@ class Venue:
         self.accounts: dict[int, VenueAccount] = {}
         self.orders: dict[str, VenueOrder] = {}
         self.orders_of: dict[int, list[VenueOrder]] = {}
-        self.executions: dict[int, list[Row]] = {}
+        self.executions: dict[int, PackedRows] = {}
         self.clearing = Clearing(self)
         self.ts = 0
         self.wall = 0
@@ -133,7 +134,7 @@ class Venue:
         self.engine.add_account(account)
         self.accounts[number] = account
         self.orders_of[number] = []
-        self.executions[number] = []
+        self.executions[number] = PackedRows(EXECUTIONS_KEPT)
         return account
 
     def forget(self) -> None:
@@ -492,7 +493,6 @@ class Venue:
     def tell_execution(self, account: VenueAccount, row: Row) -> None:
         """An execution row, kept and told."""
         self.executions[account.number].append(row)
-        trim(self.executions[account.number], EXECUTIONS_KEPT)
         self._step.add("execution", "insert", row, account.number)
 
     def touch_order(self, order: VenueOrder) -> None:
