@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from hbkit.config.check import build_settings
 from hbkit.config.document import MAX_BYTES, MAX_FAULTS, read_document
 from hbkit.config.files import Unreadable, read_small
+from hbkit.config.flat import flat
 from hbkit.config.interpolate import interpolate
 from hbkit.config.mapping import text_of
 from hbkit.config.node import Node, Place, find, is_secret, scalars, shown
@@ -53,6 +54,10 @@ class Config:
         """True when the value at a key path was written in the file itself, not taken from outside."""
         node, there = find(self._root, keys)
         return there and node.filled is None
+
+    def values(self) -> dict[str, str]:
+        """Every value by its path, as written in the file or on the command line; secrets are masked."""
+        return flat(self._root, [strategy.name for strategy in self.settings.strategies])
 
     def resolve(self, text: str) -> Path:
         """The path that a text of the config means: from the config's folder, else from the current one.

@@ -220,6 +220,11 @@ def _columns(table: str) -> str:
     return _TABLES[table].split(", ", 2)[2]
 
 
+def columns(table: str) -> tuple[str, ...]:
+    """The columns of a table in the order in which `read_rows` gives them; a file of an older schema lacks the last."""
+    return tuple(_TABLES[table].split(", "))
+
+
 def last_run_id(path: Path) -> str | None:
     """The run that wrote to a state file last; None for a file without runs. Raises StateError for no state file."""
     rows = _read(path, "SELECT run_id FROM runs ORDER BY rowid DESC LIMIT 1")

@@ -75,6 +75,10 @@ class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
     orders: int = 0
     fills: int = 0
     realized_pnl: dict[str, int] = {}
+    code: str = ""
+    """The beginning of the sha256 of the file that the strategy stands in; empty where there is none."""
+    params: dict[str, str] = {}
+    """Every parameter as text, defaults among them; what came from outside the config is masked."""
 
 
 class EquitySeries(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +118,7 @@ class FillRow(msgspec.Struct, frozen=True, kw_only=True):
     realized: str = ""
     value: str = ""
     position_side: str = "net"
+    exchange: str = ""
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +142,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     position_side: str = "net"
     trigger_price: str = ""
+    exchange: str = ""
 
 
 class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +169,12 @@ class InstrumentRow(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee: str
     quote: str = ""
     """What a price counts: the unit of the price chart."""
+    unified: str = ""
+    """`BTC/USD:BTC`: the name under which it is the same at other exchanges."""
+    contract_size: str = ""
+    """What a quantity of 1 is in `base` (of an inverse contract: in `quote`), as decimal text."""
+    settle: str = ""
+    """Code of the currency that it is settled in, as the exchange calls it."""
 
 
 class RunResult(msgspec.Struct, kw_only=True):
@@ -203,6 +215,10 @@ class RunResult(msgspec.Struct, kw_only=True):
     warnings: list[str] = []
     config_text: str = ""
     """The config as the user wrote it, before anything was put into it: it is shown, so it must hold no secret."""
+    config_values: dict[str, str] = {}
+    """Each value of the config by its path, those of the command line in place, secrets masked."""
+    plugin_versions: list[str] = []
+    """Distributions of the plugins that were loaded, with their versions."""
     python_version: str = ""
     hbkit_version: str = ""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from hashlib import sha256
 from pathlib import Path
 
 from hbkit.config import Config
@@ -50,6 +52,18 @@ def strategy_files(config: Path) -> list[Path]:
             if not path.stem.startswith(("_", "test_")) and path.stem != "conftest":
                 found.setdefault(path.stem, path)
     return list(found.values())
+
+
+def code_hash(cls: type[Strategy]) -> str:
+    """The first 12 digits of the sha256 of the file that a strategy stands in; empty where it stands in none.
+
+    Two runs of one name may have had different code: this tells.
+    """
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    try:
+        return sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
+    except OSError:
+        return ""
 
 
 def strategies_of(module: object) -> dict[str, type[Strategy]]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hbkit.config.node import is_secret
 from hbkit.data.journal import Journal
 from hbkit.errors import HbkitError, StrategyError
+from hbkit.log import MASK
 from hbkit.model import ExecutionKind, Instrument, PositionSide
 from hbkit.report.html import page
 from hbkit.report.result import InstrumentRow, MoneyRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
-from hbkit.run.plan import Plan
+from hbkit.run.plan import Plan, StrategyPlan
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.host import Host
 from hbkit.runtime.record import Recorder
@@ -72,9 +74,9 @@ def outcome(
         strategies=[
             StrategyRow(
                 name=host.name, orders=host.trader.sent, fills=host.trader.fills,
-                realized_pnl=dict(host.trader.ledger.realized),
+                realized_pnl=dict(host.trader.ledger.realized), code=one.code, params=_params(plan, at, one),
             )
-            for host in hosts
+            for at, (host, one) in enumerate(zip(hosts, plan.strategies, strict=True))
         ],
         journal_hash=journal.hash,
         report=str(folder / "report.html"),
@@ -89,6 +91,8 @@ def outcome(
         instruments=[_instrument_row(market) for market in _markets(plan)],
         warnings=[*plan.warnings, *_warnings(story, money, hosts, recorder)],
         config_text=plan.config.text,
+        config_values=plan.config.values(),
+        plugin_versions=_versions(plan),
         python_version=platform.python_version(),
         hbkit_version=VERSION,
     )  # fmt: skip
@@ -140,7 +144,28 @@ def _instrument_row(market: Instrument) -> InstrumentRow:
         maker_fee=str(market.maker_fee),
         taker_fee=str(market.taker_fee),
         quote=market.quote,
+        unified=market.unified,
+        contract_size=f"{market.contract_size:.12g}",
+        settle=market.settle.code,
     )
+
+
+def _params(plan: Plan, at: int, strategy: StrategyPlan) -> dict[str, str]:
+    """Every parameter as text. What the file does not hold itself may be a secret, whatever the parameter is called."""
+    config, texts = plan.config, {}
+    for name, value in strategy.values.items():
+        path = ("strategies", at, "params", name)
+        items = range(len(value)) if isinstance(value, (list, tuple)) else ()
+        outside = not all(config.is_in_clear(*one) for one in (path, *((*path, item) for item in items)))
+        hidden = is_secret(path) or (name in strategy.settings.params and outside)
+        texts[name] = MASK if hidden else str(value)
+    return texts
+
+
+def _versions(plan: Plan) -> list[str]:
+    """Distributions of the plugins that were loaded: what `hbkit plugins` shows, without files and strategies."""
+    installed = {one.origin for one in plan.plugins.installed.values()}
+    return sorted({origin for _, origin in plan.plugins.loaded()} & installed)
 
 
 def _warnings(

@@ -27,7 +27,7 @@ from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
-from hbkit.run.find import find_strategy
+from hbkit.run.find import code_hash, find_strategy
 from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
@@ -140,6 +140,8 @@ class StrategyPlan:
     intervals: tuple[str, ...]
     warmup: int = 0
     """Candles of each interval that are known before the beginning; the strategy says it once it is made."""
+    code: str = ""
+    """The beginning of the sha256 of its file, as it was when the run was planned; empty where there is none."""
 
     def channels_of(self, market: Instrument) -> frozenset[Channel]:
         """What is asked for of one market. Spot has neither mark nor funding: a strategy that hears them of its
@@ -351,7 +353,9 @@ class _Planner:
             needs |= {Channel.CANDLE}
         intervals = block.candles or ((DEFAULT_INTERVAL,) if Channel.CANDLE in needs else ())
         # One market may have been named twice, by its native and by its unified symbol.
-        return StrategyPlan(block.name, block, cls, values, list(dict.fromkeys(found)), needs, intervals)
+        return StrategyPlan(
+            block.name, block, cls, values, list(dict.fromkeys(found)), needs, intervals, code=code_hash(cls)
+        )
 
     def _instrument(self, exchange: str, symbol: str, *keys: str | int) -> Instrument | None:
         plan = self._exchanges.get(exchange)

@@ -51,6 +51,7 @@ class Recorder:
             tag=order.tag,
             position_side=order.position_side.value,
             trigger_price=trigger,
+            exchange=instrument.exchange,
         )
 
     def execution(self, host: Host | None, execution: Execution, realized: int) -> None:
@@ -73,6 +74,7 @@ class Recorder:
             realized=currency.text(realized) if trade else "",
             value=currency.text(abs(execution.cost)) if trade else "",
             position_side=execution.position_side.value,
+            exchange=instrument.exchange,
         )
         self.fills.append(row)
 
