@@ -225,6 +225,19 @@ def columns(table: str) -> tuple[str, ...]:
     return tuple(_TABLES[table].split(", "))
 
 
+def journal_of(run_id: str, folder: Path, written: str) -> Path | None:
+    """The file that holds the rows of a run that has ended; None where it is not there any more.
+
+    :param folder: the run's own, to which the file goes home when the next run begins from nothing.
+    :param written: where it was written, from the folder in which the run was started.
+    """
+    places = [*sorted(folder.glob("journal*.db")), Path(written), folder.parent.parent / written]
+    for path in places:
+        if path.is_file() and _read(path, "SELECT run_id FROM runs WHERE run_id = ?", run_id):
+            return path
+    return None
+
+
 def last_run_id(path: Path) -> str | None:
     """The run that wrote to a state file last; None for a file without runs. Raises StateError for no state file."""
     rows = _read(path, "SELECT run_id FROM runs ORDER BY rowid DESC LIMIT 1")
