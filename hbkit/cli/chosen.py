@@ -21,17 +21,18 @@ def chosen(word: str, folder: Path) -> Path:
     found = results(folder)
     if word in found:
         return found[word]
+    for bare in (there, folder / word):
+        # Before the beginnings of names: the name of another run may begin with the whole of this one's.
+        if word and bare.is_dir():
+            raise UsageError(
+                f"{bare} holds no {RESULT}: that run has not ended, or was killed before it could write it"
+            )
     begun = sorted(name for name in found if name.startswith(word))
     if len(begun) == 1:
         return found[begun[0]]
     if begun:
         names = ", ".join(begun[:_LISTED]) + (f" and {len(begun) - _LISTED} more" if len(begun) > _LISTED else "")
         raise UsageError(f'{len(begun)} runs in {folder} begin with "{word}": {names}; write more of the name')
-    for bare in (there, folder / word):
-        if bare.is_dir():
-            raise UsageError(
-                f"{bare} holds no {RESULT}: that run has not ended, or was killed before it could write one"
-            )
     raise UsageError(f'no run "{word}" in {folder}; {did_you_mean(word, found, what="runs")}')
 
 

@@ -15,7 +15,7 @@ from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("runs"), help="Where runs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on the last line.")
 def command(run: str | None, folder: Path, as_json: bool) -> int:
-    """Show RUN, the newest one if none is named."""
+    """Show RUN, the newest one if none is named; `hbkit compare A B` shows where two runs part."""
     from hbkit.report.html import page
     from hbkit.report.result import RunResult
     from hbkit.report.text import summary

@@ -14,7 +14,7 @@ from hbkit.errors import DataError
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("runs"), help="Where runs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as one JSON object on the last line.")
 def command(folder: Path, as_json: bool) -> int:
-    """List the runs in the current folder."""
+    """List the runs; `hbkit report RUN` shows one of them again, `hbkit compare A B` holds two side by side."""
     from hbkit.report.result import RunResult
 
     paths = sorted(folder.glob("*/result.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -10,6 +10,7 @@ from hbkit.report.comparison import Comparison, Late, Payment
 from hbkit.report.course import Asked, OrderCourse
 from hbkit.report.pairing import Difference, Gap, equal
 from hbkit.report.result import RunResult
+from hbkit.report.wording import plural
 
 NAMED = 8
 """Most names in one sentence."""
@@ -62,7 +63,7 @@ def _what(found: Comparison, first: Difference) -> Iterator[str]:
         if order is not None and order.is_refused:
             yield f"it was refused in {with_it}: {order.reason or 'no reason given'}"
     elif first.kind == "placed":
-        yield f"the strategy asked for another {_names(first.gaps)}{_apart(found, first)}"
+        yield f"what the strategy asked for differs in {_names(first.gaps)}{_apart(found, first)}"
     elif first.kind == "refused":
         name, order = ("A", first.a) if first.a is not None and first.a.is_refused else ("B", first.b)
         assert order is not None
@@ -73,8 +74,8 @@ def _what(found: Comparison, first: Difference) -> Iterator[str]:
         yield from _fill_texts(found, first)
     elif first.kind == "ended":
         for name, order in (("A", first.a), ("B", first.b)):
-            if order is not None and order.reason:
-                yield f"{name} gives as the reason of its end: {order.reason}"
+            if order is not None:
+                yield f"in {name} the order {_fate(order)}"
 
 
 def _apart(found: Comparison, first: Difference) -> str:
@@ -101,7 +102,7 @@ def _asked_text(first: Difference) -> str:
 def _fill_texts(found: Comparison, first: Difference) -> Iterator[str]:
     a, b = first.a, first.b
     if a is not None and b is not None and _same_in_sum(a, b):
-        yield f"the order filled the same in sum, in {len(a.fills)} parts in A and in {len(b.fills)} in B"
+        yield f"the order filled the same in sum, in {plural(len(a.fills), 'part')} in A and in {len(b.fills):,} in B"
         return
     for name, fill, order in (("A", first.did_a, a), ("B", first.did_b, b)):
         if fill is None:
