@@ -30,23 +30,27 @@ def charts(result: RunResult) -> str:
 def _price_series(result: RunResult) -> Iterable[PriceSeries]:
     """The series there are, and an empty one for each instrument that has fills only."""
     yield from result.prices
-    have = {series.instrument for series in result.prices}
+    have = {(series.exchange, series.instrument) for series in result.prices}
     for row in result.fill_rows:
-        if row.instrument not in have:
-            have.add(row.instrument)
-            yield PriceSeries(instrument=row.instrument, ts=[], price=[])
+        if (row.exchange, row.instrument) not in have:
+            have.add((row.exchange, row.instrument))
+            yield PriceSeries(exchange=row.exchange, instrument=row.instrument, ts=[], price=[])
 
 
 def _price(result: RunResult, series: PriceSeries) -> Chart:
-    instrument = next((row for row in result.instruments if row.symbol == series.instrument), None)
-    fills = [row for row in result.fill_rows if row.instrument == series.instrument and _has_price(row)]
+    here = (series.exchange, series.instrument)
+    fits = [row for row in result.instruments if row.symbol == series.instrument]
+    # A result of an earlier hbkit says no exchange here.
+    instrument = next((row for row in fits if series.exchange in ("", row.exchange)), None)
+    fills = [row for row in result.fill_rows if (row.exchange, row.instrument) == here and _has_price(row)]
+    name = f"{series.exchange} {series.instrument}" if result.several else series.instrument
     shown = _evenly(fills, MARKER_LIMIT)
     sides = {row.side for row in shown}
     note = ""
     if len(shown) < len(fills):
         note = f"{count(len(shown))} of {count(len(fills))} fills are drawn, evenly picked; the figures count them all."
     return Chart(
-        title=f"{series.instrument}, price and fills" if shown else f"{series.instrument}, price",
+        title=f"{name}, price and fills" if shown else f"{name}, price",
         unit=instrument.quote if instrument else "",
         lines=[Line("price", series.ts, series.price)],
         markers=[_marker(row) for row in shown],

@@ -88,6 +88,7 @@ class EquitySeries(msgspec.Struct, frozen=True, kw_only=True):
 class PriceSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The price of one instrument over time; None or `nan` is a gap; a saved `nan` comes back as None."""
 
+    exchange: str = ""
     instrument: str
     ts: list[int]
     price: list[float | None]
@@ -103,6 +104,7 @@ class FillRow(msgspec.Struct, frozen=True, kw_only=True):
     ts: int
     order_id: str
     strategy: str
+    exchange: str = ""
     instrument: str
     side: str
     price: str
@@ -126,6 +128,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_ts: int | None = None
     id: str
     strategy: str
+    exchange: str = ""
     instrument: str
     side: str
     type: str
@@ -231,6 +234,11 @@ class RunResult(msgspec.Struct, kw_only=True):
     def moved(self) -> list[MoneyRow]:
         """The currencies in which something happened; all of them where nothing happened at all."""
         return [row for row in self.money if not row.is_idle] or self.money
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one exchange was traded at: then tables say which."""
+        return len({row.exchange for row in self.instruments}) > 1
 
     def idle_text(self) -> str:
         """The currencies that are left out of `moved`, as one line: `10.0 ETH, 10000.0 USDT`."""

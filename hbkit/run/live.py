@@ -37,7 +37,7 @@ from hbkit.run.market_clock import read_clock
 from hbkit.run.news import News
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
-from hbkit.runtime.existing import Found, look, meet, restore
+from hbkit.runtime.existing import Found, Past, look, meet, restore
 from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
 from hbkit.runtime.looped import LoopScheduler
@@ -67,7 +67,7 @@ class LiveRun:
         self._plan = plan
         self._ground = ground
         self._chance = Chance(settings.run.seed)
-        self.news = News()
+        self.news = News(len(plan.exchanges) > 1)
         """What happened, for those who watch."""
         self.speed = 1.0
         """Market seconds per second."""
@@ -77,6 +77,8 @@ class LiveRun:
         self._trading_since: float | None = None
         self._log = get_logger("hbkit")
         self._fault: HbkitError | None = None
+        self._past: dict[str, Past] = {}
+        """What the state file knows of each exchange."""
         self._session: LiveSession | None = None
         self._scheduler = LoopScheduler(self.clock)
         # User code first: what it raises must leave nothing behind.
@@ -190,8 +192,11 @@ class LiveRun:
             alerts=self._alerts,
         )
         self.hosts = desks.hosts
-        known = restore(journal, router, self.exchanges)
-        since = {name: max(known, _first_seen(journal, name).get("since", 0)) for name in self.exchanges}
+        seen = {name: _first_seen(journal, name) for name in self.exchanges}
+        lasting = {name: one for name, one in self.exchanges.items() if plan.exchanges[name].outlives_run}
+        # Each exchange by itself: where one was out of reach, what it did meanwhile is older than the other's newest.
+        self._past = restore(journal, router, lasting, {name: one.get("earlier", 0) for name, one in seen.items()})
+        since = {name: max(self._past[name].last, seen[name].get("since", 0)) for name in lasting}
         session = self._session = LiveSession(
             self.exchanges,
             self.hosts,
@@ -200,7 +205,7 @@ class LiveRun:
             clock=self.clock,
             prepare=lambda reconcilers: self._prepare(reconcilers, router, journal),
             subscribe=desks.subscribe,
-            since={name: ts or self.clock.now() for name, ts in since.items()},
+            since={name: since.get(name, 0) or self.clock.now() for name in self.exchanges},
             duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
         )
@@ -291,11 +296,15 @@ class LiveRun:
         """Go on where the books end. On an account that the bot sees for the first time they begin with what it holds:
         executions of the minute before are in that already, and are remembered so that none of them is booked again.
         """
-        seen = _first_seen(journal, exchange.name)
+        lasts = self._plan.exchanges[exchange.name].outlives_run
+        seen = _first_seen(journal, exchange.name) if lasts else {}
         if not seen:
             now = self.clock.now()
             before = await exchange.executions_since(now - OVERLAP)
-            seen = {"since": now, "before": [[one.instrument.symbol, one.id] for one in before]}
+            # An account that ends with the run leaves executions which the next one of that name knows nothing of.
+            earlier = self._past[exchange.name].rows if exchange.name in self._past else 0
+            told = [[one.instrument.symbol, one.id] for one in before]
+            seen = {"since": now, "before": told, "earlier": earlier} if lasts else {}
             journal.keep("", f"{ACCOUNT} {exchange.name}", seen)
             router.skip((one.instrument, one.id) for one in before)
             return
@@ -386,7 +395,8 @@ class LiveRun:
 
 
 def _markets(plan: Plan) -> str:
-    return ", ".join(dict.fromkeys(market.symbol for one in plan.strategies for market in one.markets))
+    markets = dict.fromkeys(market for one in plan.strategies for market in one.markets)
+    return ", ".join(f"{one.exchange} {one}" if len(plan.exchanges) > 1 else str(one) for one in markets)
 
 
 def _first_seen(journal: Journal, exchange: str) -> dict[str, Any]:

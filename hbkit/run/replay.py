@@ -230,7 +230,11 @@ class Replay:
                 for line in plan.info.provenance
             ],
             fault=session.fault,
-            off_grid={symbol: n for feed in self._feeds for symbol, n in feed.exchange.off_grid.items()},
+            off_grid={
+                f"{feed.exchange.name} {symbol}" if len(self._feeds) > 1 else symbol: n
+                for feed in self._feeds
+                for symbol, n in feed.exchange.off_grid.items()
+            },
         )
         return outcome(
             self._plan, self.folder, self._journal, story, money, self._hosts, self._router, self._recorder

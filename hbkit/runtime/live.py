@@ -15,7 +15,7 @@ from hbkit.clock import SECOND, Clock
 from hbkit.errors import ExchangeError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
-from hbkit.model import OrderReport, PositionModeChange
+from hbkit.model import Instrument, OrderReport, PositionModeChange
 from hbkit.report.result import MoneyRow
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.history import History, hand_out, rows, wanted
@@ -253,10 +253,10 @@ class LiveSession:
 
     def _sample(self) -> None:
         assert self.money is not None
-        prices: dict[str, float | None] = {}
+        prices: dict[Instrument, float | None] = {}
         for host in self._hosts:
             for view in host.desk.markets:
-                prices[view.instrument.symbol] = self._exchanges[view.instrument.exchange].last_price(view.instrument)
+                prices[view.instrument] = self._exchanges[view.instrument.exchange].last_price(view.instrument)
         self._recorder.sample(self._clock.now(), self.money.booked_equity(), prices)
         if self._max_drawdown is not None:
             self._watch()
