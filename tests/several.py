@@ -76,7 +76,7 @@ class Guest:
     def __init__(self, strategies: Mapping[str, type[Strategy]], **changes: Any) -> None:
         self.began = asyncio.Event()
         self._strategies = strategies
-        self._spec = replace(SPEC, name="placed", connector=f"{__name__}:Placed", **changes)
+        self._spec = replace(SPEC, **{"name": "placed", "connector": f"{__name__}:Placed", **changes})
 
     @hookimpl
     def hbkit_exchanges(self) -> Mapping[str, ExchangeSpec]:

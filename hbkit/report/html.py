@@ -191,8 +191,8 @@ def _fills(result: RunResult) -> str:
     if not result.fill_rows:
         return _none(_NOT_KEPT if result.fills else "There were no fills.")
     heads = (
-        "Time, UTC", "Exchange", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency", "Liquidity",
-        "Kind", "Strategy", "Order",
+        "Time, UTC", "Exchange", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency",
+        "Liquidity", "Kind", "Strategy", "Order",
     )  # fmt: skip
     table = _table_of_filled(heads, [_fill_cells(row, result) for row in result.fill_rows[:ROW_LIMIT]])
     return table + _capped("fills", len(result.fill_rows), result)

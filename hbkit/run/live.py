@@ -193,7 +193,9 @@ class LiveRun:
         )
         self.hosts = desks.hosts
         seen = {name: _first_seen(journal, name) for name in self.exchanges}
-        lasting = {name: one for name, one in self.exchanges.items() if plan.exchanges[name].outlives_run}
+        lasting = {
+            name: one for name, one in self.exchanges.items() if plan.exchanges[name].outlives_run and seen[name]
+        }
         # Each exchange by itself: where one was out of reach, what it did meanwhile is older than the other's newest.
         self._past = restore(journal, router, lasting, {name: one.get("earlier", 0) for name, one in seen.items()})
         since = {name: max(self._past[name].last, seen[name].get("since", 0)) for name in lasting}

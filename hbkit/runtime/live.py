@@ -130,8 +130,13 @@ class LiveSession:
                 reconciler.comparing = True
                 if name in self._router.blind and name in self._there:
                     self._compare(name)  # it was gone for a moment while the run began
-            await self._begin()
-            await self._until_stopped()
+            try:
+                await self._begin()
+                await self._until_stopped()
+            except Exception:
+                # What one exchange refuses at the beginning must not leave orders at another.
+                await self._farewell()
+                raise
             await self._farewell()
         finally:
             self._trading = False
@@ -273,9 +278,9 @@ class LiveSession:
     async def _farewell(self) -> None:
         """on_stop, cancels, the answers to them, and the account as it stands then."""
         for host in self._hosts:
-            if not host.stopped:
+            if not host.stopped and host.began:
                 await host.wait("on_stop")
-                host.stopped = True
+            host.stopped = True
             host.trader.cancel_all()
         await self._answers()
         assert self.money is not None
