@@ -22,6 +22,7 @@ def charts(result: RunResult) -> str:
     if span is None:
         return '<p class="none">The run saw no prices and has no course of the equity.</p>'
     drawn = [_price(result, series) for series in _price_series(result)]
+    drawn.extend(_together(result))
     for row in result.moved():
         drawn.extend(_money_charts(result, row, span))
     return "\n".join(figures(drawn, span)) + "\n<p><small>All times are UTC.</small></p>"
@@ -88,6 +89,15 @@ def _marker(row: FillRow) -> Marker:
         f"order {row.order_id}" if row.order_id else "",
     )
     return Marker(row.ts, float(row.price), "buy" if row.side == "buy" else "sell", title)
+
+
+def _together(result: RunResult) -> Iterable[Chart]:
+    """The equity of everything in the reporting currency."""
+    one = result.reporting
+    if one is not None and len(one.ts) == len(one.minor) and any(value is not None for value in one.minor):
+        values = [None if value is None else one.unit.amount(value) for value in one.minor]
+        line = Line("equity", one.ts, values)
+        yield Chart("Equity of everything", one.currency, [line], decimals=one.scale)
 
 
 def _money_charts(result: RunResult, row: MoneyRow, span: tuple[int, int]) -> Iterable[Chart]:

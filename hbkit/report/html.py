@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
+from hbkit.report import together
 from hbkit.report.charts import charts
 from hbkit.report.look import SCRIPT, SHAPES, STYLE
 from hbkit.report.metrics import DEFINITIONS, Metrics, metrics
@@ -252,8 +253,21 @@ def _money(result: RunResult) -> str:
     return (
         f'<div class="wide"><table><thead><tr><th></th><th></th>{heads}</tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
-        f"<p><small>{note}</small></p>"
+        f"<p><small>{note}</small></p>{_together(result)}"
     )
+
+
+def _together(result: RunResult) -> str:
+    """Each account by itself, and everything in the reporting currency."""
+    parts = []
+    held = list(together.accounts(result))
+    if held:
+        parts.append(_table(("Account", "Equity"), held, ()))
+    if result.reporting is not None:
+        lines = [together.figure(result.reporting), *together.rates(result.reporting)]
+        items = "".join(f"<dd>{escape(line)}</dd>" for line in lines)
+        parts.append(f'<dl class="facts"><dt>Everything in {escape(result.reporting.currency)}</dt>{items}</dl>')
+    return "".join(parts)
 
 
 def _money_line(label: str, texts: Sequence[str], *, is_sum: bool) -> str:

@@ -37,6 +37,7 @@ from hbkit.run.market_clock import read_clock
 from hbkit.run.news import News
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
+from hbkit.run.reporting import valuation
 from hbkit.runtime.existing import Found, Past, look, meet, restore
 from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
@@ -109,7 +110,7 @@ class LiveRun:
     def unseen(self) -> dict[str, bool]:
         """Exchanges at which nothing new is begun, and whether they can be reached: then books are being compared."""
         session = self._session
-        if self._router is None or self._trading_since is None or session is None or session.money_rows:
+        if self._router is None or self._trading_since is None or session is None or session.accounts:
             return {}  # before it began, and when all is done and the exchanges are let go of
         return {name: self.exchanges[name].is_up for name in self._router.blind}
 
@@ -154,7 +155,7 @@ class LiveRun:
                 self.clock,
                 self._on_end,
                 seed=self._plan.config.settings.run.seed,
-                markets=[market for one in self._plan.strategies for market in one.markets],
+                markets=self._plan.markets,
             )
             self._stage = self._first_stage()
             addresses = await connections.open(stack)
@@ -210,6 +211,7 @@ class LiveRun:
             since={name: since.get(name, 0) or self.clock.now() for name in self.exchanges},
             duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
+            valuation=valuation(settings.report, plan.markets, self.exchanges, self.clock),
         )
         started = iso(self.clock.now())
         try:
@@ -392,13 +394,12 @@ class LiveRun:
                 ticket.request.id for host in self.hosts for ticket in host.trader.tracker.open.values()
             ],
         )
-        money = session.money_rows or session.money.rows(open_profit_of_exchange=True)
-        return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self.news)
+        money, accounts = session.money, session.accounts or session.money.accounts(open_profit_of_exchange=True)
+        return outcome(self._plan, self.folder, journal, story, money, accounts, self.hosts, router, self.news)
 
 
 def _markets(plan: Plan) -> str:
-    markets = dict.fromkeys(market for one in plan.strategies for market in one.markets)
-    return ", ".join(f"{one.exchange} {one}" if len(plan.exchanges) > 1 else str(one) for one in markets)
+    return ", ".join(f"{one.exchange} {one}" if len(plan.exchanges) > 1 else str(one) for one in plan.markets)
 
 
 def _first_seen(journal: Journal, exchange: str) -> dict[str, Any]:

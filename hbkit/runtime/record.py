@@ -21,6 +21,8 @@ class Recorder:
         self._ts: list[int] = []
         self._gap = 0
         self._equity: dict[str, list[int]] = {}
+        self.reported: list[float | None] = []
+        """The equity of everything in the reporting currency, beside `equity_series().ts`."""
         self._prices: dict[Instrument, tuple[list[int], list[float | None]]] = {}
 
     @property
@@ -78,7 +80,13 @@ class Recorder:
         )
         self.fills.append(row)
 
-    def sample(self, ts: int, equity: Mapping[str, int], prices: Mapping[Instrument, float | None]) -> None:
+    def sample(
+        self,
+        ts: int,
+        equity: Mapping[str, int],
+        prices: Mapping[Instrument, float | None],
+        reported: float | None = None,
+    ) -> None:
         """One point of every series; a second one of the same time takes the place of the first.
 
         Of a run that goes on for days every second point is given up now and then: the page shows no more, and the
@@ -87,6 +95,7 @@ class Recorder:
         if self._ts and (self._ts[-1] == ts or (len(self._ts) > 1 and ts - self._ts[-2] < self._gap)):
             self._drop_last()
         self._ts.append(ts)
+        self.reported.append(reported)
         for code, minor in equity.items():
             self._equity.setdefault(code, []).append(minor)
         for market, price in prices.items():
@@ -97,7 +106,7 @@ class Recorder:
             self._halve()
 
     def _halve(self) -> None:
-        self._ts = self._ts[::2]
+        self._ts, self.reported = self._ts[::2], self.reported[::2]
         for code in self._equity:
             self._equity[code] = self._equity[code][::2]
         self._prices = {one: (times[::2], values[::2]) for one, (times, values) in self._prices.items()}
@@ -116,6 +125,7 @@ class Recorder:
 
     def _drop_last(self) -> None:
         self._ts.pop()
+        self.reported.pop()
         for series in self._equity.values():
             series.pop()
         for times, values in self._prices.values():

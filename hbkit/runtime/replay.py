@@ -251,7 +251,8 @@ class ReplaySession:
             for view in host.desk.markets:
                 exchange = self._exchanges[view.instrument.exchange]
                 prices[view.instrument] = exchange.last_price(view.instrument)
-        self._recorder.sample(self._clock.ts, self.money.booked_equity(), prices)
+        equity = self.money.booked_equity()
+        self._recorder.sample(self._clock.ts, equity, prices, self.money.reported(equity))
         if self._max_drawdown is not None:
             self._watch()
 
