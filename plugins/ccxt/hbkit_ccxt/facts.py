@@ -53,7 +53,9 @@ def _fees(api: Any) -> str:
     maker, taker = trading.get("maker"), trading.get("taker")
     if maker is None or taker is None:
         return page or "each instrument's own: hbkit instruments"
-    told = f"maker {maker * 100:g} %, taker {taker * 100:g} % by ccxt's defaults; each instrument's own: hbkit instruments"
+    told = (
+        f"maker {maker * 100:g} %, taker {taker * 100:g} % by ccxt's defaults; each instrument's own: hbkit instruments"
+    )
     return f"{told}; {page}" if page else told
 
 

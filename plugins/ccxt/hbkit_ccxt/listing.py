@@ -61,7 +61,9 @@ def _asked(request: ListingRequest, venue: str, kept: _Kept | None) -> list[dict
         return kept.rows
     if not told:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common(3)) or "it told none"
-        raise ExchangeError(f"{request.name} has nothing that hbkit can trade: {why}; choose another exchange", code="HB443")
+        raise ExchangeError(
+            f"{request.name} has nothing that hbkit can trade: {why}; choose another exchange", code="HB443"
+        )
     _Kept(told, request.clock.now()).write(_file(request), request)
     return told
 
@@ -146,7 +148,9 @@ class _Kept:
             fresh.write_text(json.dumps(held, indent=0, ensure_ascii=False), encoding="utf-8")
             fresh.replace(file)
         except OSError as error:
-            request.warn(f"the instruments of {request.name} could not be kept in {file} ({error.strerror}); go on without")
+            request.warn(
+                f"the instruments of {request.name} could not be kept in {file} ({error.strerror}); go on without"
+            )
 
 
 def _file(request: ListingRequest) -> Path:
@@ -184,10 +188,11 @@ def _of_simulator(era: str | None) -> list[dict[str, Any]]:
     from hbkit_ccxt.specs import plain_object
 
     api = plain_object("bitmex")
-    # As over the wire: numbers are JSON's.
-    api.currencies = {row["code"]: row for row in api.parse_currencies(_over_the_wire(assets())).values()}
-    markets = [api.parse_market(row) for row in _over_the_wire(bitmex_rows(era))]
-    api.set_markets([market for market in markets if market["type"]], api.currencies)
+    # Currencies first: ccxt finds the code of `XBt` among them.
+    currencies = api.parse_currencies(_over_the_wire(assets()))
+    api.set_markets([], currencies)
+    markets = [one for one in api.parse_markets(_over_the_wire(bitmex_rows(era))) if one["type"]]
+    api.set_markets(markets, currencies)
     found, _ = rows(api)
     return found
 

@@ -102,7 +102,8 @@ def row_of(api: Any, market: Market) -> dict[str, Any]:
         "maker": exact(market.get("maker")),
         "taker": exact(market.get("taker")),
         "leverage": exact(leverage.get("max")),
-        "expiry": market.get("expiry"),
+        # A perpetual may have a date too: BitMEX's have that of their next funding.
+        "expiry": market.get("expiry") if market.get("future") else None,
         "hedge": bool(market.get("contract")) and api.has.get("setPositionMode") is True,
         "hourly": bool(market.get("swap")) and api.id in HOURLY,
     }
@@ -128,7 +129,9 @@ def _no_use(market: Market, mode: int) -> str:
             return f"without a step of the {'price' if name == 'price' else 'quantity'}"
     if market.get("contract") and (exact(market.get("contractSize")) or 0) <= 0:
         return "without a contract size"
-    return "" if market.get("id") and market.get("symbol") and market.get("base") and market.get("quote") else "nameless"
+    return (
+        "" if market.get("id") and market.get("symbol") and market.get("base") and market.get("quote") else "nameless"
+    )
 
 
 def _kind(market: Market) -> InstrumentKind:
@@ -153,23 +156,39 @@ def _bitmex(api: Any, market: Market, kind: InstrumentKind) -> dict[str, Any]:
     """BitMEX's columns, which ccxt 4.5.83 hands on in the venue's own units.
 
     Its `contractSize` of inverse and quanto contracts is in minor units of the settlement currency, its step of a spot
-    quantity in minor units of the base currency, and `maxOrderQty` stands under `cost` where a contract is of 1 quote.
-    The value of one lot is rounded there, then multiplied (its protocol reference, sections 2.3, 9.2 and 10.1).
+    quantity in minor units of the base currency, and `maxOrderQty` stands under `cost` where a contract is of 1 quote;
+    `multiplier` is the same for all: settlement minor units per contract and price. The value of one lot is rounded, then
+    multiplied (its protocol reference, sections 2.3, 9.2 and 10.1).
     """
     info = market["info"]
-    settle = market.get("settle") or market["quote"]
-    currency = (api.currencies or {}).get(settle) or {}
-    scale = -(exact(currency.get("precision")) or Decimal("1e-8")).normalize().as_tuple().exponent  # type: ignore[operator]
-    found: dict[str, Any] = {"scale": scale, "per_lot": kind is not InstrumentKind.SPOT, "max_cost": None}
+    scale = _decimals(api, market.get("settle") or market["quote"])
     most = exact(info.get("maxOrderQty"))
+    found: dict[str, Any] = {"scale": scale, "max_cost": None, "min_price": exact(info.get("minPrice"))}
     if kind is InstrumentKind.SPOT:
         piece = 1 / Decimal(str(info["underlyingToPositionMultiplier"]))
         lot = Decimal(str(info["lotSize"])) * piece
-        return found | {"lot": lot, "unit": piece, "max_qty": most * piece if most is not None else None}
-    if kind is not InstrumentKind.LINEAR:
-        found["size"] = Decimal(str(market["contractSize"])).scaleb(-scale)
-    hedge = info.get("capped") is False
-    return found | {"max_qty": most, "hedge": hedge, "maintenance": exact(info.get("maintMargin"))}
+        return found | {
+            "lot": lot, "unit": piece, "max_qty": most * piece if most is not None else None,
+            "base_scale": _decimals(api, market["base"]),
+        }  # fmt: skip
+    return found | {
+        "size": abs(Decimal(str(info["multiplier"]))).scaleb(-scale),
+        "unit": Decimal(1),
+        "per_lot": True,
+        "max_qty": most,
+        "hedge": info.get("capped") is False,
+        "initial": exact(info.get("initMargin")),
+        "maintenance": exact(info.get("maintMargin")),
+        "risk_limit": info.get("riskLimit"),
+        "risk_step": info.get("riskStep"),
+    }
+
+
+def _decimals(api: Any, code: str) -> int:
+    """Decimals of a currency's minor unit, where ccxt knows them."""
+    step = exact(((api.currencies or {}).get(code) or {}).get("precision"))
+    exponent = step.normalize().as_tuple().exponent if step else None
+    return -exponent if isinstance(exponent, int) else SCALE
 
 
 # -- to instruments
@@ -189,7 +208,10 @@ def _instrument(row: Row, symbol: str, scales: Mapping[str, int]) -> Instrument:
     settle = Currency(row["settle"], scales[row["settle"]])
     lot, unit = Decimal(row["lot"]), Decimal(row.get("unit") or row["lot"])
     least, leverage = _number(row, "min_qty"), _number(row, "leverage")
-    initial = Decimal(0) if spot else _rate(leverage) if leverage is not None and leverage >= 1 else UNTOLD_MARGIN
+    initial = _number(row, "initial")
+    if initial is None:
+        initial = _rate(leverage) if leverage is not None and leverage >= 1 else UNTOLD_MARGIN
+    maintenance = _number(row, "maintenance")
     return Instrument(
         exchange="",
         symbol=symbol,
@@ -211,8 +233,10 @@ def _instrument(row: Row, symbol: str, scales: Mapping[str, int]) -> Instrument:
         max_cost=_number(row, "max_cost"),
         min_price=_number(row, "min_price"),
         max_price=_number(row, "max_price"),
-        init_margin=initial,
-        maint_margin=_number(row, "maintenance") or initial / 2,
+        init_margin=Decimal(0) if spot else initial,
+        maint_margin=Decimal(0) if spot else initial / 2 if maintenance is None else maintenance,
+        risk_limit=int(row["risk_limit"]) if "risk_limit" in row else None,
+        risk_step=int(row["risk_step"]) if "risk_step" in row else None,
         base_scale=scales[row["base"]] if spot else SCALE,
         funding_interval=(1 if row.get("hourly") else 8) * HOUR,
         expiry=int(row["expiry"]) * MILLISECOND if row.get("expiry") else None,
@@ -233,7 +257,7 @@ UNTOLD_MARGIN: Final = Decimal("0.1")
 def _of_margin(row: Row, spot: bool) -> str:
     if spot:
         return "none"
-    if "leverage" not in row:
+    if "leverage" not in row and "initial" not in row:
         return "not told: 10 % initial and half of it maintenance are assumed, in paper trading only"
     if "maintenance" in row:
         return "told"
@@ -273,6 +297,7 @@ def _scales(listed: list[Row]) -> dict[str, int]:
             exponent = Decimal(row.get("unit") or row["lot"]).normalize().as_tuple().exponent
             need(row["base"], -exponent if isinstance(exponent, int) else SCALE)
     # Where the venue's own decimals are known (BitMEX), amounts are counted as it counts them.
+    found.update({row["base"]: row["base_scale"] for row in listed if "base_scale" in row})
     found.update({row["settle"]: row["scale"] for row in listed if "scale" in row})
     return found
 

@@ -26,7 +26,9 @@ STARTING_BALANCES = {"USDT": "10000", "USDC": "10000", "USD": "10000", "BTC": "1
 
 def bridge() -> Bridge:
     """Every exchange of the installed ccxt."""
-    return Bridge(f"through ccxt {venues.version()}", lambda: [f"{venues.PREFIX}{one}" for one in venues.ids()], spec_of)
+    return Bridge(
+        f"through ccxt {venues.version()}", lambda: [f"{venues.PREFIX}{one}" for one in venues.ids()], spec_of
+    )
 
 
 def spec_of(name: str) -> ExchangeSpec:
