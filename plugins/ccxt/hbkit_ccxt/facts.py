@@ -1,4 +1,4 @@
-"""What `hbkit exchanges ccxt:<id>` shows of an exchange: ccxt's own metadata, in hbkit's words, and what follows from it."""
+"""What `hbkit exchanges ccxt:<id>` shows: ccxt's own metadata of an exchange, in hbkit's words, and what follows."""
 
 from __future__ import annotations
 

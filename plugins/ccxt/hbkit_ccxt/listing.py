@@ -3,8 +3,8 @@
 ccxt knows no exchange's markets before it has asked for them. What was told is kept as rows (markets.py) with its date
 and the ccxt that read it, so that `check` and the next start need no network. The file holds nothing of an account.
 
-BitMEX has closed: the markets of its simulator are made without asking anybody, by ccxt's own reader, from the rows that
-the simulator serves.
+BitMEX has closed: the markets of its simulator are made without asking anybody, by ccxt's own reader, from the rows
+that the simulator serves.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def ask(venue: str, feed: str, rest_url: str = "") -> tuple[list[dict[str, Any]]
             api.session.close()
     if reason:
         raise ExchangeError(
-            f"{venues.PREFIX}{venue} did not tell its instruments ({where}: {reason}); try again, or mend the network or "
-            "rest_url",
+            f"{venues.PREFIX}{venue} did not tell its instruments ({where}: {reason}); try again, or mend the network "
+            "or rest_url",
             code="HB432",
         )
     return rows(api)

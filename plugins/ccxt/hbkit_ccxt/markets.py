@@ -7,7 +7,7 @@ The unit of a quantity is ccxt's own `amount`: contracts of derivatives, base cu
 
 | of ccxt | here |
 | --- | --- |
-| `precision.price`, `precision.amount` | tick and lot; a step (`TICK_SIZE`) or a number of decimals (`DECIMAL_PLACES`) |
+| `precision` | tick and lot; a step (`TICK_SIZE`) or a number of decimals (`DECIMAL_PLACES`) |
 | `contractSize` | base currency per contract where it is linear, quote currency where it is inverse |
 | `linear`, `inverse`, neither of both | value = qty x size x price, qty x size / price; neither is quanto |
 | `limits` | least and largest quantity, price, value; the largest leverage |
@@ -67,7 +67,7 @@ def plain(number: Decimal) -> str:
 
 
 def rows(api: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """The markets that can be traded here, of a ccxt object that has loaded them, and how many were left out for what."""
+    """The markets of a ccxt object that can be traded here, and how many were left out for what."""
     found, left_out = [], Counter[str]()
     for market in (api.markets or {}).values():
         reason = _no_use(market, api.precisionMode)
@@ -157,8 +157,8 @@ def _bitmex(api: Any, market: Market, kind: InstrumentKind) -> dict[str, Any]:
 
     Its `contractSize` of inverse and quanto contracts is in minor units of the settlement currency, its step of a spot
     quantity in minor units of the base currency, and `maxOrderQty` stands under `cost` where a contract is of 1 quote;
-    `multiplier` is the same for all: settlement minor units per contract and price. The value of one lot is rounded, then
-    multiplied (its protocol reference, sections 2.3, 9.2 and 10.1).
+    `multiplier` is the same for all: settlement minor units per contract and price. The value of one lot is rounded,
+    then multiplied (its protocol reference, sections 2.3, 9.2 and 10.1).
     """
     info = market["info"]
     scale = _decimals(api, market.get("settle") or market["quote"])

@@ -1,7 +1,7 @@
 """What became of exchanges that ccxt had once: an old name in a config gets the way out, not only "unknown".
 
 Ids and releases were read from ccxt's own packages (4.1.82, 4.2.82, 4.3.75, 4.4.4, 4.4.91, 4.5.38, 4.5.83, 4.5.90): a
-release stands here for the last of these that had the exchange. Why it went is said only where that is public knowledge.
+release stands here for the last of these that had the exchange. Why it went is said where that is public knowledge.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ BITMEX_ADVICE = (
 )
 """The sentence of hbkit-bitmex."""
 STARTING_BALANCES = {"USDT": "10000", "USDC": "10000", "USD": "10000", "BTC": "1", "ETH": "10"}
-"""What paper begins with where the config gives no `balances`; a currency that is missing there is named by an error."""
+"""What paper begins with where the config gives no `balances`, as far as the exchange has these currencies."""
 
 
 def bridge() -> Bridge:
