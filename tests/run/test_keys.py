@@ -1,4 +1,4 @@
-"""Keys of exchanges whose hosts only their connector knows: kept under the plugin's name, for one network, sent nowhere else."""
+"""Keys of exchanges whose hosts only their connector knows: kept by name, for one network, and sent nowhere else."""
 
 import io
 import sys
