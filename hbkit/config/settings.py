@@ -246,6 +246,22 @@ class Risk(Section):
     """Loss from the highest equity that ends the run: `5%`, or a fraction in (0, 1]; here a fraction."""
 
 
+class Report(Section):
+    """What the report says of all currencies together."""
+
+    currency: Currency | None = None
+    """The currency in which the equity of everything is given as well, by the prices of the run's own pairs; default
+    None: each currency by itself."""
+    at_par: Annotated[tuple[Currency, ...], BeforeValidator(shapes.texts)] = ()
+    """Currencies of which one counts as one of `currency`, such as `[USDT]`; default empty: `USDT` is not `USD`."""
+
+    @model_validator(mode="after")
+    def _check_currency(self) -> Report:
+        if self.at_par and self.currency is None:
+            raise shapes.mismatch("beside a currency: report: {currency: USD, at_par: [USDT]}", at=("at_par",))
+        return self
+
+
 class State(Section):
     """Where the state that survives a restart is kept, and how safely."""
 
@@ -300,6 +316,8 @@ class Settings(Section):
     """The strategies, in the order in which they see each event."""
     risk: Risk = Risk()
     """Limits over all strategies."""
+    report: Report = Report()
+    """What the report says of all currencies together."""
     run: Run = Run()
     """The run itself."""
     state: State = State()
