@@ -45,7 +45,7 @@ from hbkit.exchange import Connection
 from hbkit.log import get_logger, hide
 from hbkit.net.http import ServerClock, WireFailure, send_once
 from hbkit.net.websocket import refuse_redirects
-from hbkit_ccxt import errors
+from hbkit_ccxt import bitmex, errors
 from hbkit_ccxt.errors import Request, Story, error_of
 from hbkit_ccxt.limits import Throttle
 from hbkit_ccxt.socket import Socket, adopt
@@ -57,6 +57,9 @@ _CLOSE_SECONDS: Final = 5.0
 _JUMP: Final = 5 * SECOND
 _MAKE_AN_ORDER: Final = ("create_order", "edit_order")
 """An answer to these without an order's id is none: ccxt makes an empty order of whatever it gets."""
+
+_COMPLETED: Final = {"bitmex": bitmex.completed}
+"""Classes of ccxt's to which something is added that the venue has."""
 
 _story: ContextVar[Story | None] = ContextVar("story", default=None)
 """The call that the running task is in; ccxt's own tasks inherit it."""
@@ -322,7 +325,7 @@ def _class_of(venue: str) -> type:
         module = importlib.import_module(package)
         if venue in module.exchanges:
             found: type = getattr(module, venue)
-            return found
+            return _COMPLETED[venue](found) if venue in _COMPLETED else found
     mend = did_you_mean(venue, ccxt.exchanges, what="it knows")
     raise ConfigError(f'ccxt {ccxt.__version__} has no exchange "{venue}"; {mend}', code="HB404")
 
