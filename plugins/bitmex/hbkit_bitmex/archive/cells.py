@@ -1,8 +1,8 @@
 """Rows of an account's files as typed lines: movements of the wallet and executions, every fault with its place.
 
-All faults of all files are told at once. Columns are those of `/user/walletHistory` (8.5 of the project's BitMEX protocol
-reference) and `/execution` (8.2), and the fewer ones that BitMEX's own pages exported; a column that nobody knows is named
-and kept. Money is read as the integers that it is.
+All faults of all files are told at once. Columns are those of `/user/walletHistory` (8.5 of the project's BitMEX
+protocol reference) and `/execution` (8.2), and the fewer ones that BitMEX's own pages exported; a column that nobody
+knows is named and kept. Money is read as the integers that it is.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ EXECUTIONS = "executions"
 MOST_FAULTS = 25
 """Faults shown of one import; the rest is counted."""
 
-WALLET_COLUMNS = frozenset(
-    "timestamp transactTime transactType transactStatus currency network amount fee walletBalance marginBalance orderID "
-    "transactID address account tx text memo".split()
-)
-EXECUTION_COLUMNS = frozenset(
-    "execID orderID clOrdID clOrdLinkID account symbol strategy side lastQty lastPx lastLiquidityInd orderQty price "
-    "displayQty stopPx pegOffsetValue pegPriceType currency settlCurrency execType ordType timeInForce execInst "
-    "contingencyType ordStatus triggered workingIndicator ordRejReason leavesQty cumQty avgPx commission "
-    "brokerCommission feeType tradePublishIndicator text trdMatchID execCost execComm brokerExecComm homeNotional "
-    "foreignNotional transactTime timestamp realisedPnl trdType tradePool pool "
-    # Left out by the exchange over the years (0.3).
-    "underlyingLastPx lastMkt simpleOrderQty simpleLeavesQty simpleCumQty exDestination multiLegReportingType "
-    "targetAccountId".split()
-)
+WALLET_COLUMNS = frozenset({
+    "timestamp", "transactTime", "transactType", "transactStatus", "currency", "network", "amount", "fee",
+    "walletBalance", "marginBalance", "orderID", "transactID", "address", "account", "tx", "text", "memo",
+})  # fmt: skip
+EXECUTION_COLUMNS = frozenset({
+    "execID", "orderID", "clOrdID", "clOrdLinkID", "account", "symbol", "strategy", "side", "lastQty", "lastPx",
+    "lastLiquidityInd", "orderQty", "price", "displayQty", "stopPx", "pegOffsetValue", "pegPriceType",
+    "currency", "settlCurrency", "execType", "ordType", "timeInForce", "execInst", "contingencyType",
+    "ordStatus", "triggered", "workingIndicator", "ordRejReason", "leavesQty", "cumQty", "avgPx", "commission",
+    "brokerCommission", "feeType", "tradePublishIndicator", "text", "trdMatchID", "execCost", "execComm",
+    "brokerExecComm", "homeNotional", "foreignNotional", "transactTime", "timestamp", "realisedPnl", "trdType",
+    "tradePool", "pool", "underlyingLastPx", "lastMkt", "simpleOrderQty", "simpleLeavesQty", "simpleCumQty",
+    "exDestination", "multiLegReportingType", "targetAccountId",
+})  # fmt: skip
 _OTHER_FILES = (
     ("availableMargin", "a snapshot of the margin"),
     ("currentQty", "a snapshot of positions"),
@@ -57,7 +57,8 @@ class Movement:
 
     row: Row
     ts: int
-    """When it was booked: `timestamp`, else `transactTime`; 0 for the pseudo rows of open profit, which have no time."""
+    """When it was booked: `timestamp`, else `transactTime`; 0 for the pseudo rows of open profit, which have no "
+    "time."""
     transacted: int
     kind: str
     status: str
@@ -129,13 +130,15 @@ def _one_account(read: list[Sheet], faults: list[Fault]) -> None:
     """Rows of two accounts add up to nothing."""
     first: Movement | ExecutionLine | None = None
     for sheet in read:
-        for line in (*sheet.movements, *sheet.executions):
+        lines: list[Movement | ExecutionLine] = [*sheet.movements, *sheet.executions]
+        for line in lines:
             if not line.account:
                 continue
             first = first or line
             if line.account != first.account:
                 message = (
-                    f"account {line.account}, but {first.row.place} is of account {first.account}; import one account at a "
+                    f"account {line.account}, but {first.row.place} is of account {first.account}; import one "
+                    "account at a "
                     f"time: --account {first.account} takes its rows only"
                 )
                 faults.append(Fault("HB513", message, line.row.file, line.row.line))
@@ -227,16 +230,16 @@ class _Reader:
         shift = off_session(one.transacted for one in sheet.movements if one.kind == "RealisedPNL")
         if shift is not None:
             yield (
-                f"warning[HB516] {self._file.name}: most settled profit stands at {(12 + shift) % 24:02d}:00, and BitMEX "
+                f"warning[HB516] {self._file.name}: most settled profit stands at {(12 + shift) % 24:02d}:00, and "
+                "BitMEX "
                 f"settled at 12:00 UTC; if the times are those of UTC{shift:+d}, import again with --zone"
             )
         if self._ambiguous:
-            place, count = self._ambiguous[0].place, len(self._ambiguous)
+            count = len(self._ambiguous)
+            more = f" and {count - 1:,} more" if count > 1 else ""
             yield (
-                f"warning[HB516] {place} and {count - 1:,} more: in the hour that is there twice when summer time ends; the "
-                "first of the two was taken"
-                if count > 1
-                else f"warning[HB516] {place}: in the hour that is there twice when summer time ends; the first was taken"
+                f"warning[HB516] {self._ambiguous[0].place}{more}: in the hour that is there twice when summer time ends; "
+                "the first of the two was taken"
             )
 
     # -- a row
@@ -361,7 +364,9 @@ class _Reader:
         known = currencies()
         found = known.get(code) or next((one for name, one in known.items() if name.lower() == code.lower()), None)
         if found is None:
-            raise _Wrong(f'currency "{code}" is not one that BitMEX had; {did_you_mean(code, known, what="currencies")}')
+            raise _Wrong(
+                f'currency "{code}" is not one that BitMEX had; {did_you_mean(code, known, what="currencies")}'
+            )
         return found
 
 

@@ -18,7 +18,9 @@ from hbkit.errors import UsageError
 @click.option("--name", default="bitmex-archive", show_default=True, help="What the run's id begins with.")
 @click.option("--zone", metavar="NAME", help="Zone of times that name none: Europe/Berlin; of the API's own it is UTC.")
 @click.option(
-    "--date-order", type=click.Choice(["dmy", "mdy"]), help="Whether 03/04/2019 is the 3rd of April or the 4th of March."
+    "--date-order",
+    type=click.Choice(["dmy", "mdy"]),
+    help="Whether 03/04/2019 is the 3rd of April or the 4th of March.",
 )
 @click.option("--currency", metavar="CODE", default="", help="Currency of a file that names none: XBt, USDt.")
 @click.option("--account", metavar="NUMBER", default="", help="Take the rows of this account only.")
@@ -62,4 +64,6 @@ def _zone(name: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f'--zone "{name}" is no time zone; write it as Europe/Berlin, America/New_York or UTC') from None
+        raise UsageError(
+            f'--zone "{name}" is no time zone; write it as Europe/Berlin, America/New_York or UTC'
+        ) from None

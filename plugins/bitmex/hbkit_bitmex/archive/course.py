@@ -82,5 +82,7 @@ def equity(courses: Sequence[tuple[Books, Sequence[Move]]], start: int, end: int
     for ts, code, amount in steps:
         now[code] += amount
         recorder.sample(ts, now, {})
-    recorder.sample(end, {mine.currency.code: now[mine.currency.code] + (mine.unrealized or 0) for mine, _ in courses}, {})
+    recorder.sample(
+        end, {mine.currency.code: now[mine.currency.code] + (mine.unrealized or 0) for mine, _ in courses}, {}
+    )
     return recorder.equity_series()

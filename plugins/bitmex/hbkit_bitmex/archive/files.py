@@ -1,7 +1,8 @@
 """One file of an account's history as rows of named cells, each with the line it stands in.
 
-CSV (also `;` and tab), JSON (an array of rows) and JSON lines, plain or gzip, told apart by content. Cells keep what they
-are: text of a CSV, numbers of JSON without the way through a float. Empty cells, `null` and absent columns are one: absent.
+CSV (also `;` and tab), JSON (an array of rows) and JSON lines, plain or gzip, told apart by content. Cells keep what
+they are: text of a CSV, numbers of JSON without the way through a float. Empty cells, `null` and absent columns are
+one: absent.
 """
 
 from __future__ import annotations
@@ -114,17 +115,17 @@ def _csv(file: HistoryFile, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             at, line = line, reader.line_num + 1
             if not any(cell.strip() for cell in cells):
                 continue
-            cells = [cell.strip() for cell in cells]
+            stripped = [cell.strip() for cell in cells]
             if not names:
-                names = _header(file.path, cells, at)
+                names = _header(file.path, stripped, at)
                 file.columns = names
-            elif cells == names:
+            elif stripped == names:
                 continue  # files that were glued together
             elif len(cells) != len(names):
                 message = f"{len(cells)} cells, but the header names {len(names)} columns; mend or remove the line"
                 file.broken.append(Fault("HB501", message, file.name, at))
             else:
-                yield at, dict(zip(names, cells, strict=True))
+                yield at, dict(zip(names, stripped, strict=True))
     except csv.Error as error:
         _refuse(file.path, f"not a CSV line ({error}); mend or remove it", reader.line_num)
 

@@ -1,8 +1,9 @@
 """The instruments that an account's executions speak of: packaged rows where there are some, else what the rows show.
 
-Contracts come and go and change: `DOGEUSDT` was settled in bitcoin in 2021 and in USDt in 2026. So an instrument is looked
-up by symbol and settlement currency, in the rows of the day nearest to the execution. Of one that no packaged row knows,
-the executions themselves tell what booking them needs: the sign of a buyer's cost tells inverse from linear.
+Contracts come and go and change: `DOGEUSDT` was settled in bitcoin in 2021 and in USDt in 2026. So an instrument is
+looked up by symbol and settlement currency, in the rows of the day nearest to the execution. Of one that no packaged
+row knows, the executions themselves tell what booking them needs: the sign of a buyer's cost tells inverse from
+linear.
 """
 
 from __future__ import annotations
@@ -116,5 +117,3 @@ def _step(prices: Sequence[Decimal]) -> Decimal:
 @cache
 def _rows(era: str) -> dict[str, Instrument]:
     return {one.symbol: replace(one, exchange=EXCHANGE) for one in load(era)}
-
-

@@ -1,8 +1,8 @@
 """Times as they stand in an account's files: ISO 8601 of the API, or what a browser wrote in its own zone and order.
 
-BitMEX's pages made their CSV in the browser: `12/31/2019, 1:05:55 PM` in one country, `31.12.2019, 13:05:55` in another,
-each in the zone of that machine, which the file does not name. Such a time is never guessed at: who wrote it says which zone
-it was, and, where a file cannot tell, which of the two numbers is the day.
+BitMEX's pages made their CSV in the browser: `12/31/2019, 1:05:55 PM` in one country, `31.12.2019, 13:05:55` in
+another, each in the zone of that machine, which the file does not name. Such a time is never guessed at: who wrote it
+says which zone it was, and, where a file cannot tell, which of the two numbers is the day.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Times:
         if found is None:
             raise ValueError(f'"{text}" is not a time; write it as 2020-05-01T12:00:00.000Z')
         if self.zone is None:
-            raise ValueError(f'"{text}" names no zone: a browser wrote it in its own; say which, as --zone Europe/Berlin')
+            raise ValueError(
+                f'"{text}" names no zone: a browser wrote it in its own; say which, as --zone Europe/Berlin'
+            )
         return self._local(text, found, self.zone)
 
     def _iso(self, text: str) -> int:
@@ -67,7 +69,9 @@ class Times:
         try:
             moment = datetime(year, month, day, hour, int(found["minute"]), int(found["second"] or 0), micros, zone)
         except ValueError as error:
-            raise ValueError(f'"{text}" is not a time ({error}); is the order of day and month right? --date-order') from None
+            raise ValueError(
+                f'"{text}" is not a time ({error}); is the order of day and month right? --date-order'
+            ) from None
         return _nanoseconds(moment)
 
     def _date(self, text: str, found: re.Match[str]) -> tuple[int, int, int]:
@@ -82,7 +86,8 @@ class Times:
 
 
 def order_of(cells: Iterable[object]) -> str:
-    """The order of day and month that some date of a file proves: one number of it is above 12. Empty where none does."""
+    """The order of day and month that some date of a file proves: one number of it is above 12. Empty where none "
+    "does."""
     for cell in cells:
         found = _LOCAL.fullmatch(str(cell).translate(_BLANKS).strip())
         if found is not None and len(found["a"]) < 4:

@@ -57,7 +57,8 @@ class Account:
             done = booked.execution
             identity = booked.line.id or booked.line.values.orderID
             facts.append(
-                f"{done.ts} {done.kind} {done.instrument} {done.units * done.side.sign} {done.position_side} {done.price} "
+                f"{done.ts} {done.kind} {done.instrument} {done.units * done.side.sign} {done.position_side} "
+                f"{done.price} "
                 f"{done.cost} {done.fee} {identity}"
             )
         return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
@@ -107,7 +108,8 @@ def result(account: Account, name: str) -> RunResult:
 
 
 def fill_rows(trades: Trades) -> Iterator[FillRow]:
-    """The booked executions as rows of the report; an order of the website has no client id and goes by the exchange's."""
+    """The booked executions as rows of the report; an order of the website has no client id and goes by the "
+    "exchange's."""
     recorder = Recorder()
     for booked in trades.booked:
         recorder.execution(None, booked.execution, booked.realized)
@@ -144,7 +146,7 @@ def _instrument(market: Instrument) -> InstrumentRow:
 
 
 def _provenance(sheet: Sheet) -> ProvenanceRow:
-    times = [one.ts for one in (*sheet.movements, *sheet.executions) if one.ts]
+    times = [one.ts for one in sheet.movements if one.ts] + [one.ts for one in sheet.executions]
     span = f", {iso(min(times))[:19]} to {iso(max(times))[:19]} UTC" if times else ""
     rows = len(sheet.movements) + len(sheet.executions)
     return ProvenanceRow(part=sheet.kind, origin="recorded", text=f"{sheet.file.path.name}: {rows:,} rows{span}")
@@ -182,7 +184,7 @@ def _by_day(courses: Sequence[tuple[Books, Sequence[Move]]]) -> ExtraTable:
         heads=["Day, UTC", "Currency", "Transfers", "Realized", "Funding", "Fees", "Balance at its end"],
         rows=[cells for _, _, cells in rows],
         numbers=[2, 3, 4, 5, 6],
-        note="Balance: what was settled, and what executions earned since; open profit is not in it. Empty cells: not told.",
+        note="The balance is without open profit: what was settled, and what executions earned since. Empty: not told.",
     )
 
 
@@ -203,8 +205,8 @@ def _by_instrument(account: Account) -> ExtraTable:
     for booked in account.trades.booked:
         _add(sums[booked.execution.instrument.symbol, booked.execution.instrument.settle], booked)
     for mine in account.books:
-        for one in mine.settled:
-            sums[one.symbol or "not told", one.currency].settled += one.amount
+        for settled in mine.settled:
+            sums[settled.symbol or "not told", settled.currency].settled += settled.amount
     has_fills = bool(account.trades.booked)
     heads = ["Instrument", "Currency"]
     if has_fills:
@@ -292,5 +294,3 @@ def _differences(account: Account) -> ExtraTable:
         numbers=[3],
         note="What the wallet settled beyond what the executions of the session make, or short of it.",
     )
-
-

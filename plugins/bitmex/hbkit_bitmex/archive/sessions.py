@@ -1,9 +1,10 @@
 """What a day settled against what its executions make of it, and the money of the account that follows from both.
 
-BitMEX settles realised profit at 12:00 UTC (18.7.6): a RealisedPNL row holds the profit of the session less its fees and
-fundings, of a symbol or of a currency. Where executions are there as well, both must say the same; a difference is told and
-stays in the books as settled profit of unknown origin, so that the balance ends where the wallet says it does. Executions
-after the last row of the wallet are not settled yet; those before its first row are part of what it begins with.
+BitMEX settles realised profit at 12:00 UTC (18.7.6): a RealisedPNL row holds the profit of the session less its fees
+and fundings, of a symbol or of a currency. Where executions are there as well, both must say the same; a difference is
+told and stays in the books as settled profit of unknown origin, so that the balance ends where the wallet says it
+does. Executions after the last row of the wallet are not settled yet; those before its first row are part of what it
+begins with.
 """
 
 from __future__ import annotations
@@ -222,11 +223,13 @@ def notes(found: Sequence[Books], wallet: Wallet) -> Iterator[str]:
         code, unit = mine.currency.code, mine.currency
         if mine.purse is None:
             yield (
-                f"note[HB519] {code}: no wallet history, so balances count from 0 and deposits and withdrawals are not told"
+                f"note[HB519] {code}: no wallet history, so balances count from 0 and deposits and withdrawals are "
+                "not told"
             )
         elif not mine.is_told:
             yield (
-                f"note[HB519] {code}: no executions, so fills are not told, and fees and fundings are inside of the realized "
+                f"note[HB519] {code}: no executions, so fills are not told, and fees and fundings are inside of the "
+                "realized "
                 "profit"
             )
         if mine.unrealized is None:
@@ -252,7 +255,8 @@ def _settled_notes(mine: Books) -> Iterable[str]:
     if alone:
         yield (
             f"warning[HB518] {alone[0].place} {len(alone):,} times profit of {code} was settled without an execution "
-            f"({unit.text(sum(one.amount for one in alone))} {code}, {iso(alone[0].ts)[:10]} to {iso(alone[-1].ts)[:10]}): "
+            f"({unit.text(sum(one.amount for one in alone))} {code}, {iso(alone[0].ts)[:10]} to "
+            f"{iso(alone[-1].ts)[:10]}): "
             "counted as it stands, net of fees and fundings"
         )
     if other:
@@ -261,5 +265,6 @@ def _settled_notes(mine: Books) -> Iterable[str]:
         yield (
             f"warning[HB518] {first.place} the session of {what} to {iso(first.ts)[:16]} settled "
             f"{unit.text(abs(first.amount))} {code} {'more' if first.amount > 0 else 'less'} than its executions make; "
-            f"{len(other):,} such sessions, {unit.text(sum(one.amount for one in other))} {code} together: executions are missing"
+            f"{len(other):,} such sessions, {unit.text(sum(one.amount for one in other))} {code} together: "
+            "executions are missing"
         )

@@ -1,4 +1,5 @@
-"""The executions of one account out of several histories: none twice, booked one after the other, and looked at for holes.
+"""The executions of one account out of several histories: none twice, booked one after the other, and looked at for
+holes.
 
 Positions count from flat. Two things in the rows show where executions are missing, and both are told, never mended: a
 funding names the position it was paid on, and an order how much of it had filled.
@@ -20,7 +21,9 @@ from hbkit_bitmex.archive.markets import Markets
 from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked
 from hbkit_bitmex.words import ExecType, OrdStatus, OrdType
 
-_FINAL = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.DONE_FOR_DAY})
+_FINAL = frozenset(
+    {OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.DONE_FOR_DAY}
+)
 _SIDES = {"Buy": "buy", "Sell": "sell"}
 _STATUS = {
     OrdStatus.FILLED: "filled", OrdStatus.CANCELED: "canceled", OrdStatus.REJECTED: "rejected",
@@ -108,7 +111,8 @@ def trades(read: Sequence[Sheet], currency: str) -> Trades:
     if told.unbooked:
         words = ", ".join(sorted({str(one.values.execType) for one in told.unbooked}))
         told.notes.append(
-            f"warning[HB518] {told.unbooked[0].row.place} {len(told.unbooked):,} executions could not be booked ({words}): "
+            f"warning[HB518] {told.unbooked[0].row.place} {len(told.unbooked):,} executions could not be booked "
+            f"({words}): "
             "kept in fills-and-funding.csv, in no figure"
         )
     told.orders = _orders(lines, markets, told)
@@ -134,7 +138,8 @@ def _guessed_notes(markets: Markets) -> Iterable[str]:
     if markets.guessed:
         names = ", ".join(dict.fromkeys(markets.guessed))
         yield (
-            f"note[HB518] {names}: in none of the packaged instrument rows; booked from what their executions say, the entry "
+            f"note[HB518] {names}: in none of the packaged instrument rows; booked from what their executions say, "
+            "the entry "
             "price of an open position is close, not exact"
         )
 
@@ -164,7 +169,9 @@ def _merged(read: Sequence[Sheet], told: Trades) -> list[ExecutionLine]:
                 continue
             twice.append(one)
             if _looks(before) != _looks(one):
-                message = f"execID {one.id} is not the same in {before.row.place}; one of the files was changed, leave it out"
+                message = (
+                    f"execID {one.id} is not the same in {before.row.place}; one of the files was changed, leave it out"
+                )
                 faults.append(Fault("HB514", message, one.row.file, one.row.line))
         if rest:
             nameless.append(rest)
@@ -189,7 +196,17 @@ def _looks(one: ExecutionLine) -> tuple[object, ...]:
     """What makes two rows of one execution equal; seconds, because a browser's file knows no more."""
     row = one.values
     moment = one.ts // 1_000_000_000
-    return (moment, row.symbol, row.execType, row.side, row.lastQty, row.lastPx, row.execCost, row.execComm, row.orderID)
+    return (
+        moment,
+        row.symbol,
+        row.execType,
+        row.side,
+        row.lastQty,
+        row.lastPx,
+        row.execCost,
+        row.execComm,
+        row.orderID,
+    )
 
 
 # -- orders
@@ -235,7 +252,8 @@ def _orders(lines: Sequence[ExecutionLine], markets: Markets, told: Trades) -> l
         line, known, filled = short[0]
         more = f", and {len(short) - 1:,} more orders are short of fills" if len(short) > 1 else ""
         told.notes.append(
-            f"warning[HB518] {line.row.place} its order had filled {known}, the executions of it make {filled}: some are "
+            f"warning[HB518] {line.row.place} its order had filled {known}, the executions of it make {filled}: "
+            "some are "
             f"missing{more}"
         )
     return sorted(orders, key=lambda order: order.ts)

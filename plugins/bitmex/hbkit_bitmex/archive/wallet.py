@@ -1,8 +1,9 @@
 """The movements of one account out of several wallet histories: none twice, in the order of their booking, and held
 against the balances that stand beside them.
 
-Rows that share a second may share one final `walletBalance`, so whole groups of a second and a currency are checked. Where
-balance and amounts part, the difference is a gap: it is told with its place and counted as what it is, unexplained.
+Rows that share a second may share one final `walletBalance`, so whole groups of a second and a currency are checked.
+Where balance and amounts part, the difference is a gap: it is told with its place and counted as what it is,
+unexplained.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def wallet(read: Sequence[Sheet]) -> Wallet:
     odd = [one for one in told.left_out if one.status not in ("Canceled", "Pending")]
     if odd:
         told.notes.append(
-            f'warning[HB516] {odd[0].row.place} status "{odd[0].status}" is unknown: {len(odd):,} such rows are not counted'
+            f'warning[HB516] {odd[0].row.place} status "{odd[0].status}" is unknown: {len(odd):,} such rows do not count'
         )
     unknown = Counter(one.kind for one in counting if one.kind not in TRADING | TRANSFERS)
     for kind, count in unknown.items():
@@ -242,10 +243,9 @@ def _gap_notes(purse: Purse) -> Iterable[str]:
     for gap in purse.gaps[:5]:
         yield (
             f"warning[HB517] {gap.last.row.place} the balance is {unit.text(gap.last.balance or 0)} {code}, "
-            f"{unit.text(abs(gap.amount))} {'more' if gap.amount > 0 else 'less'} than the rows before it make: rows are "
+            f"{unit.text(abs(gap.amount))} {'more' if gap.amount > 0 else 'less'} than the rows before it make: "
+            "rows are "
             "missing there, or the files are of two accounts"
         )
     if len(purse.gaps) > 5:
         yield f"warning[HB517] {len(purse.gaps) - 5:,} more gaps of {code}: see the table of gaps"
-
-

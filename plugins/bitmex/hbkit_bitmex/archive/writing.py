@@ -1,8 +1,8 @@
 """The folder of an imported run: its page, its result, and two CSV files in which nothing of the input is lost.
 
-`fills-and-funding.csv` has every execution, and profit that was settled without one; its column `net` adds up to what trading
-earned. `wallet.csv` has every row of the wallet, those that do not count too. Both name the line that a row came from, and
-keep columns that nobody knows in `other`, as JSON.
+`fills-and-funding.csv` has every execution, and profit that was settled without one; its column `net` adds up to what
+trading earned. `wallet.csv` has every row of the wallet, those that do not count too. Both name the line that a row
+came from, and keep columns that nobody knows in `other`, as JSON.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from hbkit_bitmex.archive.outcome import Account, fill_rows
 FILLS = "fills-and-funding.csv"
 WALLET = "wallet.csv"
 _FILL_HEADS = (
-    "time", "kind", "instrument", "side", "leg", "qty", "price", "value", "liquidity", "realized", "fee", "funding", "net",
-    "currency", "order", "execution", "place", "other",
+    "time", "kind", "instrument", "side", "leg", "qty", "price", "value", "liquidity", "realized", "fee", "funding",
+    "net", "currency", "order", "execution", "place", "other",
 )  # fmt: skip
 _WALLET_HEADS = (
     "time", "asked", "kind", "status", "currency", "amount", "fee", "balance", "instrument", "counts", "transaction",
@@ -49,7 +49,9 @@ def write(account: Account, result: RunResult, runs: Path) -> tuple[Path, bool]:
         (folder / "report.html").write_text(page(result), encoding="utf-8")
         result.save(folder / "result.json")
     except OSError as error:
-        raise StateError(f"cannot write the run to {folder} ({error.strerror}); choose another place with --dir") from None
+        raise StateError(
+            f"cannot write the run to {folder} ({error.strerror}); choose another place with --dir"
+        ) from None
     return folder, was_there
 
 
