@@ -238,8 +238,8 @@ class _Reader:
             count = len(self._ambiguous)
             more = f" and {count - 1:,} more" if count > 1 else ""
             yield (
-                f"warning[HB516] {self._ambiguous[0].place}{more}: in the hour that is there twice when summer time ends; "
-                "the first of the two was taken"
+                f"warning[HB516] {self._ambiguous[0].place}{more}: in the hour that is there twice when summer time "
+                "ends; the first of the two was taken"
             )
 
     # -- a row

@@ -85,4 +85,7 @@ def equity(courses: Sequence[tuple[Books, Sequence[Move]]], start: int, end: int
     recorder.sample(
         end, {mine.currency.code: now[mine.currency.code] + (mine.unrealized or 0) for mine, _ in courses}, {}
     )
-    return recorder.equity_series()
+    series = recorder.equity_series()
+    # A currency that was paid in and never touched again has no course.
+    still = {mine.currency.code for mine, course in courses if len(course) <= 1 and not mine.unrealized}
+    return EquitySeries(ts=series.ts, minor={code: line for code, line in series.minor.items() if code not in still})

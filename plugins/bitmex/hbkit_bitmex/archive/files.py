@@ -35,8 +35,13 @@ class Row:
 
     @property
     def place(self) -> str:
-        """`file:line`."""
+        """`file:line`, as messages say it."""
         return f"{self.file}:{self.line}"
+
+    @property
+    def short_place(self) -> str:
+        """The same without the folder, for tables and CSV files."""
+        return f"{Path(self.file).name}:{self.line}"
 
 
 @dataclass

@@ -18,6 +18,7 @@ from hbkit_bitmex.archive.course import Move, equity, moves
 from hbkit_bitmex.archive.sessions import Books, books, notes
 from hbkit_bitmex.archive.trades import Booked, Trades
 from hbkit_bitmex.archive.wallet import Wallet
+from hbkit_bitmex.wire import NIL_GUID
 
 MODE = "import"
 
@@ -114,7 +115,7 @@ def fill_rows(trades: Trades) -> Iterator[FillRow]:
     for booked in trades.booked:
         recorder.execution(None, booked.execution, booked.realized)
     for row, booked in zip(recorder.fills, trades.booked, strict=True):
-        identity = row.order_id or booked.line.values.orderID or ""
+        identity = row.order_id or (booked.line.values.orderID or "").replace(NIL_GUID, "")
         yield FillRow(**{**{name: getattr(row, name) for name in row.__struct_fields__}, "order_id": identity})
 
 
@@ -179,12 +180,14 @@ def _by_day(courses: Sequence[tuple[Books, Sequence[Move]]]) -> ExtraTable:
             date = iso(day * DAY)[:10]
             rows.append((date, unit.code, [date, unit.code, *cells, unit.text(balance)]))
     rows.sort(key=lambda row: row[:2])
+    heads = ["Day, UTC", "Currency", "Transfers", "Realized", "Funding", "Fees", "Balance at its end"]
+    shown = [at for at in range(len(heads)) if any(cells[at] for _, _, cells in rows)]
     return ExtraTable(
         title="By day",
-        heads=["Day, UTC", "Currency", "Transfers", "Realized", "Funding", "Fees", "Balance at its end"],
-        rows=[cells for _, _, cells in rows],
-        numbers=[2, 3, 4, 5, 6],
-        note="The balance is without open profit: what was settled, and what executions earned since. Empty: not told.",
+        heads=[heads[at] for at in shown],
+        rows=[[cells[at] for at in shown] for _, _, cells in rows],
+        numbers=list(range(2, len(shown))),
+        note="The balance is without open profit: what was settled, and what executions earned since.",
     )
 
 
@@ -211,7 +214,9 @@ def _by_instrument(account: Account) -> ExtraTable:
     heads = ["Instrument", "Currency"]
     if has_fills:
         heads += ["Fills", "Bought", "Sold", "Realized", "Funding", "Fees"]
-    heads.append("Settled without executions" if has_fills else "Settled, net")
+    has_settled = any(one.settled for one in sums.values())
+    if has_settled or not has_fills:
+        heads.append("Settled without executions" if has_fills else "Settled, net")
     rows = []
     for (symbol, currency), one in sorted(sums.items(), key=lambda item: (item[0][0], item[0][1].code)):
         cells = [symbol, currency.code]
@@ -220,7 +225,7 @@ def _by_instrument(account: Account) -> ExtraTable:
             qty = market.qty_text if market is not None else str
             money = [currency.text(amount) for amount in (one.realized, one.funding, one.fees)]
             cells += [f"{one.fills:,}", qty(one.bought), qty(one.sold), *money]
-        rows.append([*cells, currency.text(one.settled)])
+        rows.append([*cells, currency.text(one.settled)][: len(heads)])
     return ExtraTable(title="By instrument", heads=heads, rows=rows, numbers=list(range(2, len(heads))))
 
 
@@ -266,7 +271,7 @@ def _gaps(account: Account) -> ExtraTable:
     rows = [
         [
             iso(gap.last.ts)[:19].replace("T", " "), purse.currency.code, purse.currency.text(gap.amount),
-            purse.currency.text(gap.last.balance or 0), gap.last.row.place,
+            purse.currency.text(gap.last.balance or 0), gap.last.row.short_place,
         ]
         for purse in account.wallet.purses.values()
         for gap in purse.gaps
@@ -282,7 +287,13 @@ def _gaps(account: Account) -> ExtraTable:
 
 def _differences(account: Account) -> ExtraTable:
     rows = [
-        [iso(one.ts)[:16].replace("T", " "), one.symbol, one.currency.code, one.currency.text(one.amount), one.place]
+        [
+            iso(one.ts)[:16].replace("T", " "),
+            one.symbol,
+            one.currency.code,
+            one.currency.text(one.amount),
+            one.row.short_place,
+        ]
         for mine in account.books
         if mine.booked
         for one in mine.settled

@@ -17,6 +17,7 @@ from hbkit.clock import DAY, HOUR, iso
 from hbkit.model import Currency, ExecutionKind
 from hbkit.report.result import MoneyRow
 from hbkit_bitmex.archive.cells import Movement
+from hbkit_bitmex.archive.files import Row
 from hbkit_bitmex.archive.trades import Booked, Trades
 from hbkit_bitmex.archive.wallet import TRADING, Purse, Wallet
 
@@ -41,7 +42,7 @@ class Settled:
     currency: Currency
     symbol: str
     amount: int
-    place: str
+    row: Row
     has_executions: bool
     """True where the session has executions, which make another sum."""
 
@@ -54,7 +55,7 @@ class Earned:
     close: int
     symbol: str
     net: int
-    place: str
+    row: Row
 
 
 @dataclass
@@ -124,10 +125,10 @@ def books(wallet: Wallet, trades: Trades) -> list[Books]:
         mine = found[instrument.settle.code]
         mine.booked.append(one)
         if not instrument.is_spot:
-            mine.earned.append(Earned(one.line.ts, _close(one), instrument.symbol, one.net, one.line.row.place))
+            mine.earned.append(Earned(one.line.ts, _close(one), instrument.symbol, one.net, one.line.row))
     for netted in trades.netted:
         at = netted.line
-        earned = Earned(at.ts, close_of(at.ts), netted.instrument.symbol, netted.net, at.row.place)
+        earned = Earned(at.ts, close_of(at.ts), netted.instrument.symbol, netted.net, at.row)
         found[netted.instrument.settle.code].earned.append(earned)
     for code, mine in sorted(found.items()):
         mine.realized = trades.ledger.realized.get(code, 0)
@@ -135,7 +136,8 @@ def books(wallet: Wallet, trades: Trades) -> list[Books]:
         mine.funding = trades.ledger.funding.get(code, 0)
         _fill(mine, trades)
         _open_profit(mine, wallet, trades)
-    return [found[code] for code in sorted(found)]
+    # What was traded comes first.
+    return sorted(found.values(), key=lambda mine: (not (mine.booked or mine.settled), mine.currency.code))
 
 
 def _fill(mine: Books, trades: Trades) -> None:
@@ -190,17 +192,17 @@ def _unexplained(currency: Currency, rows: Sequence[Movement], earned: Sequence[
     by_symbol = bool(rows) and all(one.symbol for one in rows)
     told: dict[tuple[int, str], int] = defaultdict(int)
     made: dict[tuple[int, str], int] = defaultdict(int)
-    places: dict[tuple[int, str], str] = {}
+    places: dict[tuple[int, str], Row] = {}
     for row in rows:
         key = (close_of(row.transacted, system=True), row.symbol if by_symbol else "")
         told[key] += row.amount
-        places.setdefault(key, row.row.place)
+        places.setdefault(key, row.row)
     for one in earned:
         key = (one.close, one.symbol if by_symbol else "")
         made[key] += one.net
-        places.setdefault(key, one.place)
+        places.setdefault(key, one.row)
     for key in sorted({*told, *made}):
-        amount = told[key] - made[key]
+        amount = told.get(key, 0) - made.get(key, 0)
         if amount:
             yield Settled(key[0], currency, key[1], amount, places[key], key in made)
 
@@ -254,7 +256,7 @@ def _settled_notes(mine: Books) -> Iterable[str]:
     other = [one for one in mine.settled if one.has_executions]
     if alone:
         yield (
-            f"warning[HB518] {alone[0].place} {len(alone):,} times profit of {code} was settled without an execution "
+            f"warning[HB518] {alone[0].row.place} {len(alone):,} times profit of {code} was settled without execution "
             f"({unit.text(sum(one.amount for one in alone))} {code}, {iso(alone[0].ts)[:10]} to "
             f"{iso(alone[-1].ts)[:10]}): "
             "counted as it stands, net of fees and fundings"
@@ -263,7 +265,7 @@ def _settled_notes(mine: Books) -> Iterable[str]:
         first = other[0]
         what = first.symbol or code
         yield (
-            f"warning[HB518] {first.place} the session of {what} to {iso(first.ts)[:16]} settled "
+            f"warning[HB518] {first.row.place} the session of {what} to {iso(first.ts)[:16]} settled "
             f"{unit.text(abs(first.amount))} {code} {'more' if first.amount > 0 else 'less'} than its executions make; "
             f"{len(other):,} such sessions, {unit.text(sum(one.amount for one in other))} {code} together: "
             "executions are missing"

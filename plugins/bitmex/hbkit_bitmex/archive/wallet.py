@@ -76,8 +76,9 @@ def wallet(read: Sequence[Sheet]) -> Wallet:
     told.left_out = [one for one in kept if not one.counts]
     odd = [one for one in told.left_out if one.status not in ("Canceled", "Pending")]
     if odd:
+        first, count = odd[0], len(odd)
         told.notes.append(
-            f'warning[HB516] {odd[0].row.place} status "{odd[0].status}" is unknown: {len(odd):,} such rows do not count'
+            f'warning[HB516] {first.row.place} status "{first.status}" is unknown: {count:,} such rows do not count'
         )
     unknown = Counter(one.kind for one in counting if one.kind not in TRADING | TRANSFERS)
     for kind, count in unknown.items():

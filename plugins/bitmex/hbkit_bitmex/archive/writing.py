@@ -73,7 +73,7 @@ def _fills(account: Account) -> Iterator[tuple[int, list[str]]]:
             [
                 iso(line.ts), row.kind, row.instrument, row.side, row.position_side, row.qty, row.price, row.value,
                 row.liquidity, row.realized, fee, funding, unit.text(booked.net), unit.code, safe(row.order_id),
-                safe(line.id), line.row.place, _other(line.row, EXECUTION_COLUMNS),
+                safe(line.id), line.row.short_place, _other(line.row, EXECUTION_COLUMNS),
             ],
         )  # fmt: skip
     for one in account.trades.unbooked:
@@ -86,11 +86,13 @@ def _fills(account: Account) -> Iterator[tuple[int, list[str]]]:
         for settled in mine.settled:
             yield (
                 settled.ts,
-                _settled(settled.ts, "settled", settled.symbol, settled.currency, settled.amount, settled.place),
+                _settled(
+                    settled.ts, "settled", settled.symbol, settled.currency, settled.amount, settled.row.short_place
+                ),
             )
         if mine.purse is not None and not mine.booked:
             for paid in (one for one in mine.purse.movements if one.kind == "Funding"):
-                cells = _settled(paid.ts, "funding", paid.symbol, paid.currency, paid.amount, paid.row.place)
+                cells = _settled(paid.ts, "funding", paid.symbol, paid.currency, paid.amount, paid.row.short_place)
                 cells[9], cells[11] = "", cells[9]
                 yield paid.ts, cells
 
@@ -105,7 +107,7 @@ def _settled(ts: int, kind: str, symbol: str, unit: Currency, amount: int, place
 def _plain(heads: tuple[str, ...], row: Row, *first: str) -> list[str]:
     """A row that could not be booked: all its cells are kept as they stood."""
     cells = [*first, *[""] * (len(heads) - len(first))]
-    cells[-2], cells[-1] = row.place, _other(row, frozenset())
+    cells[-2], cells[-1] = row.short_place, _other(row, frozenset())
     return cells
 
 
@@ -121,7 +123,7 @@ def _wallet(account: Account) -> Iterator[tuple[int, list[str]]]:
                 "" if one.balance is None else unit.text(one.balance), safe(one.symbol),
                 "yes" if one.counts and one.ts else "no", safe(one.id),
                 *(safe(cells.get(name, "")) for name in ("network", "address", "tx", "text")),
-                one.row.place, _other(one.row, WALLET_COLUMNS),
+                one.row.short_place, _other(one.row, WALLET_COLUMNS),
             ],
         )  # fmt: skip
 
