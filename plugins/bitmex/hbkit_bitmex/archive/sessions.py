@@ -130,10 +130,10 @@ def books(wallet: Wallet, trades: Trades) -> list[Books]:
         at = netted.line
         earned = Earned(at.ts, close_of(at.ts), netted.instrument.symbol, netted.net, at.row)
         found[netted.instrument.settle.code].earned.append(earned)
-    for code, mine in sorted(found.items()):
-        mine.realized = trades.ledger.realized.get(code, 0)
-        mine.fees = trades.ledger.fees.get(code, 0)
-        mine.funding = trades.ledger.funding.get(code, 0)
+    for mine in found.values():
+        mine.realized = trades.ledger.realized.get(mine.currency, 0)
+        mine.fees = trades.ledger.fees.get(mine.currency, 0)
+        mine.funding = trades.ledger.funding.get(mine.currency, 0)
         _fill(mine, trades)
         _open_profit(mine, wallet, trades)
     # What was traded comes first.

@@ -123,7 +123,7 @@ def _rekeyed(ledger: Ledger, mode: PositionMode, line: ExecutionLine) -> list[Ne
     """Follow a switch of the position mode."""
     realized = ledger.legs.rekey(mode)
     for market, amount in realized.items():
-        ledger.realized[market.settle.code] += amount
+        ledger.realized[market.settle] += amount
     # Late executions are put in their place by the ledger; here they come in order.
     return [Netted(line, market, amount) for market, amount in realized.items() if amount]
 
