@@ -1,7 +1,7 @@
 """The spec of one exchange of ccxt, made when somebody asks for it: this is where ccxt itself is imported.
 
-ccxt's plain class is enough for nearly all: it has the same `has` and `features` as the one with sockets, but for what is
-watched, and loads no aiohttp.
+ccxt's plain class is enough for nearly all: it has the same `has` and `features` as the one with sockets, but for what
+is watched, and loads no aiohttp.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def plain_object(venue: str) -> Any:
 
 
 def _described(venue: str) -> Any:
-    """The object whose `has` says what there is: of those that tell their market on a socket alone, the one with sockets."""
+    """The object whose `has` says what there is: where the market is told on a socket alone, the one with sockets."""
     api = plain_object(venue)
     if venue in venues.streaming() and not (api.has.get("fetchOrderBook") and api.has.get("fetchTrades")):
         import ccxt.pro
