@@ -26,22 +26,34 @@ START = 1_559_001_600 * SECOND
 """2019-05-28T00:00:00Z."""
 SYMBOLS = ("XBTUSD", "XBTUSDT", "ETHUSD", "XBT_USDT")
 """Inverse, linear, quanto and spot."""
-PRICES = {"XBTUSD": 8000.0, "XBTUSDT": 8000.0, "ETHUSD": 260.0, "XBT_USDT": 8000.0}
-LOTS = {"XBTUSD": 1000, "XBTUSDT": 10_000, "ETHUSD": 10, "XBT_USDT": 1_000_000}
+DATED = ("XBTM26", "XBTUSDTM26", "ETHUSDM26")
+"""Contracts that end: inverse, linear, quanto."""
+PRICES = {
+    "XBTUSD": 8000.0, "XBTUSDT": 8000.0, "ETHUSD": 260.0, "XBT_USDT": 8000.0,
+    "XBTM26": 8000.0, "XBTUSDTM26": 8000.0, "ETHUSDM26": 260.0,
+}  # fmt: skip
+LOTS = {
+    "XBTUSD": 1000, "XBTUSDT": 10_000, "ETHUSD": 10, "XBT_USDT": 1_000_000,
+    "XBTM26": 1000, "XBTUSDTM26": 10_000, "ETHUSDM26": 10,
+}  # fmt: skip
 MONEY = {"XBT": 20_000_000, "USDT": 2_000_000_000}
 """So little that positions at high leverage go down with a jump of the mark."""
 CODES = ("XBT", "USDT", "ETH")
 STEPS = 40
+MOVING = frozenset({"Trade", "Settlement"})
+"""Execution types that change a position."""
 LEGS = {PositionSide.NET: "OneWay", PositionSide.LONG: "Long", PositionSide.SHORT: "Short"}
 
 
 class Flow:
     """One flow; `play` runs it and raises AssertionError with its seed where something does not hold."""
 
+    symbols: tuple[str, ...] = SYMBOLS
+
     def __init__(self, seed: int, steps: int = STEPS) -> None:
         self.chance = Chance(seed)
         self.steps = steps
-        self.venue = Venue(Chance(1), list(SYMBOLS))
+        self.venue = Venue(Chance(1), list(self.symbols))
         self.accounts = [self.venue.add_account() for _ in range(3)]
         for account in self.accounts:
             account.cash |= MONEY
@@ -58,12 +70,16 @@ class Flow:
                 self.venue.index(market, self.prices[market.symbol])
         self.venue.finish()
 
-    def play(self) -> None:
-        """All steps, checked at the end."""
-        acts: list[tuple[float, Callable[[], Any]]] = [
+    def acts(self) -> list[tuple[float, Callable[[], Any]]]:
+        """What may happen, each with the sum of the chances up to it."""
+        return [
             (0.50, self.place), (0.58, self.cancel), (0.64, self.amend), (0.72, self.set_terms), (0.76, self.switch),
             (0.93, self.move), (0.96, self.fund), (0.98, self.close_session), (1.0, self.print),
         ]  # fmt: skip
+
+    def play(self) -> None:
+        """All steps, checked at the end."""
+        acts = self.acts()
         for _ in range(self.steps):
             self.venue.begin(self.venue.ts + SECOND, self.venue.ts + SECOND)
             dice = self.chance.random()
@@ -76,7 +92,7 @@ class Flow:
     # -- what happens
 
     def market(self) -> PublicMarket:
-        return self.venue.markets[self.chance.choice(SYMBOLS)]
+        return self.venue.markets[self.chance.choice(self.symbols)]
 
     def book(self, market: PublicMarket) -> None:
         """A thin book around the price: accounts meet the outside, and each other in between."""
@@ -106,7 +122,11 @@ class Flow:
             order["execInst"] = self.chance.choice(["ParticipateDoNotInitiate", "ReduceOnly", "Close"])
         if account.hedged(instrument):
             order["strategy"] = self.chance.choice(["Long", "Short"])
+        self.refine(order, market, middle, step)
         trading.place(self.venue, account, order)
+
+    def refine(self, order: dict[str, Any], market: PublicMarket, middle: int, step: int) -> None:
+        """What else is asked of an order; nothing here."""
 
     def own(self) -> tuple[VenueAccount, str] | None:
         found = [(account, name) for account in self.accounts for name in account.orders]
@@ -183,7 +203,7 @@ class Flow:
             self._check_bankruptcy(account)
 
     def _check_positions(self, account: VenueAccount) -> None:
-        rows = [row for row in self.venue.executions[account.number] if row["execType"] == "Trade"]
+        rows = [row for row in self.venue.executions[account.number] if row["execType"] in MOVING]
         for market in self.venue.markets.values():
             signed = sum(
                 row["lastQty"] * (1 if row["side"] == "Buy" else -1) for row in rows if row["symbol"] == market.symbol
@@ -221,3 +241,52 @@ class Flow:
 
 def _is_open(leg: Any) -> bool:
     return bool(leg.units) and not leg.instrument.is_spot
+
+
+class WideFlow(Flow):
+    """A flow with all sorts of orders as well: stops, trailing ones, icebergs, risk limits, and contracts that end."""
+
+    symbols = (*SYMBOLS, *DATED)
+
+    def acts(self) -> list[tuple[float, Callable[[], Any]]]:
+        """As before, with less of the same."""
+        narrow = [(0.9 * limit, act) for limit, act in super().acts()]
+        return [*narrow, (0.93, self.set_risk_limit), (0.95, self.settle), (1.0, self.pass_time)]
+
+    def refine(self, order: dict[str, Any], market: PublicMarket, middle: int, step: int) -> None:
+        """A trigger, a trailing one, or a part that is shown."""
+        kind = self.chance.random()
+        instrument = market.instrument
+        trigger = instrument.price(middle + step * self.chance.randrange(-8, 9))
+        by = self.chance.choice(["MarkPrice", "LastPrice", "IndexPrice"])
+        if kind < 0.25:
+            touched = self.chance.random() < 0.5
+            limit, market_type = ("LimitIfTouched", "MarketIfTouched") if touched else ("StopLimit", "Stop")
+            order["ordType"] = limit if "price" in order else market_type
+            order["stopPx"] = trigger
+            order["execInst"] = ",".join(filter(None, [order.get("execInst"), by]))
+        elif kind < 0.35:
+            order.pop("price", None)
+            away = instrument.price(step * self.chance.randrange(1, 9))
+            order |= {"ordType": "Stop", "pegPriceType": "TrailingStopPeg"}
+            order["pegOffsetValue"] = away if order["side"] == "Buy" else -away
+            order["execInst"] = by
+        elif kind < 0.45:
+            order["displayQty"] = LOTS[market.symbol] * self.chance.randrange(0, 3)
+
+    def set_risk_limit(self) -> None:
+        account, market = self.chance.choice(self.accounts), self.market()
+        base, step = market.instrument.risk_limit, market.instrument.risk_step
+        if base and step:
+            sent = {"symbol": market.symbol, "riskLimit": base + step * self.chance.randrange(0, 6)}
+            leverage.set_risk_limit(self.venue, account, sent)
+
+    def settle(self) -> None:
+        market = self.venue.markets[self.chance.choice(DATED)]
+        if market.ticker.row["state"] == "Open":
+            self.venue.clearing.settle(market)
+
+    def pass_time(self) -> None:
+        """Trailing triggers move with the seconds."""
+        ts = self.venue.ts + 60 * SECOND
+        self.venue.begin(ts, ts)
