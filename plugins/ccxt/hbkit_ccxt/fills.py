@@ -1,8 +1,8 @@
 """Trades of the account as executions: each told once, with what it cost and the fee in the currency of the books.
 
-Where a venue tells its trades, by stream or by history, they are what is booked. Where it tells of fills in orders alone,
-an execution is made of what an order's filled quantity has grown by; a trade that is told of the same quantity later is
-taken as known.
+Where a venue has a history of the account's trades, they are what is booked, whether the stream or the history tells them
+first. Where it has none, an execution is made of what an order's filled quantity has grown by, and trades of the stream
+are left out: after a gap nothing could tell which of them the difference holds.
 """
 
 from __future__ import annotations
@@ -34,6 +34,17 @@ class Owner(NamedTuple):
     request: OrderRequest | None = None
 
 
+class _Part:
+    """How much of an order was told, what it weighs in the mean price, and the fee that was told for it."""
+
+    __slots__ = ("fee", "units", "weight")
+
+    def __init__(self) -> None:
+        self.units = 0
+        self.weight = Decimal(0)
+        self.fee = 0
+
+
 class Fills:
     """What was told of the account's trades."""
 
@@ -44,8 +55,10 @@ class Fills:
         self._name = name
         self._price_of = price_of
         self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._made: dict[str, int] = {}
-        """Units that were told as the difference of an order, by the venue's id of it."""
+        self._parts: OrderedDict[str, _Part] = OrderedDict()
+        """What was told of orders of a venue without trades, by the venue's id."""
+        self.made: list[Execution] = []
+        """Executions that were made of differences, oldest first."""
         self._noted: set[str] = set()
         self._log = get_logger("ccxt")
 
@@ -65,7 +78,6 @@ class Fills:
         """A trade as ccxt tells it; None for one without id, side, price or quantity, and for one that is known."""
         side, price = _side(row), exact(row.get("price"))
         quantity = units(instrument, row.get("amount"))
-        exchange_id = str(row.get("order") or "")
         trade_id = str(row.get("id") or "")
         if not trade_id or side is None or not price or not quantity:
             self._note(
@@ -73,10 +85,6 @@ class Fills:
                 "a trade of the account that cannot be booked",
                 instrument=instrument.symbol,
             )
-            return None
-        if (made := self._made.get(exchange_id, 0)) >= quantity:
-            # Its order's filled quantity told of it already.
-            self._made[exchange_id] = made - quantity
             return None
         cost = instrument.signed_cost(quantity * side.sign, price)
         liquidity = _liquidity(row, owner.request)
@@ -97,29 +105,44 @@ class Fills:
     def difference(self, before: int, report: OrderReport, row: Row, request: OrderRequest | None) -> Execution | None:
         """What an order's filled quantity has grown by, of a venue that tells no trades; None where it has not.
 
-        The mean price of an order is told, of which the price of its last part is reckoned only where it is the first.
+        The venue tells an order's mean price and its whole fee; those of the part are what is left of them.
         """
+        instrument, side = report.instrument, report.side
         grown = report.filled_units - before
-        price = exact(row.get("average")) or exact(row.get("price"))
-        if grown <= 0 or not price:
+        mean = exact(row.get("average")) or exact(row.get("price"))
+        if grown <= 0 or not mean:
             return None
-        instrument, liquidity = report.instrument, _liquidity(row, request)
-        cost = instrument.signed_cost(grown * report.side.sign, price)
-        self._made[report.exchange_id] = self._made.get(report.exchange_id, 0) + grown
-        self._note("no trades", "fills are made of what orders say: prices are the orders' mean prices")
-        return Execution(
+        told = self._parts.setdefault(report.exchange_id, _Part())
+        size = instrument.unit_size * report.filled_units
+        weight = size / mean if instrument.is_inverse else size * mean
+        part = instrument.unit_size * grown
+        rest = weight - told.weight if told.units == before else None
+        price = mean if not rest or rest < 0 else (part / rest if instrument.is_inverse else rest / part)
+        liquidity = _liquidity(row, request)
+        cost = instrument.signed_cost(grown * side.sign, price)
+        fee = self._fee(row, instrument, abs(cost), price, liquidity)
+        if _fees(row):
+            fee, told.fee = fee - told.fee, fee
+        told.units, told.weight = report.filled_units, weight
+        while len(self._parts) > KEPT:
+            self._parts.popitem(last=False)
+        self._note("no trades", "the exchange tells no trades: fills are made of what its orders say")
+        made = Execution(
             ts=report.ts,
             id=f"{report.exchange_id}#{report.filled_units}",
             order_id=report.id,
             instrument=instrument,
-            side=report.side,
+            side=side,
             position_side=report.position_side,
             price=float(price),
             units=grown,
             cost=cost,
-            fee=self._fee({}, instrument, abs(cost), price, liquidity),
+            fee=fee,
             liquidity=liquidity,
         )
+        self.made.append(made)
+        del self.made[:-KEPT]
+        return made
 
     def funding(self, row: Row, instrument: Instrument, held: int, side: PositionSide) -> Execution | None:
         """A funding payment; ccxt's `amount` is what came in, negative when paid.

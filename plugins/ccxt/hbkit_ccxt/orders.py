@@ -168,7 +168,18 @@ class OrderDesk:
         if order_id is None:
             return None
         order = self._orders.get(order_id)
-        return Owner(order_id, order.report.position_side if order else PositionSide.NET, order.request if order else None)
+        if order is None:
+            return Owner(order_id, PositionSide.NET)
+        return Owner(order.report.id, order.report.position_side, order.request)
+
+    def owner_by_id(self, order_id: str) -> Owner | None:
+        """The same by our id."""
+        order = self._orders.get(order_id)
+        return None if order is None else Owner(order.report.id, order.report.position_side, order.request)
+
+    def learn(self, row: Row) -> None:
+        """An order that was looked up for its trades' sake; nothing is told of it."""
+        self._take(row)
 
     @property
     def in_flight(self) -> bool:
