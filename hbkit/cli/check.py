@@ -28,7 +28,7 @@ def command(config: Path, mode: str | None, overrides: tuple[str, ...], as_json:
         from hbkit.run import make_plan
 
         settings = loaded.settings
-        plan = make_plan(loaded, Plugins(block=settings.plugins.block), mode)
+        plan = make_plan(loaded, Plugins(block=settings.plugins.block), mode, may_ask=False)
         plan.warnings.extend(plan.read_data())
     except ConfigError as error:
         if not as_json:

@@ -22,10 +22,11 @@ def command(asked: Asked, every: bool, as_json: bool) -> int:
     """List the instruments of EXCHANGE.
 
     By themselves they come from the plugin and nothing is sent; --url or --config asks which are listed there now.
+    Those of an exchange behind a bridge are asked for and kept, so that `check` knows them without a network.
     """
     from hbkit.run.visit import served
 
-    found = plan(asked)
+    found = plan(asked, afresh=True)
     known = served(found)
     if asked.url is None and asked.config is None:
         return _show(known, None, _packaged(found), as_json)
@@ -67,6 +68,8 @@ def _packaged(found: ExchangePlan) -> str:
     """Where rows come from that nobody was asked for."""
     from hbkit.plugins import Plugins
 
+    if found.spec.lister:
+        return f"{found.spec.name}, which was asked now" if found.feed != "simulator" else found.spec.name
     entry = Plugins().installed.get(found.spec.name)
     rows = found.spec.facts.get("instrument rows", "")
     origin = entry.origin if entry is not None else f"the plugin of {found.name}"

@@ -66,6 +66,12 @@ class Instrument:
     value_per_lot: bool = False
     """True where the venue rounds the value of one lot and multiplies (BitMEX); else the whole value is rounded."""
     max_qty: Decimal | None = None
+    min_qty: Decimal | None = None
+    """The least quantity of an order where that is more than a lot."""
+    min_cost: Decimal | None = None
+    """The least value of an order, in the settlement currency (spot: in quote)."""
+    max_cost: Decimal | None = None
+    """The largest value of an order, as `min_cost`."""
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     init_margin: Decimal = Decimal(0)
@@ -124,7 +130,7 @@ class Instrument:
 
         A quanto contract has no size of its own: it is so much of the settlement currency per 1 of the quote currency.
         """
-        return abs(self.settle.amount(int(self.multiplier)))
+        return float(abs(self.multiplier).scaleb(-self.settle.scale))
 
     @property
     def unit_text(self) -> str:
@@ -132,7 +138,7 @@ class Instrument:
         if self.is_spot:
             return self.base
         if self.is_inverse:
-            return f"contract of 1 {self.quote}"
+            return f"contract of {self.contract_size:g} {self.quote}"
         if self.kind is InstrumentKind.QUANTO:
             return f"contract of {self.contract_size:g} {self.settle.code} per 1 {self.quote}"
         return f"contract of {self.contract_size:g} {self.base}"

@@ -21,13 +21,14 @@ from hbkit.config.settings import Strategy as StrategySettings
 from hbkit.data.combined import combine
 from hbkit.data.files import FileSource
 from hbkit.data.source import Rows, Source, SourceInfo
-from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
+from hbkit.errors import ConfigError, ExchangeError, Fault, Faults, PluginError, did_you_mean
 from hbkit.exchange import Channel, ExchangeSpec
 from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import find_strategy
+from hbkit.run.listing import FOLDER, Asking, by_symbol, instruments_of
 from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
@@ -89,6 +90,18 @@ class ExchangePlan:
         addresses = (self.settings.rest_url, self.settings.ws_url)
         own = _domain(self.spec.rest_url)
         return None in addresses or any(_domain(one) == own for one in addresses if one)
+
+    @property
+    def listed_at(self) -> tuple[str, str]:
+        """Whose instruments are traded, as `ListingRequest.feed`, and the host that the config names for it.
+
+        A venue that has closed lists nothing any more: until the run says so, its simulator's do.
+        """
+        feed = "simulator" if self.is_closed and self.spec.simulator else self.feed
+        if feed in ("live", "testnet"):
+            return feed, self.settings.rest_url or ""
+        url = self.settings.simulator.url if feed == "simulator" else None
+        return feed, url.rstrip("/") + self.spec.simulator_routes[0] if url else ""
 
     @property
     def outlives_run(self) -> bool:
@@ -167,20 +180,26 @@ class Plan:
                 yield from map(str, source.warnings())
 
 
-def make_plan(config: Config, plugins: Plugins, mode: str | None = None) -> Plan:
+def make_plan(config: Config, plugins: Plugins, mode: str | None = None, *, may_ask: bool = True) -> Plan:
     """Check everything in a config; raises ConfigError with all faults.
 
+    Its exit code is that of an exchange which refused or could not be reached where nothing else is wrong.
+
     :param mode: `run --mode`, in place of the mode of every exchange block.
+    :param may_ask: an exchange whose instruments have to be asked for may be; otherwise what is kept of them has to do.
     """
-    return _Planner(config, plugins, mode).plan()
+    return _Planner(config, plugins, mode, may_ask=may_ask).plan()
 
 
 class _Planner:
-    def __init__(self, config: Config, plugins: Plugins, mode: str | None) -> None:
+    def __init__(self, config: Config, plugins: Plugins, mode: str | None, *, may_ask: bool) -> None:
         self._config = config
         self._plugins = plugins
         self._mode = mode
+        self._may_ask = may_ask
         self._faults = Faults(list(config.faults))
+        self._of_exchanges: list[Fault] = []
+        """Faults that an exchange is the cause of, not the config."""
         self._exchanges: dict[str, ExchangePlan] = {}
 
     def plan(self) -> Plan:
@@ -195,18 +214,27 @@ class _Planner:
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
         notifiers = self._plan_notifiers()
-        self._faults.check()
+        self._check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
-        self._faults.check()
+        self._check()
         for at, strategy in enumerate(strategies):
             if strategy is not None:
                 self._check_feeds(at, strategy)
         self._check_owners([strategy for strategy in strategies if strategy is not None])
-        self._faults.check()
+        self._check()
         warnings = [str(fault) for fault in self._faults.found]
         planned = [one for one in strategies if one is not None]
         return Plan(self._config, self._plugins, self._exchanges, planned, warnings, notifiers)
+
+    def _check(self) -> None:
+        try:
+            self._faults.check()
+        except ConfigError as error:
+            wrong = [fault for fault in error.faults if fault.severity == "error"]
+            if all(any(fault is one for one in self._of_exchanges) for fault in wrong):
+                error.exit_code = ExchangeError.exit_code
+            raise
 
     def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
         self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
@@ -277,12 +305,28 @@ class _Planner:
             self._adopt(error, "exchanges", name, "replay", "data")
             return
         try:
-            plan.instruments = {one.symbol: replace(one, exchange=name) for one in instruments_of(spec, era)}
+            plan.instruments = by_symbol(name, self._instruments(plan, era, *keys))
             plan.starting_money = _starting_money(plan)
+        except ExchangeError as error:
+            self._fault(error.code, error.message, *keys)
+            self._of_exchanges.append(self._faults.found[-1])
+            return
         except ConfigError as error:
             self._adopt(error, "exchanges", name, "balances")
             return
         self._exchanges[name] = plan
+
+    def _instruments(self, plan: ExchangePlan, era: str | None, *keys: str | int) -> list[Instrument]:
+        spec = plan.spec
+        feed, host = plan.listed_at
+        if spec.lister and plan.is_closed and feed != "simulator":
+            raise ExchangeError(f"{spec.advice} Nothing was sent.", code="HB437")
+        asking = Asking(
+            may_ask=self._may_ask,
+            folder=Path(self._config.settings.state.dir) / FOLDER,
+            warn=lambda text: self._fault("HB442", text, *keys, severity="warning"),
+        )
+        return instruments_of(spec, era, feed=feed, rest_url=host, asking=asking)
 
     def _check_account_keys(self, plan: ExchangePlan) -> None:
         """What cannot be set on an account of somebody else, and secrets that stand where others read them."""
@@ -561,17 +605,6 @@ def _settled(spec: ExchangeSpec, symbol: str) -> str:
     module, _, function = spec.settled.partition(":")
     told: str = getattr(import_module(module), function)(symbol)
     return told
-
-
-def instruments_of(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
-    """What an exchange trades, of all its names; raises PluginError where that cannot be loaded."""
-    module, _, function = spec.instruments.partition(":")
-    try:
-        listed: list[Instrument] = getattr(import_module(module), function)(era)
-    except Exception as error:
-        message = f"{spec.name}: its instruments cannot be loaded ({type(error).__name__}: {error})"
-        raise PluginError(message, code="HB203") from error
-    return listed
 
 
 def _narrowed(source: Source, symbols: Sequence[str]) -> Source:
