@@ -265,6 +265,12 @@ class Client:
             if self._throttle is not None:
                 self._throttle.pause(seconds)
 
+    def answer_for(self, task: asyncio.Task[Any] | None) -> None:
+        """A task of ccxt's own, that sends on a socket when it is its turn: `close` waits for it, or ends it."""
+        if task is not None and task not in self._tasks:
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
     def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that `close` waits for, or ends."""
         task = asyncio.get_running_loop().create_task(work)
@@ -367,6 +373,7 @@ def _adapted(base: Any, client: Client) -> type:
 
         async def _throttle_socket(self, cost: float) -> None:
             # Messages on a socket have limits of their own, which ccxt knows no costs of: they take part in the same.
+            client.answer_for(asyncio.current_task())
             await client.throttle(cost)
 
         def spawn(self, method: Callable[..., Any], *args: Any) -> Any:

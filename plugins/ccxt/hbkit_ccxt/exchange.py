@@ -39,6 +39,7 @@ from hbkit_ccxt.lookup import Lookup
 from hbkit_ccxt.news import POLL_SECONDS, SLOW_SECONDS, News
 from hbkit_ccxt.numbers import exact
 from hbkit_ccxt.orders import Change, OrderDesk
+from hbkit_ccxt.patience import Patient
 from hbkit_ccxt.reports import Row
 from hbkit_ccxt.requests import features_of, trigger_prices
 from hbkit_ccxt.venues import ids
@@ -63,7 +64,8 @@ class CcxtExchange(Exchange):
         self._connection = connection
         self._instruments = connection.instruments
         self._by_unified = {one.unified: one for one in connection.instruments.values()}
-        self._client = Client(self.venue, connection, feed=getattr(connection, "feed", "live"))
+        self._line = Client(self.venue, connection, feed=getattr(connection, "feed", "live"))
+        self._client = Patient(self._line)
         self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving = False
@@ -114,7 +116,7 @@ class CcxtExchange(Exchange):
         self._listener = listener
         await self._client.load()
         self._feeds = Feeds(
-            self._client,
+            self._line,
             listener,
             self._instruments,
             lambda *reason: self._on_down("market", str(reason[0]) if reason else "the market's watch broke"),
@@ -138,7 +140,7 @@ class CcxtExchange(Exchange):
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._feeds is not None:
             await self._feeds.close()
-        await self._client.close()
+        await self._line.close()
 
     async def _read_account(self) -> None:
         for wallet in await self._account.refresh():
@@ -230,7 +232,7 @@ class CcxtExchange(Exchange):
     @property
     def events(self) -> int:  # type: ignore[override]
         """Frames of the sockets."""
-        return self._client.frames
+        return self._line.frames
 
     @property
     def purse(self) -> str:

@@ -10,15 +10,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from hbkit.clock import SECOND
 from hbkit.exchange import Address
 from hbkit.model import OrderStatus
 from hbkit.net.virtual import VirtualLoop
-from hbkit.testing import COIN, FakeVenue
+from hbkit.testing.fake import COIN, FakeVenue
 from hbkit.testing.fake.rows import Row, fill_row, order_row
 from hbkit.testing.fake.venue import Lost, Refused, Stream
 
@@ -107,6 +109,11 @@ class ServedVenue(FakeVenue):
             return _refusal(refused.word, str(refused))
         return web.json_response({"answer": answer})
 
+    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
+        """By the venue's clock; aiohttp would take the machine's."""
+        del request
+        response.headers["Date"] = formatdate(self.clock.now() // SECOND, usegmt=True)
+
     @staticmethod
     def _broken(request: web.Request) -> web.StreamResponse:
         if request.transport is not None:
@@ -152,6 +159,7 @@ class ServedVenue(FakeVenue):
     async def served(self) -> AsyncIterator[ServedVenue]:
         """Listen, until the end."""
         app = web.Application()
+        app.on_response_prepare.append(self._date)
         app.router.add_post("/{verb}", self._ask)
         app.router.add_get("/stream", self._listen)
         runner = web.AppRunner(app, access_log=None)

@@ -74,7 +74,7 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
                 "watchMarkPrice": True, "ws": True,
             },
             "timeframes": {"1m": "1m"},
-            "features": {"spot": None, "swap": {"linear": _FEATURES, "inverse": None}, "future": None, "option": None},
+            "features": {"spot": None, "swap": {"linear": _FEATURES, "inverse": None}, "future": {"linear": None, "inverse": None}},
             "requiredCredentials": {"apiKey": True, "secret": True},
         }  # fmt: skip
         return self.deep_extend(super().describe(), own)

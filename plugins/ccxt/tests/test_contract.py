@@ -1,0 +1,50 @@
+"""The contract of every connector over venues of ccxt's kind: with streams, by asking, without amends, without trades."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+from hbkit.net.virtual import VirtualLoop
+from hbkit.testing import ConnectorContract
+from hbkit.testing.contract import Venue
+from hbkit_ccxt.exchange import connector_of
+from plugins.ccxt.tests.fake.served import ServedVenue
+from plugins.ccxt.tests.fake.venue import register
+
+register()
+
+
+class Served(ConnectorContract):
+    """What the venues have in common."""
+
+    __test__ = False
+    dark: ClassVar[float] = 0.0
+
+    @asynccontextmanager
+    async def venue(self, loop: VirtualLoop) -> AsyncIterator[Venue]:
+        async with ServedVenue(loop, dark=self.dark).served() as venue:
+            yield venue
+
+
+class TestStreams(Served):
+    """A venue that streams everything and amends."""
+
+    __test__ = True
+    connector = connector_of("hbkitfake")
+
+
+class TestPolled(Served):
+    """A venue that is asked, again and again."""
+
+    __test__ = True
+    connector = connector_of("hbkitpolled")
+    dark = 5.0
+
+
+class TestFixed(Served):
+    """A venue that changes no orders."""
+
+    __test__ = True
+    connector = connector_of("hbkitfixed")
