@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
+from hbkit.report import together
 from hbkit.report.charts import charts
 from hbkit.report.look import SCRIPT, SHAPES, STYLE
 from hbkit.report.metrics import DEFINITIONS, Metrics, metrics
@@ -23,7 +24,7 @@ ROW_LIMIT = 2_000
 """Rows of a table; more would make the page slow, and the journal has them all."""
 NO_SECTIONS: Mapping[str, str] = MappingProxyType({})
 _NOT_KEPT = "The result holds only their number; the rows stand in the journal."
-_RARE = frozenset({"Leg", "Trigger", "Reason", "Tag"})
+_RARE = frozenset({"Exchange", "Leg", "Trigger", "Reason", "Tag"})
 """Columns that only some runs have anything to say in."""
 _NUMBERS = frozenset({"Trigger", "Price", "Qty", "Filled", "Fee", "Realized"})
 _SIDES = {"buy": "▲ buy", "sell": "▼ sell"}
@@ -135,6 +136,11 @@ def _table_of_filled(heads: Sequence[str], rows: list[list[str]]) -> str:
     return _table([heads[at] for at in shown], ([row[at] for at in shown] for row in rows), numbers, "scroll")
 
 
+def _where(row: OrderRow | FillRow, result: RunResult) -> str:
+    """The exchange, where there are several."""
+    return row.exchange if result.several else ""
+
+
 def _leg(row: OrderRow | FillRow) -> str:
     """The leg in hedge mode, nothing in one-way mode."""
     return "" if row.position_side == "net" else row.position_side
@@ -164,20 +170,21 @@ def _orders(result: RunResult) -> str:
     if not result.order_rows:
         return _none(_NOT_KEPT if result.orders else "No orders were sent.")
     heads = (
-        "Sent, UTC", "Ended", "Instrument", "Leg", "Side", "Type", "Trigger", "Price", "Qty", "Filled", "Status",
-        "Reason", "Tag", "Strategy", "Order",
+        "Sent, UTC", "Ended", "Exchange", "Instrument", "Leg", "Side", "Type", "Trigger", "Price", "Qty", "Filled",
+        "Status", "Reason", "Tag", "Strategy", "Order",
     )  # fmt: skip
-    table = _table_of_filled(heads, [_order_cells(row) for row in result.order_rows[:ROW_LIMIT]])
+    table = _table_of_filled(heads, [_order_cells(row, result) for row in result.order_rows[:ROW_LIMIT]])
     return table + _capped("orders", len(result.order_rows), result)
 
 
-def _order_cells(row: OrderRow) -> list[str]:
+def _order_cells(row: OrderRow, result: RunResult) -> list[str]:
     sent = moment_text(row.ts)
     ended = "" if row.ended_ts is None else moment_text(row.ended_ts)
     ended = ended[11:] if ended[:10] == sent[:10] else ended
     return [
-        sent, ended or "open", row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.type, row.trigger_price,
-        row.price or "market", row.qty, row.filled, spoken(row.status), row.reason, row.tag, row.strategy, row.id,
+        sent, ended or "open", _where(row, result), row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.type,
+        row.trigger_price, row.price or "market", row.qty, row.filled, spoken(row.status), row.reason,
+        row.tag, row.strategy, row.id,
     ]  # fmt: skip
 
 
@@ -185,17 +192,17 @@ def _fills(result: RunResult) -> str:
     if not result.fill_rows:
         return _none(_NOT_KEPT if result.fills else "There were no fills.")
     heads = (
-        "Time, UTC", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency", "Liquidity", "Kind",
-        "Strategy", "Order",
+        "Time, UTC", "Exchange", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency",
+        "Liquidity", "Kind", "Strategy", "Order",
     )  # fmt: skip
-    table = _table_of_filled(heads, [_fill_cells(row) for row in result.fill_rows[:ROW_LIMIT]])
+    table = _table_of_filled(heads, [_fill_cells(row, result) for row in result.fill_rows[:ROW_LIMIT]])
     return table + _capped("fills", len(result.fill_rows), result)
 
 
-def _fill_cells(row: FillRow) -> list[str]:
+def _fill_cells(row: FillRow, result: RunResult) -> list[str]:
     return [
-        moment_text(row.ts), row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.price, row.qty, row.fee,
-        row.realized, row.fee_currency, row.liquidity, row.kind, row.strategy, row.order_id,
+        moment_text(row.ts), _where(row, result), row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.price,
+        row.qty, row.fee, row.realized, row.fee_currency, row.liquidity, row.kind, row.strategy, row.order_id,
     ]  # fmt: skip
 
 
@@ -246,8 +253,21 @@ def _money(result: RunResult) -> str:
     return (
         f'<div class="wide"><table><thead><tr><th></th><th></th>{heads}</tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
-        f"<p><small>{note}</small></p>"
+        f"<p><small>{note}</small></p>{_together(result)}"
     )
+
+
+def _together(result: RunResult) -> str:
+    """Each account by itself, and everything in the reporting currency."""
+    parts = []
+    held = list(together.accounts(result))
+    if held:
+        parts.append(_table(("Account", "Equity"), held, ()))
+    if result.reporting is not None:
+        lines = [together.figure(result.reporting), *together.rates(result.reporting)]
+        items = "".join(f"<dd>{escape(line)}</dd>" for line in lines)
+        parts.append(f'<dl class="facts"><dt>Everything in {escape(result.reporting.currency)}</dt>{items}</dl>')
+    return "".join(parts)
 
 
 def _money_line(label: str, texts: Sequence[str], *, is_sum: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from hbkit.clock import iso
 from hbkit.errors import DataError
 from hbkit.model import Currency
 
@@ -58,6 +59,85 @@ class MoneyRow(msgspec.Struct, frozen=True, kw_only=True):
         return sources - self.fees - self.equity
 
 
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The money of one account: of one exchange block, or of several that trade on the same account."""
+
+    exchanges: list[str]
+    money: list[MoneyRow]
+
+
+class PairRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A price that a conversion used, and when it was last in force as far as the run could see, ns."""
+
+    exchange: str
+    instrument: str
+    price: str
+    ts: int
+
+
+class RateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of a currency is worth in the reporting currency; no pairs where both are the same or at par."""
+
+    currency: str
+    rate: str
+    pairs: list[PairRow] = []
+
+
+class Reporting(msgspec.Struct, frozen=True, kw_only=True):
+    """The equity of all currencies as one figure, minor units of `scale` decimals; None where there is none, and why.
+
+    `net_profit` is equity - transfers - `started`, the value at the first moment at which every price was known: what
+    the prices of the currencies themselves did is in it. `left_out` are currencies beside those of the markets
+    that were traded, which the run has not changed.
+    """
+
+    currency: str
+    scale: int
+    equity: int | None = None
+    net_profit: int | None = None
+    started: int | None = None
+    started_ts: int | None = None
+    reason: str = ""
+    rates: list[RateRow] = []
+    at_par: list[str] = []
+    left_out: dict[str, str] = {}
+    ts: list[int] = []
+    minor: list[int | None] = []
+
+    @property
+    def unit(self) -> Currency:
+        """The reporting currency as a value, which writes amounts as text."""
+        return Currency(self.currency, self.scale)
+
+    def text(self, minor: int | None) -> str | None:
+        """Minor units as decimal text, None as it is."""
+        return None if minor is None else self.unit.text(minor)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `run --json` prints; the course stands in `result.json`."""
+        return {
+            "currency": self.currency,
+            "equity": self.text(self.equity),
+            "net_profit": self.text(self.net_profit),
+            "started": self.text(self.started),
+            "started_at": None if self.started_ts is None else iso(self.started_ts),
+            "reason": self.reason,
+            "rates": [
+                {
+                    "currency": row.currency,
+                    "rate": row.rate,
+                    "pairs": [
+                        {"exchange": one.exchange, "instrument": one.instrument, "price": one.price, "at": iso(one.ts)}
+                        for one in row.pairs
+                    ],
+                }
+                for row in self.rates
+            ],
+            "at_par": self.at_par,
+            "left_out": self.left_out,
+        }
+
+
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A position that is open at the end; `side` is long, short or net, `qty` is signed."""
 
@@ -88,6 +168,7 @@ class EquitySeries(msgspec.Struct, frozen=True, kw_only=True):
 class PriceSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The price of one instrument over time; None or `nan` is a gap; a saved `nan` comes back as None."""
 
+    exchange: str = ""
     instrument: str
     ts: list[int]
     price: list[float | None]
@@ -103,6 +184,7 @@ class FillRow(msgspec.Struct, frozen=True, kw_only=True):
     ts: int
     order_id: str
     strategy: str
+    exchange: str = ""
     instrument: str
     side: str
     price: str
@@ -126,6 +208,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_ts: int | None = None
     id: str
     strategy: str
+    exchange: str = ""
     instrument: str
     side: str
     type: str
@@ -184,6 +267,10 @@ class RunResult(msgspec.Struct, kw_only=True):
     fills: int = 0
     rejects: int = 0
     money: list[MoneyRow] = []
+    accounts: list[AccountRow] = []
+    """The same money account by account."""
+    reporting: Reporting | None = None
+    """The equity in one currency, where the config names one."""
     positions: list[PositionRow] = []
     strategies: list[StrategyRow] = []
     journal_hash: str = ""
@@ -220,7 +307,9 @@ class RunResult(msgspec.Struct, kw_only=True):
             "orders": self.orders,
             "fills": self.fills,
             "rejects": self.rejects,
-            **self._money_texts(),
+            **_money_texts(self.money),
+            **({} if self.reporting is None else {"reporting": self.reporting.to_json()}),
+            "accounts": [{"exchanges": row.exchanges, **_money_texts(row.money)} for row in self.accounts],
             "positions": [msgspec.structs.asdict(position) for position in self.positions],
             "report": self.report,
             "journal": self.journal,
@@ -231,6 +320,11 @@ class RunResult(msgspec.Struct, kw_only=True):
     def moved(self) -> list[MoneyRow]:
         """The currencies in which something happened; all of them where nothing happened at all."""
         return [row for row in self.money if not row.is_idle] or self.money
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one exchange was traded at: then tables say which."""
+        return len({row.exchange for row in self.instruments}) > 1
 
     def idle_text(self) -> str:
         """The currencies that are left out of `moved`, as one line: `10.0 ETH, 10000.0 USDT`."""
@@ -264,10 +358,11 @@ class RunResult(msgspec.Struct, kw_only=True):
             mend = "run it again, or read it with the hbkit that wrote it"
             raise DataError(f"{path}: not a result of this version of hbkit ({error}); {mend}") from error
 
-    def _money_texts(self) -> dict[str, dict[str, str]]:
-        keys = ("starting_balance", "transfers", "fees", "funding", "realized_pnl", "unrealized_pnl", "equity")
-        return {key: {row.currency: row.unit.text(getattr(row, key)) for row in self.money} for key in keys}
-
     def _strategy_json(self, row: StrategyRow) -> dict[str, Any]:
         realized = {code: self.money_text(code, minor) for code, minor in row.realized_pnl.items()}
         return {"name": row.name, "orders": row.orders, "fills": row.fills, "realized_pnl": realized}
+
+
+def _money_texts(money: list[MoneyRow]) -> dict[str, dict[str, str]]:
+    keys = ("starting_balance", "transfers", "fees", "funding", "realized_pnl", "unrealized_pnl", "equity")
+    return {key: {row.currency: row.unit.text(getattr(row, key)) for row in money} for key in keys}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from hbkit.report import together
 from hbkit.report.metrics import metrics
 from hbkit.report.result import MoneyRow, PositionRow, RunResult
 from hbkit.report.wording import known, latency_text, plural, run_span, spoken
@@ -103,6 +104,11 @@ def _money(page: _Page, result: RunResult) -> None:
         shown = [("", "net_profit"), ("", "return"), ("largest drawdown ", "max_drawdown_share")]
         parts = [prefix + sheet.figures[key].text for prefix, key in shown if key in sheet.figures]
         page.entry(f"Net {sheet.currency}", " · ".join(parts))
+    for name, held in together.accounts(result):
+        page.entry("Account", f"{name}: {held}")
+    if result.reporting is not None:
+        page.entry(f"In {result.reporting.currency}", together.figure(result.reporting))
+        page.entries("", together.rates(result.reporting))
 
 
 def _cell(row: MoneyRow, field: str) -> str:

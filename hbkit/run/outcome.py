@@ -11,10 +11,20 @@ from hbkit.data.journal import Journal
 from hbkit.errors import HbkitError, StrategyError
 from hbkit.model import ExecutionKind, Instrument, PositionSide
 from hbkit.report.html import page
-from hbkit.report.result import InstrumentRow, MoneyRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
+from hbkit.report.result import (
+    AccountRow,
+    InstrumentRow,
+    MoneyRow,
+    PositionRow,
+    ProvenanceRow,
+    Reporting,
+    RunResult,
+    StrategyRow,
+)
 from hbkit.run.plan import Plan
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.host import Host
+from hbkit.runtime.money import Money
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.router import Router
 from hbkit.trading.ledger import Ledger
@@ -46,7 +56,8 @@ def outcome(
     folder: Path,
     journal: Journal,
     story: Story,
-    money: list[MoneyRow],
+    money: Money,
+    accounts: list[AccountRow],
     hosts: Sequence[Host],
     router: Router,
     recorder: Recorder,
@@ -54,6 +65,8 @@ def outcome(
     """The result; closes the journal, whose hash is part of it."""
     trades = [row for row in recorder.fills if ExecutionKind(row.kind).moves_position]
     journal.close(story.stopped, story.ending.reason)
+    rows, series = money.total(accounts), recorder.equity_series()
+    valued = None if money.valuation is None else money.valuation.row(rows, series.ts, recorder.reported)
     return RunResult(
         run_id=folder.name,
         name=plan.config.settings.run.name,
@@ -67,27 +80,29 @@ def outcome(
         orders=sum(host.trader.sent for host in hosts),
         fills=len(trades),
         rejects=sum(host.trader.refused for host in hosts),
-        money=money,
+        money=rows,
+        accounts=accounts,
+        reporting=valued,
         positions=[row for name, ledger in router.ledgers.items() for row in _position_rows(name, ledger)],
         strategies=[
             StrategyRow(
                 name=host.name, orders=host.trader.sent, fills=host.trader.fills,
-                realized_pnl=dict(host.trader.ledger.realized),
+                realized_pnl=money.by_code(host.trader.ledger.realized),
             )
             for host in hosts
         ],
         journal_hash=journal.hash,
         report=str(folder / "report.html"),
         journal=str(journal.path),
-        equity_series=recorder.equity_series(),
+        equity_series=series,
         prices=recorder.price_series(),
         fill_rows=recorder.fills,
         order_rows=recorder.orders,
         provenance=list(story.provenance),
         fill_model=story.fill_model,
         latency_ns=story.latency_ns,
-        instruments=[_instrument_row(market) for market in _markets(plan)],
-        warnings=[*plan.warnings, *_warnings(story, money, hosts, recorder)],
+        instruments=[_instrument_row(market) for market in plan.markets],
+        warnings=[*plan.warnings, *_warnings(plan.warnings, story, rows, valued, hosts, recorder)],
         config_text=plan.config.text,
         python_version=platform.python_version(),
         hbkit_version=VERSION,
@@ -125,10 +140,6 @@ def _position_rows(exchange: str, ledger: Ledger) -> Iterator[PositionRow]:
             )
 
 
-def _markets(plan: Plan) -> list[Instrument]:
-    return list(dict.fromkeys(market for strategy in plan.strategies for market in strategy.markets))
-
-
 def _instrument_row(market: Instrument) -> InstrumentRow:
     return InstrumentRow(
         exchange=market.exchange,
@@ -144,7 +155,12 @@ def _instrument_row(market: Instrument) -> InstrumentRow:
 
 
 def _warnings(
-    story: Story, money: Sequence[MoneyRow], hosts: Sequence[Host], recorder: Recorder
+    said: Sequence[str],
+    story: Story,
+    money: Sequence[MoneyRow],
+    valued: Reporting | None,
+    hosts: Sequence[Host],
+    recorder: Recorder,
 ) -> Iterator[str]:
     if story.fault is not None:
         yield str(story.fault)
@@ -156,6 +172,8 @@ def _warnings(
     for row in money:
         if row.gap:
             yield f"error[HB699] {row.currency}: the books miss the exchange's equity by {row.gap} minor units"
+    if valued is not None and valued.reason and not any(valued.reason in line for line in said):
+        yield f"warning[HB115] there is no equity in {valued.currency}: {valued.reason}"
     for host in hosts:
         if isinstance(host.failure, StrategyError):
             again = f" ({host.failures} times, the last one shown)" if host.failures > 1 else ""

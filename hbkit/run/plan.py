@@ -29,6 +29,7 @@ from hbkit.model import Currency, Instrument
 from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import find_strategy
 from hbkit.run.listing import FOLDER, Asking, by_symbol, instruments_of
+from hbkit.run.reporting import lacking
 from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
@@ -89,7 +90,13 @@ class ExchangePlan:
             return False
         addresses = (self.settings.rest_url, self.settings.ws_url)
         own = _domain(self.spec.rest_url)
-        return None in addresses or any(_domain(one) == own for one in addresses if one)
+        return None in addresses or any(_domain(one) == own for one in addresses if one and own)
+
+    @property
+    def host(self) -> str:
+        """Host and port of the venue; its plugin's name where only the connector knows them."""
+        home = self.spec.name if self.feed != "testnet" else f"{self.spec.name} testnet"
+        return urlsplit(self.settings.rest_url or self.spec.rest_url).netloc or home
 
     @property
     def listed_at(self) -> tuple[str, str]:
@@ -173,6 +180,11 @@ class Plan:
     warnings: list[str]
     notifiers: dict[str, Notifier] = field(default_factory=dict)
 
+    @property
+    def markets(self) -> list[Instrument]:
+        """Every instrument that a strategy trades, in the order of the config, each once."""
+        return list(dict.fromkeys(market for one in self.strategies for market in one.markets))
+
     def read_data(self) -> Iterator[str]:
         """Read every row of every data file; yields warnings, raises DataError for the first row that is wrong."""
         for exchange in self.exchanges.values():
@@ -223,9 +235,12 @@ class _Planner:
                 self._check_feeds(at, strategy)
         self._check_owners([strategy for strategy in strategies if strategy is not None])
         self._check()
-        warnings = [str(fault) for fault in self._faults.found]
         planned = [one for one in strategies if one is not None]
-        return Plan(self._config, self._plugins, self._exchanges, planned, warnings, notifiers)
+        plan = Plan(self._config, self._plugins, self._exchanges, planned, [], notifiers)
+        self._check_report(plan.markets)
+        self._check()
+        plan.warnings.extend(str(fault) for fault in self._faults.found)
+        return plan
 
     def _check(self) -> None:
         try:
@@ -238,6 +253,15 @@ class _Planner:
 
     def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
         self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
+
+    def _check_report(self, markets: Sequence[Instrument]) -> None:
+        """What cannot be valued in the reporting currency is no fault, unless a limit counts on it."""
+        settings = self._config.settings
+        needed = settings.risk.max_drawdown is not None
+        for reason in lacking(settings.report, markets):
+            watched = f"risk.max_drawdown cannot be watched in {settings.report.currency}: " if needed else ""
+            severity = "error" if needed else "warning"
+            self._fault("HB115", watched + reason, "report", "currency", severity=severity)
 
     def _adopt(self, error: ConfigError, *keys: str | int) -> None:
         """Take over faults found elsewhere; those without a place get the config's."""
@@ -338,9 +362,12 @@ class _Planner:
             self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
         if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
             self._fault("HB113", f"simulator.url is not used in mode {plan.mode}", *at, "simulator", severity="warning")
-        if block.api_secret is not None and self._config.is_in_clear(*at, "api_secret"):
-            message = "api_secret is in the file in clear; write api_secret: ${NAME} and set it in the environment"
-            self._fault("HB111", message, *at, "api_secret", severity="warning")
+        if block.api_passphrase is not None and block.api_key is None:
+            self._fault("HB110", "api_passphrase goes with api_key and api_secret; they are missing", *at)
+        for key in ("api_secret", "api_passphrase"):
+            if getattr(block, key) is not None and self._config.is_in_clear(*at, key):
+                message = f"{key} is in the file in clear; write {key}: ${{NAME}} and set it in the environment"
+                self._fault("HB111", message, *at, key, severity="warning")
 
     def _played(self, plan: ExchangePlan) -> tuple[str, ...]:
         """What its simulator is to play, each file as the path that it has from here."""

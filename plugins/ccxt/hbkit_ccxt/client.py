@@ -1,4 +1,4 @@
-"""One ccxt object made from a Connection: on any running loop, by its clock, over its connector, and nothing else of its own.
+"""One ccxt object made from a Connection: on any running loop, by its clock, over its connector.
 
     client = Client("okx", connection)
     await client.load()                                   # the venue's clock and markets
@@ -10,17 +10,17 @@ sends nothing twice and follows no redirect. Texts of errors hold what the venue
 
 What whoever watches has to know (`await client.call("watch_trades", ...)` in a loop, in a task of one's own):
 
-* A watch raises RequestDisconnected when its connection is lost, cannot be made or is closed, and the next one connects
+* A watch raises a WireError when its connection is lost, cannot be made, is silent or closed, and the next one connects
   and subscribes anew (ccxt waits longer and longer before it dials). So on_disconnected belongs to the first error of a
   watch, and on_connected to its first answer afterwards. A peer that is silent is found out within 20 seconds.
 * A watch that tells nothing may be right: nothing happens. What a socket cannot know is a subscription that the venue
   has forgotten, or never confirmed, while pings are answered. Compare with a REST answer (a newer last trade, another
   best price) and call `reconnect()`: every watch then raises, and begins anew.
-* `heard(url)` says when a socket told something last, pongs among it. A watch that never told anything within
-  some 20 s of its beginning was not confirmed.
-* Only the newest value of a name is handed on. Lists (trades, orders, my trades) come from ccxt's caches with all that is
-  new since the last call (`newUpdates`), as long as it is no more than the cache holds (1000); books and tickers are the
-  newest state.
+* `heard(url)` says when a socket told something last, pongs among it. A watch that never told anything within some 20 s
+  of its beginning was not confirmed.
+* Only the newest value of a name is handed on. Lists (trades, orders, my trades) come from ccxt's caches with all that
+  is new since the last call (`newUpdates`), as long as it is no more than the cache holds (1000); books and tickers are
+  the newest state.
 * Cancel the task to end a watch; a CancelledError that comes out of `call` always means that.
 
 ccxt itself sends a second message on a socket, asks for what it lacks, and makes tasks; all of them end with `close`.
@@ -33,6 +33,7 @@ import importlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -53,6 +54,9 @@ from hbkit_ccxt.urls import redirect
 TIMEOUT_SECONDS: Final = 10.0
 """For an answer; a connection has half of it."""
 _CLOSE_SECONDS: Final = 5.0
+_JUMP: Final = 5 * SECOND
+_MAKE_AN_ORDER: Final = ("create_order", "edit_order")
+"""An answer to these without an order's id is none: ccxt makes an empty order of whatever it gets."""
 
 _story: ContextVar[Story | None] = ContextVar("story", default=None)
 """The call that the running task is in; ccxt's own tasks inherit it."""
@@ -135,17 +139,21 @@ class Client:
 
         Raises hbkit's errors: see errors.py.
         """
-        story = Story(urgent=method.startswith("cancel"))
-        outcome = await self._attempt(story, method, args, params)
+        outcome = await self._attempt(method, args, params)
+        if isinstance(outcome, _Failed) and isinstance(outcome.error, errors.Expired):
+            # It was not looked at. What the answer told of the venue's clock is known now.
+            if method != "fetch_time" and self.has("fetchTime"):
+                self.server.forget()
+                await self.read_time()
+            outcome = await self._attempt(method, args, params)
         if isinstance(outcome, _Failed):
             raise outcome.error
         return outcome
 
     async def reconnect(self) -> None:
         """Let go of every socket: all watches raise, and connect and subscribe anew when they are called again."""
-        sockets = self._sockets()
-        for one in sockets:
-            one.on_error(ccxt.NetworkError("let go of, to begin anew"))
+        for one in self._sockets():
+            one.let_go("let go of, to begin anew")
 
     async def close(self) -> None:
         """Let go of everything: when this returns there is no task, no timer and no connection left."""
@@ -154,7 +162,7 @@ class Client:
         self._closed = True
         for one in self._sockets():
             # Those that watch get an error, not the CancelledError with which ccxt would end them.
-            one.on_error(ccxt.NetworkError("closed"))
+            one.let_go("closed")
         for timer in self._timers:
             timer.cancel()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
@@ -171,22 +179,23 @@ class Client:
 
     # -- the frame with the keys in it: raises nothing of ccxt's
 
-    async def _attempt(self, story: Story, method: str, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    async def _attempt(self, method: str, args: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        story = Story(urgent=method.startswith("cancel"))
         token = _story.set(story)
         try:
             call = getattr(self.api, method)
-            return await (call(*args, params=dict(params)) if params else call(*args))
+            answer = await (call(*args, params=dict(params)) if params else call(*args))
+            if method not in _MAKE_AN_ORDER or answer.get("id"):
+                return answer
+            failure: BaseException = ccxt.BadResponse("the answer names no order")
         except asyncio.CancelledError:
             if errors.is_cancelled_from_outside():
                 raise
-            failure: BaseException = WireFailure("the socket was closed", sent=False)
+            failure = WireFailure("the socket was closed", sent=False)
         except Exception as error:  # noqa: BLE001 - mapped, whatever it is; its text may hold a signed address
             failure = error
         finally:
             _story.reset(token)
-        if isinstance(failure, ccxt.InvalidNonce):
-            self.server.forget()
-            self._exact = False
         return _Failed(error_of(self.venue, method, failure, story))
 
     def _settings(self) -> dict[str, Any]:
@@ -210,11 +219,12 @@ class Client:
         }
 
     def _enter_sandbox(self) -> None:
-        reason = ""
-        try:
-            self.api.set_sandbox_mode(True)
-        except ccxt.BaseError as error:
-            reason = errors.text_of(self.venue, error)
+        reason = "" if self.api.urls.get("test") else "ccxt knows of none"
+        if not reason:
+            try:
+                self.api.set_sandbox_mode(True)
+            except ccxt.BaseError as error:
+                reason = errors.text_of(self.venue, error)
         if reason and not (self._connection.rest_url or self._connection.ws_url):
             raise ConfigError(
                 f"{self.venue} has no sandbox ({reason}); use mode: paper, or rest_url and ws_url of one of your own",
@@ -254,7 +264,7 @@ class Client:
         """An answer came: its status, its time, and how long we are asked to wait."""
         lowered = {name.lower(): text for name, text in headers.items()}
         if "date" in lowered and lowered.get("age", "0") == "0":
-            self.server.sample_date(lowered["date"], asked, self._connection.clock.now())
+            self._read_date(lowered["date"], asked)
         story = _story.get()
         if story is not None and story.requests:
             story.requests[-1].status = status
@@ -265,11 +275,12 @@ class Client:
             if self._throttle is not None:
                 self._throttle.pause(seconds)
 
-    def answer_for(self, task: asyncio.Task[Any] | None) -> None:
-        """A task of ccxt's own, that sends on a socket when it is its turn: `close` waits for it, or ends it."""
-        if task is not None and task not in self._tasks:
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+    def _read_date(self, text: str, asked: int) -> None:
+        told = _date(text)
+        if told is not None and not self._exact and abs(told - self.server.now()) > _JUMP:
+            # A clock was set: the median of what was measured before would be wrong for a while.
+            self.server.forget()
+        self.server.sample_date(text, asked, self._connection.clock.now())
 
     def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that `close` waits for, or ends."""
@@ -373,7 +384,6 @@ def _adapted(base: Any, client: Client) -> type:
 
         async def _throttle_socket(self, cost: float) -> None:
             # Messages on a socket have limits of their own, which ccxt knows no costs of: they take part in the same.
-            client.answer_for(asyncio.current_task())
             await client.throttle(cost)
 
         def spawn(self, method: Callable[..., Any], *args: Any) -> Any:
@@ -390,6 +400,13 @@ def _silent() -> logging.Logger:
     logger = logging.Logger("ccxt", logging.CRITICAL + 1)
     logger.addHandler(logging.NullHandler())
     return logger
+
+
+def _date(text: str) -> int | None:
+    try:
+        return round(parsedate_to_datetime(text).timestamp()) * SECOND
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(text: str) -> float:

@@ -1,18 +1,20 @@
 """What ccxt raised, as hbkit's errors: who refused what, what may have arrived, and nothing of a key in any text.
 
-ccxt puts addresses and whole answers into its exceptions, and an address may be a signed one. Here only words go on: what
-the venue said, without queries, bodies and known secrets. Whoever raises what `error_of` returns does so outside of the
-frame that caught ccxt's exception, so that no cause, context or traceback leads back to it.
+ccxt puts addresses and whole answers into its exceptions, and an address may be a signed one. Here only words go on:
+what the venue said, without queries, bodies and known secrets. Whoever raises what `error_of` returns does so outside
+of the frame that caught ccxt's exception, so that no cause, context or traceback leads back to it.
 
 | ccxt | here | an order behind it |
 | --- | --- | --- |
-| InvalidOrder, InsufficientFunds, BadRequest, OperationRejected and theirs | OrderRejected and its kinds | was refused |
-| AuthenticationError, InvalidNonce | AuthenticationError | was refused |
+| InvalidOrder, InsufficientFunds, BadRequest, OperationRejected | OrderRejected and its kinds | was refused |
+| AuthenticationError | AuthenticationError | was refused |
+| InvalidNonce | Expired | was not looked at |
 | PermissionDenied | NotPermitted | was refused |
 | RateLimitExceeded, DDoSProtection, status 418 and 429 | RateLimited | was turned away, may be sent again |
 | NotSupported | Unsupported | was not sent |
 | RequestTimeout | RequestTimeout with `sent` | is unknown where `sent` |
-| NetworkError, ExchangeNotAvailable, BadResponse, an answer from 500 on, anything unforeseen | RequestDisconnected with `sent` | is unknown where `sent` |
+| NetworkError, ExchangeNotAvailable, BadResponse | RequestDisconnected with `sent` | is unknown where `sent` |
+| a status from 500 on, anything unforeseen | RequestDisconnected with `sent` | is unknown where `sent` |
 """
 
 from __future__ import annotations
@@ -34,11 +36,15 @@ from hbkit.net.http import RequestDisconnected, RequestTimeout, WireFailure, rea
 _LONGEST: Final = 300
 _ADDRESS = re.compile(r"\b((?:https?|wss?)://[^/\s\"'?#]+)[^\s\"']*")
 _PAIR = re.compile(
-    r"(?i)\b((?:api[-_ ]?)?(?:sign(?:ature)?|key|secret|passphrase|password|token|listenkey|nonce))(\\?[\"']?\s*[=:]\s*\\?[\"']?)"
-    r"(?!\s)[^\s\"'&,;}\\]+"
+    r"(?i)\b((?:api[-_ ]?)?(?:sign(?:ature)?|key|secret|passphrase|password|token|listenkey|nonce))"
+    r"(\\?[\"']?\s*[=:]\s*\\?[\"']?)(?!\s)[^\s\"'&,;}\\]+"
 )
-_WORDS = ("message", "msg", "retMsg", "ret_msg", "sMsg", "error_message", "errorMessage", "reason", "description", "label")
+_WORDS = ("message", "msg", "retMsg", "ret_msg", "sMsg", "errorMessage", "reason", "description", "label")
 _DEEPER = ("error", "errors", "result", "data", "info")
+_CLIENT_ID = r"(?:clordid|client[\w ]{0,12}id|custom[\w ]{0,9}id)"
+_DUPLICATE = re.compile(rf"(?i)duplicate\w*\W+{_CLIENT_ID}|{_CLIENT_ID}.*\b(?:duplicated?|already|repeated)\b")
+"""As venues say it whose word ccxt takes for any bad request: BitMEX's is `Duplicate clOrdID`."""
+_EXPIRED = re.compile(r"(?i)\brequest has expired|outside of the recvwindow|timestamp.*\b(?:ahead|expired)")
 _TURNED_AWAY: Final = {"bitmex": ("currently overloaded",)}
 """Words by which a venue says that an order never reached its engine; BitMEX's: its protocol reference, section 5.2."""
 
@@ -67,10 +73,12 @@ class NoChange(Refusal):
     """What was asked for is so already."""
 
 
+class Expired(AuthenticationError):
+    """The time that the request bore was refused: it was not looked at, and may be sent again by a better clock."""
+
+
 class NotPermitted(AuthenticationError):
     """The key is good, but may not do this."""
-
-    code = "HB430"
 
 
 @dataclass
@@ -135,19 +143,22 @@ def error_of(venue: str, method: str, failure: BaseException, story: Story, orde
         return RateLimited(f"{venue} asks to wait ({said})", retry_after=story.retry_after or 1.0)
     if any(words in said for words in _TURNED_AWAY.get(venue, ())):
         return RateLimited(f"{venue} has no time now ({said})", retry_after=story.retry_after or 0.5)
+    by_clock = isinstance(failure, ccxt.InvalidNonce) and not isinstance(failure, ccxt.ChecksumError)
+    if by_clock or _EXPIRED.search(said):
+        return Expired(f"{venue} refused the time of the request ({said}); set this machine's clock (NTP)")
     for kind, ours in _REFUSED:
         if isinstance(failure, kind):
-            return ours(said, order_id=order_id)
+            twice = ours is Refusal and _DUPLICATE.search(said)
+            return (DuplicateOrder if twice else ours)(said, order_id=order_id)
     if isinstance(failure, ccxt.NotSupported):
         return Unsupported(f"{venue} does not offer {method} ({said})")
     if isinstance(failure, ccxt.PermissionDenied):
         return NotPermitted(f"{venue} does not let the key do this ({said})")
     if isinstance(failure, ccxt.AuthenticationError):
         return AuthenticationError(f"{venue} refused the key ({said}); check api_key, api_secret and the host")
-    if isinstance(failure, ccxt.InvalidNonce) and not isinstance(failure, ccxt.ChecksumError):
-        return AuthenticationError(f"{venue} refused the time of the request ({said}); set this machine's clock (NTP)")
     if isinstance(failure, ccxt.RequestTimeout):
-        return RequestTimeout(f"{what}: no answer in time{_outcome(story)}", sent=story.sent)
+        said = "no answer in time" if story.requests else said
+        return RequestTimeout(f"{what}: {said}{_outcome(story)}", sent=story.sent)
     answered = status is not None and 400 <= status < 500 and status != 408
     if isinstance(failure, ccxt.NetworkError):
         # 4xx is an answer: ccxt calls it "not available" when it finds no words of the venue's in it.
@@ -178,6 +189,8 @@ def _lost(what: str, reason: str, story: Story) -> RequestDisconnected:
 
 
 def _outcome(story: Story) -> str:
+    if not story.requests:
+        return ""  # a watch, or what was refused before it became a request
     return "; it may have arrived" if story.sent else "; it was not sent"
 
 
@@ -223,8 +236,8 @@ def _message(answer: Any, depth: int = 0) -> str | None:
     if depth > 3:
         return None
     if isinstance(answer, list):
-        found = [text for one in answer[:3] if (text := _message(one, depth + 1))]
-        return "; ".join(found) or None
+        texts = [text for one in answer[:3] if (text := _message(one, depth + 1))]
+        return "; ".join(texts) or None
     if isinstance(answer, str):
         return answer if depth else None
     if not isinstance(answer, dict):

@@ -1,7 +1,7 @@
 """How fast ccxt may ask: its own costs of each call, counted on the loop's clock, cancels first.
 
-ccxt spaces requests evenly, which makes the second half of a two-sided quote late. Here the same rate has a burst of one
-second's worth, a fifth of it kept for cancels, as `hbkit.net.limits` does for every connector.
+ccxt spaces requests evenly, which makes the second half of a two-sided quote late. Here the same rate has a burst of
+one second's worth and a fifth more, which is kept for cancels, as `hbkit.net.limits` does for every connector.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from hbkit.net.limits import Bucket, LoopClock, RateBudget, TokenBucket
 _SHARE: Final = 100
 """Tokens of a cost of 1: costs are fractions, tokens are not."""
 _BY_THE_MINUTE: Final = {"bitmex": 120}
-"""Calls of any kind a minute, where ccxt's costs leave such a limit out; BitMEX's: its protocol reference, section 6."""
+"""Calls of any kind a minute, where ccxt has no such limit and puts a cost of several on calls that do not order:
+those cost one here. BitMEX's: its protocol reference, section 6."""
 _LONGEST: Final = 300.0
 
 
@@ -41,6 +42,7 @@ class Throttle:
         """Wait until a call of that cost may leave."""
         left = max(1, math.ceil((1.0 if cost is None else cost) * _SHARE))
         if self._by_minute:
+            left = min(left, _SHARE)
             await self._budget.take("minute", urgent=urgent)
         while left > 0:
             # A call that costs more than a second's worth takes it piece by piece.

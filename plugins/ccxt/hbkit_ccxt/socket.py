@@ -4,8 +4,8 @@ ccxt makes the client, with all that it knows of the venue; `adopt` changes how 
 client as it comes stops without a word, and what is done here:
 
 * It takes frames out of aiohttp's buffer by hand and reckons their size without what aiohttp (3.14.4 and later) adds to
-  each, so that after about a thousand frames that came in bursts aiohttp holds the connection back for ever (ccxt 4.5.83
-  with its own pin of aiohttp; mended in 4.5.90). Here nothing is taken by hand.
+  each, so that after about a thousand frames that came in bursts aiohttp holds the connection back for ever (ccxt
+  4.5.83 with its own pin of aiohttp; mended in 4.5.90). Here nothing is taken by hand.
 * A handler that raises on a frame ends the reading, and the socket stays. Here it ends the connection: whoever watches
   gets the error, subscribes anew, and takes a new snapshot.
 * A read that fails ends the reading in the same way. Here too it ends the connection.
@@ -36,13 +36,16 @@ _TOLD = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
 """ccxt's own `handle_message` has told everybody."""
 _OVER = (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
+Own = Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
 _log = get_logger("ccxt.socket")
 
 
 class Socket(CcxtSocket):  # type: ignore[misc]
     """See the top of this file; made by `adopt` only."""
 
-    own: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
+    dial: asyncio.Task[Any] | None
+    own: Own
+    connecting: bool
     heard: float
     frames: int
 
@@ -52,7 +55,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         """Dial once; the future is done when it is connected."""
         if not self.connection and not self.connecting:
             self.connecting = True
-            self.own(self.open(session, backoff_delay))
+            self.dial = self.own(self.open(session, backoff_delay))
         return self.connected
 
     def future(self, message_hash: str) -> Any:
@@ -78,6 +81,12 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         if not self.closed():
             self.own(self.aiohttp_close())
 
+    def let_go(self, reason: str) -> None:
+        """End the connection, or the try to make one; whoever watches hears why."""
+        if self.dial is not None:
+            self.dial.cancel()
+        self.on_error(ccxt.NetworkError(reason))
+
     def on_close(self, code: int) -> None:
         """The other side has closed."""
         if not self.error:
@@ -101,19 +110,19 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         """Keep the connection alive as the venue wants it, and find out when it is not."""
         loop = self.asyncio_loop
         every = (self.keepAlive or 0) / 1000 or float("inf")
-        next_ping, asked = loop.time() + every, None
+        next_ping, asked, frames = loop.time() + every, None, 0
         while not self.closed():
             due = self.heard + QUIET_SECONDS if asked is None else asked + DEAD_SECONDS
             await asyncio.sleep(max(0.0, min(next_ping, due) - loop.time()))
             now = loop.time()
-            if asked is not None and self.heard > asked:
+            if asked is not None and self.frames > frames:
                 asked = None
             elif asked is not None and now >= asked + DEAD_SECONDS:
                 self.on_error(ccxt.RequestTimeout(f"silent for {now - self.heard:.0f} s"))
                 return
             silent = asked is None and now >= self.heard + QUIET_SECONDS
             if silent or now >= next_ping:
-                asked = now if silent else asked
+                asked, frames = (now, self.frames) if silent else (asked, frames)
                 next_ping = now + every
                 await self._ping()
 
@@ -137,7 +146,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
                 self.frames += 1
                 self.handle_message(message)
             except Exception as error:  # noqa: BLE001 - whatever it was, what the frame said is lost: begin anew
-                _log.error("a frame could not be used; the connection begins anew", socket=_host(self.url), exc_info=error)
+                _log.error("a frame could not be used: a new connection", socket=_host(self.url), exc_info=error)
                 self.on_error(ccxt.BadResponse(f"a frame could not be used ({type(error).__name__})"))
                 return
             if message.type in _TOLD:
@@ -150,16 +159,14 @@ class Socket(CcxtSocket):  # type: ignore[misc]
             self.on_close(aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
 
 
-def adopt(
-    socket: Any, own: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]], throttle: Callable[[float], Awaitable[None]]
-) -> Socket:
+def adopt(socket: Any, own: Own, throttle: Callable[[float], Awaitable[None]]) -> Socket:
     """Make a Socket of the client that ccxt has just made: it keeps what the venue needs, and is read as above.
 
     :param own: starts a task that somebody ends.
     :param throttle: waits until a message may be sent.
     """
     socket.__class__ = Socket
-    socket.own, socket.throttle = own, throttle
+    socket.own, socket.throttle, socket.dial = own, throttle, None
     socket.heard, socket.frames = socket.asyncio_loop.time(), 0
     return socket  # type: ignore[no-any-return]
 

@@ -2,8 +2,8 @@
 
 The rule: of every address that ccxt has for the venue, the scheme, the host and the port become those of `rest_url`
 (http, https) or `ws_url` (ws, wss), and the path stays. So a venue with several hosts stands behind one server, which
-tells them apart by path, and where one of the two is given nothing of that kind goes to the venue itself. Only addresses
-that a server names in its answers (KuCoin's sockets) are taken as they come: they are that server's.
+tells them apart by path, and where one of the two is given nothing of that kind goes to the venue itself. Only
+addresses that a server names in its answers (KuCoin's sockets) are taken as they come: they are that server's.
 
 A path on `rest_url` or `ws_url` stands before those of ccxt, unless one of ccxt's begins with it or ccxt puts it there
 itself when it signs: `https://host/api/v1` and `https://host` are the same BitMEX.
@@ -31,7 +31,9 @@ def redirect(api: Any, rest_url: str, ws_url: str) -> None:
 def _move(api: Any, given: str, schemes: tuple[str, str], key: str) -> None:
     parts = urlsplit(given)
     if parts.scheme not in schemes or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigError(f'{key}: "{given}" is not such an address; write it as {schemes[1]}://host or {schemes[1]}://host/path')
+        raise ConfigError(
+            f'{key}: "{given}" is not such an address; write it as {schemes[1]}://host or {schemes[1]}://host/path'
+        )
     prefix = parts.path.rstrip("/")
     known = [path for address in _addresses(api.urls["api"], schemes) for path in [urlsplit(address).path]]
     if schemes is _REST and prefix:
@@ -70,6 +72,6 @@ def _signed(api: Any) -> list[str]:
             continue
         try:
             found.append(urlsplit(api.sign(_PROBE, section, "GET", {})["url"]).path)
-        except Exception:  # noqa: BLE001, S112 - a section that cannot be signed without a key tells nothing, others do
+        except Exception:  # noqa: BLE001 - a section that cannot be signed without a key tells nothing, others do
             continue
     return found
