@@ -69,6 +69,6 @@ def _key(api: Any) -> str:
 
 
 def _sandbox(api: Any) -> str:
-    from hbkit_ccxt.specs import has_sandbox
+    from hbkit_ccxt.sandbox import has_sandbox
 
     return "mode: testnet" if has_sandbox(api) else "none; mode: paper trades on its market without money"

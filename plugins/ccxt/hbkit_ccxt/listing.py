@@ -76,7 +76,8 @@ def ask(venue: str, feed: str, rest_url: str = "") -> tuple[list[dict[str, Any]]
     import ccxt
 
     from hbkit_ccxt.errors import text_of
-    from hbkit_ccxt.specs import has_sandbox, plain_object
+    from hbkit_ccxt.sandbox import has_sandbox
+    from hbkit_ccxt.specs import plain_object
     from hbkit_ccxt.urls import redirect
 
     api = plain_object(venue)

@@ -52,21 +52,11 @@ def plain_object(venue: str) -> Any:
     return getattr(ccxt, venue)()
 
 
-def has_sandbox(api: Any) -> bool:
-    """Whether the venue has a sandbox that ccxt can switch to.
-
-    ccxt switches to `urls["test"]`, or in a way of the venue's own; where there is neither, its switch would leave the
-    object without any address instead of refusing.
-    """
-    import ccxt
-
-    return bool(api.urls.get("test")) or type(api).set_sandbox_mode is not ccxt.Exchange.set_sandbox_mode
-
-
 def _made(name: str, venue: str, api: Any) -> ExchangeSpec:
     from hbkit_ccxt.capabilities import capabilities_of
     from hbkit_ccxt.credentials import prompts
     from hbkit_ccxt.facts import facts
+    from hbkit_ccxt.sandbox import has_sandbox
 
     modes = ("paper", "replay", *(("testnet",) if has_sandbox(api) else ()), "live")
     more: dict[str, Any] = {}
