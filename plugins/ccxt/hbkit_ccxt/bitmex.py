@@ -9,8 +9,8 @@ Sections are those of the project's BitMEX protocol reference.
   `lastLiquidityInd` (8.4, 9.3); ccxt takes the match, the order's average price, the fee as if it were whole coins, and
   a maker for who paid no fee.
 * The quantities of an inverse contract's order are contracts, as those of the others; ccxt divides them by the price.
-* Conditions (8.2) go into one `execInst`, which ccxt's own would be replaced by; words are BitMEX's; a spot quantity is
-  in minor units (2.4); no broker stands in an order's text.
+* Conditions (8.2) go into one `execInst`, which ccxt's own would be replaced by; words are BitMEX's; no broker stands
+  in an order's text.
 * What fundings paid is among the executions (10.3).
 """
 
@@ -38,7 +38,7 @@ def completed(base: Any) -> type:
         def describe(self) -> Any:
             more = {
                 "has": {"watchBidsAsks": True, "fetchFundingHistory": True},
-                "options": {"watchOrderBookLevel": "orderBookL2_25", "brokerId": ""},
+                "options": {"watchOrderBookLevel": "orderBookL2_25"},
             }
             return self.deep_extend(super().describe(), more)
 
@@ -48,7 +48,7 @@ def completed(base: Any) -> type:
             self, symbol: str, type: str, side: str, amount: Any, price: Any = None, params: Any = None
         ) -> Any:
             words = self._words(dict(params or {}), side)
-            return await super().create_order(symbol, type, side, self._raw(symbol, amount), price, words)
+            return await super().create_order(symbol, type, side, amount, price, words)
 
         async def edit_order(
             self, id: str, symbol: str, type: str, side: str, amount: Any = None, price: Any = None, params: Any = None
@@ -58,16 +58,8 @@ def completed(base: Any) -> type:
                 words["stopPx"] = self.parse_to_numeric(self.price_to_precision(symbol, trigger))
             for name in () if "trailingAmount" in words else ("triggerDirection", "execInst"):
                 words.pop(name, None)  # an order keeps those
-            raw = None if amount is None else self._raw(symbol, amount)
             number = None if price is None else self.parse_to_numeric(self.price_to_precision(symbol, price))
-            return await super().edit_order(id, symbol, type, side, raw, number, words)
-
-        def _raw(self, symbol: str, amount: Any) -> Any:
-            market = self.market(symbol)
-            if not market["spot"]:
-                return amount
-            multiplier = market["info"]["underlyingToPositionMultiplier"]
-            return self.parse_to_numeric(f"{round(float(amount) * float(multiplier))}")
+            return await super().edit_order(id, symbol, type, side, amount, number, words)
 
         def _words(self, params: dict[str, Any], side: str) -> dict[str, Any]:
             conditions = [
@@ -76,6 +68,7 @@ def completed(base: Any) -> type:
             ]
             if (by := params.pop("triggerPriceType", None)) is not None:
                 conditions.append(_PRICES[by])
+            params.setdefault("text", "")  # else ccxt's broker
             if conditions:
                 params["execInst"] = ",".join(conditions)
             if (time := params.get("timeInForce")) in _TIMES:
@@ -165,7 +158,9 @@ def completed(base: Any) -> type:
                 for row in message.get("data") or ():
                     self._hear_quote(client, row)
             elif table in _BOOKS and message.get("action") != "partial":
-                rows = [row for row in message.get("data") or () if self.safe_symbol(row.get("symbol")) in self.orderbooks]
+                rows = [
+                    row for row in message.get("data") or () if self.safe_symbol(row.get("symbol")) in self.orderbooks
+                ]
                 super().handle_message(client, {**message, "data": rows})
             else:
                 super().handle_message(client, message)
