@@ -40,7 +40,7 @@ from hbkit_ccxt.news import POLL_SECONDS, SLOW_SECONDS, News
 from hbkit_ccxt.numbers import exact
 from hbkit_ccxt.orders import Change, OrderDesk
 from hbkit_ccxt.patience import Patient
-from hbkit_ccxt.reports import Row
+from hbkit_ccxt.reports import Row, leg_of
 from hbkit_ccxt.requests import features_of, trigger_prices
 from hbkit_ccxt.venues import ids
 
@@ -73,6 +73,8 @@ class CcxtExchange(Exchange):
         """Which halves, the account and the market, are out of reach."""
         self._told_up = False
         self._asked_mode: PositionMode | None = None
+        self._followed: set[Instrument] = set()
+        """Markets whose news of the account is listened to."""
         self._held: list[tuple[Row, Instrument]] = []
         """Trades whose order is not known yet."""
         ids_ = ids_of(self.venue)
@@ -125,6 +127,8 @@ class CcxtExchange(Exchange):
         if self._connection.api_key:
             await self._read_account()
             self._follow_account()
+            await self._news.ready()
+            self._do(self._after_a_gap())
         self._told_up = True
         listener.on_connected(self.name)
 
@@ -160,19 +164,21 @@ class CcxtExchange(Exchange):
         if self._connection.dead_man_switch:
             self._do(self._beat(self._connection.dead_man_switch / SECOND))
 
-    def _follow(self, instrument: Instrument) -> None:
-        """The account's news of one market."""
+    def _follow(self, instrument: Instrument) -> bool:
+        """The account's news of one market; whether that is new."""
+        if instrument in self._followed:
+            return False
+        self._followed.add(instrument)
         symbol = instrument.unified
         if self._client.has("watchOrders") is True:
             self._news.watch("watch_orders", symbol, self._hear_orders, self._ask_orders)
         else:
             self._ask_orders()
-        if not self._tells_trades:
-            return
-        if self._client.has("watchMyTrades") is True:
+        if self._tells_trades and self._client.has("watchMyTrades") is True:
             self._news.watch("watch_my_trades", symbol, self._hear_trades, self._ask_trades)
-        else:
+        elif self._tells_trades:
             self._ask_trades()
+        return True
 
     @property
     def _tells_trades(self) -> bool:
@@ -214,7 +220,7 @@ class CcxtExchange(Exchange):
         self._do(self._after_a_gap())
 
     async def _after_a_gap(self) -> None:
-        """What filled between the first answer and the moment at which every watch had begun anew."""
+        """What filled between the first answer and the moment at which every watch had begun: ccxt does not tell it."""
         await asyncio.sleep(AFTER_SECONDS)
         try:
             if self._tells_trades:
@@ -378,8 +384,8 @@ class CcxtExchange(Exchange):
     def _trade_in(self, instrument: Instrument) -> None:
         if instrument not in self._lookup.traded:
             self._lookup.traded[instrument] = None
-            if self._connection.api_key and self._listener is not None:
-                self._follow(instrument)
+            if self._connection.api_key and self._listener is not None and self._follow(instrument):
+                self._do(self._after_a_gap())
 
     def submit(self, request: OrderRequest) -> None:
         """Place an order; one that asks for what is not declared is turned down here."""
@@ -597,13 +603,20 @@ class CcxtExchange(Exchange):
             one = self._by_unified.get(symbol or "")
             if one is not None and one.is_spot:
                 continue
-            for row in await self._client.call("fetch_funding_history", symbol, since // 1_000_000, **params):
+            rows = await self._client.call("fetch_funding_history", symbol, since // 1_000_000, **params)
+            if rows and self._client.has("fetchPositions"):
+                await self._account.positions()
+            for row in rows:
                 instrument = self._by_unified.get(str(row.get("symbol") or symbol or ""))
-                legs = {side: units for (market, side), units in self._account.held.items() if market == instrument}
-                side, units = next(iter(legs.items()), (PositionSide.NET, 0))
-                if instrument is not None and (paid := self._fills.funding(row, instrument, units, side)) is not None:
+                if instrument is not None and (paid := self._paid(row, instrument)) is not None:
                     found.append(paid)
         return found
+
+    def _paid(self, row: Row, instrument: Instrument) -> Execution | None:
+        """A funding with the position it was paid on: the one of now, for its history does not say."""
+        legs = {side: units for (market, side), units in self._account.held.items() if market == instrument}
+        side = leg_of(row) or next(iter(legs), PositionSide.NET)
+        return self._fills.funding(row, instrument, legs.get(side, 0), side if side in legs else PositionSide.NET)
 
     def _price_of(self, instrument: Instrument, code: str) -> float | None:
         """What 1 of a currency is worth in an instrument's settlement currency, by a market between the two."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from hbkit.chance import Chance
-from hbkit.errors import AuthenticationError, ExchangeError, HbkitError, OrderRejected, RateLimited, Unsupported
+from hbkit.errors import AuthenticationError, ExchangeError, HbkitError, OrderRejected, RateLimited, Timeout, Unsupported
 from hbkit.log import get_logger
 from hbkit.net.websocket import Backoff
 
@@ -116,6 +116,7 @@ class News:
                     watch=method,
                     reason=error.message,
                 )
+                self._watched.discard((method, symbol))
                 instead()
                 return
             except ExchangeError as error:
@@ -175,6 +176,15 @@ class News:
                 self._on_up()
                 return
 
+    async def ready(self) -> None:
+        """Wait until every watch is connected for the first time. Raises Timeout when that takes too long."""
+        try:
+            async with asyncio.timeout(2 * CONNECT_SECONDS):
+                while self._is_down or not await self._is_connected():
+                    await asyncio.sleep(_STEP)
+        except TimeoutError:
+            raise Timeout(f"{self._name}: the account's stream did not come up") from None
+
     async def _is_connected(self) -> bool:
         """Whether every socket is there; False as soon as something breaks again."""
         if not self._watched:
@@ -185,6 +195,8 @@ class News:
             await asyncio.sleep(_STEP)
             if self._broken:
                 return False
+            if not self._watched:
+                return True  # the venue turned every watch down
             sockets = list((self._client.api.clients or {}).values())
             if sockets and all(getattr(one, "isConnected", False) for one in sockets):
                 return True

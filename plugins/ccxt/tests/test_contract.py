@@ -41,6 +41,10 @@ class TestPolled(Served):
     __test__ = True
     connector = connector_of("hbkitpolled")
     dark = 5.0
+    known: ClassVar = {
+        "C48": "the case gives news a second, and who asks does so every two",
+        "C62": "the case gives news a second, and who asks does so every two",
+    }
 
 
 class TestFixed(Served):
@@ -48,3 +52,4 @@ class TestFixed(Served):
 
     __test__ = True
     connector = connector_of("hbkitfixed")
+    known: ClassVar = {"C27": "a replacement that is refused leaves nothing: the order it was to replace is gone"}

@@ -15,10 +15,11 @@ from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType, web
+from msgspec.structs import replace
 
 from hbkit.clock import SECOND
 from hbkit.exchange import Address
-from hbkit.model import OrderStatus
+from hbkit.model import Execution, OrderReport
 from hbkit.net.virtual import VirtualLoop
 from hbkit.testing.fake import COIN, FakeVenue
 from hbkit.testing.fake.rows import Row, fill_row, order_row
@@ -26,7 +27,6 @@ from hbkit.testing.fake.venue import Lost, Refused, Stream
 
 PATH = "fakeccxt"
 STATUS = {"key": 401, "stale": 400, "fast": 429, "order": 400, "duplicate": 409, "busy": 503}
-_HELD = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNTRIGGERED)
 
 
 class ServedVenue(FakeVenue):
@@ -58,10 +58,22 @@ class ServedVenue(FakeVenue):
         """Whether nobody gets through."""
         return self._loop.time() < self._dark_until
 
-    # -- more than FakeVenue tells
+    # -- the truth, where an amend is a cancel and a new order
 
-    def _row(self, one: Any) -> Row:
-        return {**order_row(one), "opened": one.ts}
+    def orders(self) -> list[OrderReport]:
+        """As FakeVenue tells them; an order that was replaced is the last of those that took its place."""
+        found: dict[str, OrderReport] = {}
+        for one in super().orders():
+            order_id, carried = _generation(one.id)
+            units, filled = one.units + carried, one.filled_units + carried
+            found[order_id] = replace(one, id=order_id, units=units, filled_units=filled)
+        return list(found.values())
+
+    def executions(self) -> list[Execution]:
+        """The same for what was traded."""
+        return [replace(one, order_id=_generation(one.order_id)[0]) for one in super().executions()]
+
+    # -- more than FakeVenue tells
 
     def _do_order(self, sent: Row) -> Row:
         cid = self._known(sent["id"])
@@ -170,6 +182,12 @@ class ServedVenue(FakeVenue):
         finally:
             self.close()
             await runner.cleanup()
+
+
+def _generation(name: str) -> tuple[str, int]:
+    """Our id, and the units that had filled before, of `c1_2_30`."""
+    order_id, _, rest = name.partition("_")
+    return order_id, int(rest.partition("_")[2] or 0)
 
 
 def _refusal(word: str, text: str) -> web.Response:
