@@ -1,4 +1,4 @@
-"""One account's money, positions and terms: balances, position mode, margin mode, leverage, what was paid in and out."""
+"""One account's money, positions and terms: balances, position mode, margin mode, leverage, what was paid in."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SCALE = 8
 """Decimals of currencies that no instrument settles in."""
 _WITH_OPEN_PROFIT = frozenset(
     {
-        "binance", "binancecoinm", "binanceusdm", "bitget", "bitmex", "deribit", "hyperliquid", "kucoinfutures", "myokx",
-        "okx", "okxus",
+        "binance", "binancecoinm", "binanceusdm", "bitget", "bitmex", "deribit", "hyperliquid", "kucoinfutures",
+        "myokx", "okx", "okxus",
     }
 )  # fmt: skip
 """Venues whose total, as ccxt tells it, holds what open positions are worth."""
@@ -69,7 +69,7 @@ class Account:
         return self._transfers
 
     async def refresh(self) -> list[Wallet]:
-        """Ask for money, and where the venue has a ledger for what was paid in and out; the wallets that have changed."""
+        """Ask for money, and for what was paid in and out where there is a ledger; the wallets that have changed."""
         changed: list[Wallet] = []
         if self._client.venue in _WITH_OPEN_PROFIT and self._contract() is not None:
             await self.positions()
@@ -110,7 +110,9 @@ class Account:
             return None
         currency = self._currencies.setdefault(code, Currency(code, SCALE))
         whole, profit = minor(currency, total), self._open_profit.get(code, 0)
-        settled = next((part for name, part in apart.items() if self._client.api.safe_currency_code(name) == code), None)
+        settled = next(
+            (part for name, part in apart.items() if self._client.api.safe_currency_code(name) == code), None
+        )
         if settled is not None:
             profit = whole - minor(currency, total * settled)
         balance = whole - profit if self._client.venue in _WITH_OPEN_PROFIT else whole
@@ -309,7 +311,10 @@ class Account:
             except WireError:
                 raise
             except ExchangeError as error:
-                asked = [*([f"{margin_mode} margin"] if margin_mode else []), *([f"leverage {leverage:f}"] if leverage else [])]
+                asked = [
+                    *([f"{margin_mode} margin"] if margin_mode else []),
+                    *([f"leverage {leverage:f}"] if leverage else []),
+                ]
                 raise ExchangeError(
                     f"{self._name} refused {', '.join(asked)} for {one} ({error.message}); change margin", code="HB413"
                 ) from None
@@ -331,8 +336,8 @@ class Account:
             count = await open_orders()
             orders = f"; it has {count} open order{'s' if count != 1 else ''}" if count else ""
             raise ExchangeError(
-                f"the account of {self._name} is in {previous} mode, the config says {wanted}, and it cannot be switched "
-                f"({error.message}){orders}. Use position_mode: {previous}, or switch it at the exchange",
+                f"the account of {self._name} is in {previous} mode, the config says {wanted}, and it cannot be "
+                f"switched ({error.message}){orders}. Use position_mode: {previous}, or switch it at the exchange",
                 code="HB420",
             ) from None
         self._log.info("position mode switched", exchange=self._name, mode=str(self.mode), previous=str(previous))

@@ -1,8 +1,9 @@
 """The connector: one account at one of ccxt's exchanges, spot and contracts.
 
-It puts together what the other files do: `client.py` speaks to ccxt, `feeds.py` tells of the market, `orders.py` places and
-follows orders, `fills.py` books trades, `account.py` knows money and positions, `news.py` sees to it that the account's
-news comes. A name of ccxt's is an attribute of this module: `hbkit_ccxt.exchange:okx` is the connector of OKX.
+It puts together what the other files do: `client.py` speaks to ccxt, `feeds.py` tells of the market, `orders.py`
+places and follows orders, `fills.py` books trades, `account.py` knows money and positions, `news.py` sees to it that
+the account's news comes. A name of ccxt's is an attribute of this module: `hbkit_ccxt.exchange:okx` is the connector
+of OKX.
 """
 
 from __future__ import annotations
@@ -336,7 +337,7 @@ class CcxtExchange(Exchange):
         limit = exact(features.get("limit"))
 
         async def page(start: int, count: int, until: int | None) -> list[dict[str, Any]]:
-            more = {} if until is None else {"until": until}
+            more: dict[str, Any] = {} if until is None else {"until": until}
             rows: list[dict[str, Any]] = await self._client.call(
                 "fetch_my_trades", symbol, start, count, **params, **more
             )
@@ -353,10 +354,12 @@ class CcxtExchange(Exchange):
     async def _know_owners(self, rows: Sequence[Row], since: int) -> None:
         """Learn whose orders trades belong to: by one list a market, then one by one."""
         unknown = {str(row.get("order")): row for row in rows if row.get("order") and self._owner(row) is None}
-        for instrument in {self._by_unified[str(row["symbol"])] for row in unknown.values() if row.get("symbol") in self._by_unified}:
-            for row in await self._lookup.all_rows(instrument, max(0, since - _FIRST_LOOK)):
-                if str(row.get("id")) in unknown:
-                    self._desk.learn(row)
+        for instrument in {
+            self._by_unified[str(row["symbol"])] for row in unknown.values() if row.get("symbol") in self._by_unified
+        }:
+            for order in await self._lookup.all_rows(instrument, max(0, since - _FIRST_LOOK)):
+                if str(order.get("id")) in unknown:
+                    self._desk.learn(order)
         for exchange_id, row in unknown.items():
             one = self._by_unified.get(str(row.get("symbol") or ""))
             if one is not None and self._desk.owner(exchange_id) is None:

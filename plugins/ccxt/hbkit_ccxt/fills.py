@@ -1,8 +1,8 @@
 """Trades of the account as executions: each told once, with what it cost and the fee in the currency of the books.
 
-Where a venue has a history of the account's trades, they are what is booked, whether the stream or the history tells them
-first. Where it has none, an execution is made of what an order's filled quantity has grown by, and trades of the stream
-are left out: after a gap nothing could tell which of them the difference holds.
+Where a venue has a history of the account's trades, they are what is booked, whether the stream or the history tells
+them first. Where it has none, an execution is made of what an order's filled quantity has grown by, and trades of the
+stream are left out: after a gap nothing could tell which of them the difference holds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Fills:
 
     def __init__(self, name: str, price_of: Callable[[Instrument, str], float | None]) -> None:
         """
-        :param price_of: what 1 of a currency is worth in an instrument's settlement currency; None where nothing is known.
+        :param price_of: what 1 of a currency is worth in an instrument's settlement currency; None where unknown.
         """
         self._name = name
         self._price_of = price_of
@@ -247,7 +247,7 @@ def _liquidity(row: Row, request: OrderRequest | None) -> Liquidity:
 
 
 def named(row: Row, text: str) -> bool:
-    """Whether the venue's own fields of a row hold exactly this text anywhere: a client order id that ccxt leaves out."""
+    """Whether the venue's own fields of a row hold exactly this text: a client order id that ccxt leaves out."""
     return bool(text) and _holds(info_of(row), text)
 
 

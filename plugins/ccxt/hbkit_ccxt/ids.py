@@ -1,12 +1,12 @@
 """Client order ids in the form that each venue takes, and back.
 
-An id of hbkit is `<bot>-<strategy>-<counter>`: small letters, digits and two dashes, about a dozen characters. Most venues
-take it as it stands. The others get it in their own alphabet, in a way that can be read back without remembering
-anything: after a restart the orders of the run before must be known by it.
+An id of hbkit is `<bot>-<strategy>-<counter>`: small letters, digits and two dashes, about a dozen characters. Most
+venues take it as it stands. The others get it in their own alphabet, in a way that can be read back without
+remembering anything: after a restart the orders of the run before must be known by it.
 
-An order that was changed by cancel and replace is a second order at the venue and needs an id of its own there: the same
-one with its generation and the units that had filled before it, `ab12cd-1-17_2_300`. So a restart that finds only the
-second knows which order it belongs to, and how much of it was filled before.
+An order that was changed by cancel and replace is a second order at the venue and needs an id of its own there: the
+same one with its generation and the units that had filled before it, `ab12cd-1-17_2_300`. So a restart that finds
+only the second knows which order it belongs to, and how much of it was filled before.
 """
 
 from __future__ import annotations

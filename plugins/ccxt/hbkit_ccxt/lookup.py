@@ -1,7 +1,7 @@
 """Looking an order up at a venue: by its id, among open and ended orders, and among the account's trades.
 
-Which of these a venue offers differs; what it does not offer proves nothing. An order is absent only when every question
-that the venue answers was answered and none of the answers holds it.
+Which of these a venue offers differs; what it does not offer proves nothing. An order is absent only when every
+question that the venue answers was answered and none of the answers holds it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 from hbkit.clock import SECOND
 from hbkit.errors import OrderRejected, Unsupported
 from hbkit.model import Instrument, OrderRequest
-from hbkit_ccxt.errors import OrderNotFound
 from hbkit_ccxt.fills import named
 from hbkit_ccxt.ids import Ids, Name
 from hbkit_ccxt.numbers import ticks, units
@@ -92,7 +91,7 @@ class Lookup:
             ("fetchOpenOrder", "fetch_open_order"),
             ("fetchClosedOrder", "fetch_closed_order"),
         ):
-            for params in ([aside, {}] if aside else [{}]):
+            for params in [aside, {}] if aside else [{}]:
                 if not self.has(name):
                     continue
                 try:
@@ -117,7 +116,10 @@ class Lookup:
         ):
             if self._client.has(name) is True:
                 return rows + await self._ended(method, symbol, start)
-        for name, method in (("fetchClosedOrders", "fetch_closed_orders"), ("fetchCanceledOrders", "fetch_canceled_orders")):
+        for name, method in (
+            ("fetchClosedOrders", "fetch_closed_orders"),
+            ("fetchCanceledOrders", "fetch_canceled_orders"),
+        ):
             if self.has(name):
                 rows += await self._ended(method, symbol, start)
         return rows
@@ -152,9 +154,7 @@ class Lookup:
             return None
         text = self._ids.write(order_id)
         try:
-            row: Found = await self._client.call(
-                "fetch_order", "", instrument.unified, **{self._ids.param: text}
-            )
+            row: Found = await self._client.call("fetch_order", "", instrument.unified, **{self._ids.param: text})
         except (OrderRejected, Unsupported):
             return None
         return row if row and self.name_of(row).order_id == order_id else None

@@ -1,13 +1,13 @@
 """The connector's order desk: what is under way for each order, and what was heard of it last.
 
-The requests of one order leave one at a time. A new order is sent once: where its answer is lost it stays unknown until a
-look-up finds it, or finds nothing after the last moment at which the venue could still have taken it. A cancel is repeated
-until it is answered, which does no harm; what a venue provably turned away, for coming too fast, is sent again under the
-same id.
+The requests of one order leave one at a time. A new order is sent once: where its answer is lost it stays unknown
+until a look-up finds it, or finds nothing after the last moment at which the venue could still have taken it. A
+cancel is repeated until it is answered, which does no harm; what a venue provably turned away, for coming too fast,
+is sent again under the same id.
 
 Where a venue cannot change an order, an amend is a cancel and a new order under the same id of ours. The place in the
-queue is lost; what fills before the cancel has arrived is taken off what is placed anew; if the new order is refused, the
-old one is gone all the same, and is reported as gone.
+queue is lost; what fills before the cancel has arrived is taken off what is placed anew; if the new order is refused,
+the old one is gone all the same, and is reported as gone.
 """
 
 from __future__ import annotations
@@ -232,7 +232,11 @@ class OrderDesk:
             for symbol, params in self._lookup.questions("cancelAllOrders"):
                 await self._insist("cancel_all_orders", symbol, **params)
                 one = self._by_unified.get(symbol or "")
-                if one is not None and any(order.waits for order in self.standing) and (aside := self._lookup.aside(one)):
+                if (
+                    one is not None
+                    and any(order.waits for order in self.standing)
+                    and (aside := self._lookup.aside(one))
+                ):
                     await self._insist("cancel_all_orders", symbol, **params, **aside)
         else:
             for report in await self.open_orders():
@@ -272,8 +276,10 @@ class OrderDesk:
         self._learn(order, str(row.get("id") or ""))
         self.hear(row, order)
         request = order.request
-        at_once = request is not None and not request.waits and (
-            request.type is OrderType.MARKET or request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        at_once = (
+            request is not None
+            and not request.waits
+            and (request.type is OrderType.MARKET or request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK))
         )
         if at_once and not order.report.status.is_final:
             self._look_soon(order)
@@ -443,7 +449,6 @@ class OrderDesk:
         raise OrderRejected("the cancel was answered, but not how much had filled: nothing was placed in its stead")
 
     async def _place_again(self, order: Standing, terms: Terms, filled: int) -> None:
-        one = order.report.instrument
         request = order.request or _as_request(order.report)
         order.past[order.exchange_id] = OrderStatus.CANCELED
         order.exchange_id, order.generation, order.carried = "", order.generation + 1, filled
@@ -512,7 +517,9 @@ class OrderDesk:
             if exchange_id in (report.id, report.exchange_id):
                 await self._take_away(self._orders[self._theirs[report.exchange_id]])
                 return
-        self._log.warning("a cancel of an order that the exchange does not list", exchange=self._name, order=exchange_id)
+        self._log.warning(
+            "a cancel of an order that the exchange does not list", exchange=self._name, order=exchange_id
+        )
 
     async def _insist(self, method: str, *arguments: Any, **params: Any) -> Any:
         """A request that may be repeated: sent again after whatever the wire did."""
@@ -614,7 +621,7 @@ class OrderDesk:
         before = order.report
         told = update_stamp(row)
         report = order_report(row, before.instrument, before.id, before, self._now(), order.carried)
-        if report is None or before.status.is_final and before.status is not OrderStatus.NEVER_ARRIVED:
+        if report is None or (before.status.is_final and before.status is not OrderStatus.NEVER_ARRIVED):
             return None
         old = bool(told and order.stamp and told < order.stamp) or self._is_behind(order, row)
         if old and not report.status.is_final:
@@ -690,7 +697,9 @@ class OrderDesk:
     def _candidates(self, order: Standing | None) -> Iterable[Instrument]:
         if order is not None:
             return [order.report.instrument]
-        return [self._by_unified[symbol] for symbol, _ in self._lookup.questions("fetchOrder") if symbol in self._by_unified]
+        return [
+            self._by_unified[symbol] for symbol, _ in self._lookup.questions("fetchOrder") if symbol in self._by_unified
+        ]
 
     async def _find_replacement(self, order: Standing) -> OrderReport:
         """The second half of an amend whose answer was lost: it stands, or the order is gone."""
@@ -735,7 +744,7 @@ class OrderDesk:
             order.looking = False
 
     async def poll(self) -> None:
-        """For venues that tell nothing by themselves: open orders, and what has become of those no longer among them."""
+        """For venues that tell nothing by themselves: open orders, and what became of those no longer among them."""
         expected = [order for order in self.standing if order.exchange_id and not order.replacing]
         if not expected:
             return
@@ -750,9 +759,9 @@ class OrderDesk:
         for order in expected:
             same = asked.get(id(order)) == order.exchange_id
             if same and not order.report.status.is_final and not order.lock.locked():
-                row = await self._lookup.by_exchange_id(order.exchange_id, order.report.instrument, waits=order.waits)
-                if row is not None:
-                    self.hear(row, order)
+                found = await self._lookup.by_exchange_id(order.exchange_id, order.report.instrument, waits=order.waits)
+                if found is not None:
+                    self.hear(found, order)
 
     # -- inside
 

@@ -1,7 +1,7 @@
 """An order as ccxt tells it, in hbkit's words.
 
-ccxt fills in what the venue said and leaves out the rest: an answer to a new order is often an id and nothing else. What
-is left out is taken from what was known before; what is known from nowhere is not invented.
+ccxt fills in what the venue said and leaves out the rest: an answer to a new order is often an id and nothing else.
+What is left out is taken from what was known before; what is known from nowhere is not invented.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REASONS = ("rejectReason", "ordRejReason", "cancelReason", "rejectMsg", "reason
 _LEGS = ("positionSide", "posSide", "position_side", "leg", "holdSide", "strategy")
 _LEG_WORDS = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _FIRED = ("triggered", "fired", "workingIndicator", "isTriggered")
-_NO = frozenset({None, "", False, "false", "False", "NotTriggered", "0", 0})
+_NO = frozenset({None, "", False, "false", "False", "NotTriggered", "0"})
 
 
 def info_of(row: Row) -> Row:

@@ -1,7 +1,7 @@
 """An order of hbkit in the words of ccxt's `create_order` and `edit_order`, and what a venue does not take.
 
-What a market's `features` do not name is refused here, before the wire: ccxt hands parameters that it does not know on to
-the venue, and there they may mean anything.
+What a market's `features` do not name is refused here, before the wire: ccxt hands parameters that it does not know
+on to the venue, and there they may mean anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of every connector over venues of ccxt's kind: with streams, by asking, without amends, without trades."""
+"""The contract of every connector over venues of ccxt's kind: with streams, by asking, without amends."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
+from hbkit_ccxt.exchange import connector_of
+
 from hbkit.net.virtual import VirtualLoop
 from hbkit.testing import ConnectorContract
 from hbkit.testing.contract import Venue
-from hbkit_ccxt.exchange import connector_of
 from plugins.ccxt.tests.fake.served import ServedVenue
 from plugins.ccxt.tests.fake.venue import register
 

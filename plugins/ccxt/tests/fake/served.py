@@ -1,7 +1,7 @@
 """FakeVenue behind an HTTP server and a WebSocket in memory, because ccxt brings its own way to a venue.
 
-What goes wrong on the wire goes wrong here: a request or an answer that is lost is a connection that breaks, a cut breaks
-every connection that is open.
+What goes wrong on the wire goes wrong here: a request or an answer that is lost is a connection that breaks, a cut
+breaks every connection that is open.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ _ERRORS = {
 _FEATURES = {
     "sandbox": False,
     "createOrder": {
-        "triggerPrice": True, "triggerDirection": True, "triggerPriceType": {"last": True, "mark": True, "index": False},
+        "triggerPrice": True, "triggerDirection": True,
+        "triggerPriceType": {"last": True, "mark": True, "index": False},
         "timeInForce": {"IOC": True, "FOK": True, "PO": True, "GTD": False, "GTC": True}, "hedged": True,
         "icebergAmount": True, "iceberg": True, "trailing": False, "stopLossPrice": False, "takeProfitPrice": False,
         "symbolRequired": True,
@@ -45,7 +46,7 @@ _FEATURES = {
 }  # fmt: skip
 
 
-class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
+class hbkitfake(Exchange):
     """Everything that the venue has."""
 
     stamped = True
@@ -74,14 +75,25 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
                 "watchMarkPrice": True, "ws": True,
             },
             "timeframes": {"1m": "1m"},
-            "features": {"spot": None, "swap": {"linear": _FEATURES, "inverse": None}, "future": {"linear": None, "inverse": None}},
+            "features": {
+                "spot": None, "swap": {"linear": _FEATURES, "inverse": None},
+                "future": {"linear": None, "inverse": None},
+            },
             "requiredCredentials": {"apiKey": True, "secret": True},
         }  # fmt: skip
         return self.deep_extend(super().describe(), own)
 
     # -- the way there
 
-    def sign(self, path: Any, api: Any = "private", method: Any = "POST", params: Any = {}, headers: Any = None, body: Any = None) -> Row:  # noqa: B006, E501
+    def sign(
+        self,
+        path: Any,
+        api: Any = "private",
+        method: Any = "POST",
+        params: Any = None,
+        headers: Any = None,
+        body: Any = None,
+    ) -> Row:
         """Over the name of the request and the time at which it expires."""
         expires = self.milliseconds() * 1_000_000 + LIFE
         headers = {
@@ -89,9 +101,16 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
             "x-expires": str(expires),
             "x-signature": sign(Secret(self.secret), path, expires),
         }
-        return {"url": f"{self.urls['api']['rest']}/{path}", "method": method, "body": json.dumps(params), "headers": headers}
+        return {
+            "url": f"{self.urls['api']['rest']}/{path}",
+            "method": method,
+            "body": json.dumps(params or {}),
+            "headers": headers,
+        }
 
-    def handle_errors(self, code: int, reason: str, url: str, method: str, headers: Row, body: str, response: Any, *rest: Any) -> None:  # noqa: E501
+    def handle_errors(
+        self, code: int, reason: str, url: str, method: str, headers: Row, body: str, response: Any, *rest: Any
+    ) -> None:
         """The venue's word says which error it is."""
         if isinstance(response, dict) and "error" in response:
             if "no such order" in response["text"]:
@@ -103,10 +122,10 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
 
     # -- markets
 
-    async def fetch_time(self, params: Row = {}) -> int:  # noqa: B006
+    async def fetch_time(self, params: Any = None) -> int:
         return int(await self._ask("time") // 1_000_000)
 
-    async def fetch_markets(self, params: Row = {}) -> list[Row]:  # noqa: B006
+    async def fetch_markets(self, params: Any = None) -> list[Row]:
         return [
             {
                 "id": "COIN", "symbol": SYMBOL, "base": "COIN", "quote": "USD", "settle": "USD", "baseId": "COIN",
@@ -118,7 +137,9 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
             }
         ]  # fmt: skip
 
-    async def fetch_ohlcv(self, symbol: str, timeframe: str = "1m", since: Any = None, limit: Any = None, params: Row = {}) -> list[Any]:  # noqa: B006, E501
+    async def fetch_ohlcv(
+        self, symbol: str, timeframe: str = "1m", since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Any]:
         now = self.milliseconds()
         count = limit or 500
         start = since if since is not None else now - count * 60_000
@@ -126,16 +147,16 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
         rows = await self._ask("candles", {"start": start * 1_000_000, "end": end * 1_000_000})
         return [_ohlcv(row) for row in rows][:count]
 
-    async def fetch_order_book(self, symbol: str, limit: Any = None, params: Row = {}) -> Row:  # noqa: B006
+    async def fetch_order_book(self, symbol: str, limit: Any = None, params: Any = None) -> Row:
         row = await self._ask("book")
         bids = [[float(one["px"]), float(one["qty"])] for one in row["all"] if one["side"] == "buy"]
         asks = [[float(one["px"]), float(one["qty"])] for one in row["all"] if one["side"] == "sell"]
         return self.parse_order_book({"bids": bids, "asks": asks}, symbol, row["ts"] // 1_000_000)
 
-    async def fetch_ticker(self, symbol: str, params: Row = {}) -> Row:  # noqa: B006
+    async def fetch_ticker(self, symbol: str, params: Any = None) -> Row:
         return self._ticker(await self._ask("ticker"))
 
-    async def fetch_funding_rate(self, symbol: str, params: Row = {}) -> Row:  # noqa: B006
+    async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Row:
         return {"symbol": symbol, "fundingRate": 0.0, "timestamp": self.milliseconds(), "info": {}}
 
     def _ticker(self, row: Row) -> Row:
@@ -149,7 +170,10 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
 
     # -- orders
 
-    async def create_order(self, symbol: str, type: str, side: str, amount: Any, price: Any = None, params: Row = {}) -> Row:  # noqa: A002, B006, E501
+    async def create_order(
+        self, symbol: str, type: str, side: str, amount: Any, price: Any = None, params: Any = None
+    ) -> Row:
+        params = params or {}
         hedged = params.get("hedged", False)
         closes = bool(params.get("reduceOnly"))
         leg = "net" if not hedged else ("long" if (side == "buy") != closes else "short")
@@ -171,7 +195,10 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
         }
         return self._answer(await self._ask("submit", sent))
 
-    async def edit_order(self, id: str, symbol: str, type: str, side: str, amount: Any = None, price: Any = None, params: Row = {}) -> Row:  # noqa: A002, B006, E501
+    async def edit_order(
+        self, id: str, symbol: str, type: str, side: str, amount: Any = None, price: Any = None, params: Any = None
+    ) -> Row:
+        params = params or {}
         sent = {
             "cid": id,
             "px": self._price(price),
@@ -180,26 +207,35 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
         }
         return self._answer(await self._ask("amend", sent))
 
-    async def cancel_order(self, id: str, symbol: Any = None, params: Row = {}) -> Row:  # noqa: A002, B006
+    async def cancel_order(self, id: str, symbol: Any = None, params: Any = None) -> Row:
         return self._answer(await self._ask("cancel", {"id": id}))
 
-    async def cancel_all_orders(self, symbol: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006
+    async def cancel_all_orders(self, symbol: Any = None, params: Any = None) -> list[Row]:
         return [self._order(row) for row in await self._ask("cancel_all")]
 
-    async def fetch_order(self, id: str, symbol: Any = None, params: Row = {}) -> Row:  # noqa: A002, B006
+    async def fetch_order(self, id: str, symbol: Any = None, params: Any = None) -> Row:
+        params = params or {}
         return self._order(await self._ask("order", {"id": id or params.get("clientOrderId", "")}))
 
-    async def fetch_open_orders(self, symbol: Any = None, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def fetch_open_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Row]:
         return [self._order(row) for row in await self._ask("orders")]
 
-    async def fetch_closed_orders(self, symbol: Any = None, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def fetch_closed_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Row]:
         return [self._order(row) for row in await self._ask("ended")]
 
-    async def fetch_my_trades(self, symbol: Any = None, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def fetch_my_trades(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Row]:
         rows = await self._ask("fills", {"since": (since or 0) * 1_000_000})
         return [self._trade(row) for row in rows if row["kind"] == "trade"][: limit or 50]
 
-    async def fetch_funding_history(self, symbol: Any = None, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def fetch_funding_history(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Row]:
         rows = await self._ask("fills", {"since": (since or 0) * 1_000_000})
         return [
             {
@@ -243,7 +279,7 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
 
     # -- the account
 
-    async def fetch_balance(self, params: Row = {}) -> Row:  # noqa: B006
+    async def fetch_balance(self, params: Any = None) -> Row:
         return self._balance((await self._ask("account"))["money"])
 
     def _balance(self, row: Row) -> Row:
@@ -251,7 +287,7 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
         total, free = row["cash"] / 10_000, row["free"] / 10_000
         return self.safe_balance({"info": row, "USD": {"total": str(total), "free": str(free)}})
 
-    async def fetch_positions(self, symbols: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006
+    async def fetch_positions(self, symbols: Any = None, params: Any = None) -> list[Row]:
         return [
             {
                 "symbol": SYMBOL, "side": row["way"], "contracts": float(row["qty"]), "hedged": row["leg"] != "net",
@@ -260,16 +296,16 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
             for row in await self._ask("positions")
         ]  # fmt: skip
 
-    async def fetch_position_mode(self, symbol: Any = None, params: Row = {}) -> Row:  # noqa: B006
+    async def fetch_position_mode(self, symbol: Any = None, params: Any = None) -> Row:
         return {"hedged": (await self._ask("account"))["mode"] == "hedge", "info": {}}
 
-    async def set_position_mode(self, hedged: bool, symbol: Any = None, params: Row = {}) -> Any:  # noqa: B006
+    async def set_position_mode(self, hedged: bool, symbol: Any = None, params: Any = None) -> Any:
         return await self._ask("mode", {"mode": "hedge" if hedged else "one_way"})
 
-    async def set_leverage(self, leverage: Any, symbol: Any = None, params: Row = {}) -> Any:  # noqa: B006
+    async def set_leverage(self, leverage: Any, symbol: Any = None, params: Any = None) -> Any:
         return await self._ask("leverage", {"times": f"{leverage:g}"})
 
-    async def set_margin_mode(self, marginMode: str, symbol: Any = None, params: Row = {}) -> Any:  # noqa: B006, N803
+    async def set_margin_mode(self, marginMode: str, symbol: Any = None, params: Any = None) -> Any:
         return await self._ask("leverage", {"times": "0"}) if marginMode == "cross" else None
 
     # -- the stream
@@ -353,52 +389,58 @@ class hbkitfake(Exchange):  # noqa: N801 - ccxt's ids are written so
         cache.append(_ohlcv(row))
         client.resolve(cache, "candle")
 
-    async def watch_orders(self, symbol: Any = None, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def watch_orders(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Row]:
         found = await self._watch("order")
         return self.filter_by_symbol_since_limit(found, symbol, since, found.getLimit(symbol, limit), True)
 
-    async def watch_my_trades(self, symbol: Any = None, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def watch_my_trades(
+        self, symbol: Any = None, since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Row]:
         found = await self._watch("fill")
         return self.filter_by_symbol_since_limit(found, symbol, since, found.getLimit(symbol, limit), True)
 
-    async def watch_balance(self, params: Row = {}) -> Row:  # noqa: B006
+    async def watch_balance(self, params: Any = None) -> Row:
         return await self._watch("money")
 
-    async def watch_trades(self, symbol: str, since: Any = None, limit: Any = None, params: Row = {}) -> list[Row]:  # noqa: B006, E501
+    async def watch_trades(self, symbol: str, since: Any = None, limit: Any = None, params: Any = None) -> list[Row]:
         found = await self._watch("trade", "trade")
         return self.filter_by_since_limit(found, since, found.getLimit(symbol, limit), "timestamp", True)
 
-    async def watch_ticker(self, symbol: str, params: Row = {}) -> Row:  # noqa: B006
+    async def watch_ticker(self, symbol: str, params: Any = None) -> Row:
         return await self._watch("quote", "quote")
 
-    async def watch_bids_asks(self, symbols: Any = None, params: Row = {}) -> Row:  # noqa: B006
+    async def watch_bids_asks(self, symbols: Any = None, params: Any = None) -> Row:
         return {SYMBOL: await self._watch("quote", "quote")}
 
-    async def watch_mark_price(self, symbol: str, params: Row = {}) -> Row:  # noqa: B006
+    async def watch_mark_price(self, symbol: str, params: Any = None) -> Row:
         return await self._watch("mark", "mark")
 
-    async def watch_order_book(self, symbol: str, limit: Any = None, params: Row = {}) -> Row:  # noqa: B006
+    async def watch_order_book(self, symbol: str, limit: Any = None, params: Any = None) -> Row:
         return (await self._watch("book", "book")).limit()
 
-    async def watch_ohlcv(self, symbol: str, timeframe: str = "1m", since: Any = None, limit: Any = None, params: Row = {}) -> list[Any]:  # noqa: B006, E501
+    async def watch_ohlcv(
+        self, symbol: str, timeframe: str = "1m", since: Any = None, limit: Any = None, params: Any = None
+    ) -> list[Any]:
         found = await self._watch("candle", "candle")
         return self.filter_by_since_limit(found, since, found.getLimit(symbol, limit), 0, True)
 
 
-class hbkitpolled(hbkitfake):  # noqa: N801
+class hbkitpolled(hbkitfake):
     """A venue that tells nothing by itself, and does not say when an order was changed last."""
 
     stamped = False
     own: ClassVar[Row] = {
-        "watchOrders": False, "watchMyTrades": False, "watchBalance": False, "watchTrades": False, "watchOrderBook": False,
-        "watchTicker": False, "watchBidsAsks": False, "watchOHLCV": False, "watchMarkPrice": False,
+        "watchOrders": False, "watchMyTrades": False, "watchBalance": False, "watchTrades": False,
+        "watchOrderBook": False, "watchTicker": False, "watchBidsAsks": False, "watchOHLCV": False, "watchMarkPrice": False,
     }  # fmt: skip
 
     def describe(self) -> Row:
         return self.deep_extend(super().describe(), {"has": self.own})
 
 
-class hbkitfixed(hbkitfake):  # noqa: N801
+class hbkitfixed(hbkitfake):
     """A venue that changes no orders, and answers with no more than an id."""
 
     stamped = False
@@ -410,7 +452,7 @@ class hbkitfixed(hbkitfake):  # noqa: N801
         return self.safe_order({"id": row["oid"], "info": {}}, self.market(SYMBOL))
 
 
-class hbkituntold(hbkitfake):  # noqa: N801
+class hbkituntold(hbkitfake):
     """A venue that has no history of trades: fills are told in orders alone."""
 
     def describe(self) -> Row:
@@ -435,5 +477,3 @@ def _ohlcv(row: Row) -> list[Any]:
 
 def _number(text: str | None) -> float | None:
     return None if text is None else float(text)
-
-
