@@ -1,11 +1,11 @@
 """What an exchange can do, read from ccxt's `has` and `features`: what ccxt does not declare is not offered.
 
 `features` goes from the kind of market (spot, swap, future) to its payoff (linear, inverse) and to a method. One spec
-stands for all of them here, so it offers what any of its markets can; an order that its own market cannot take is refused
-by orders.py, by name.
+stands for all of them here, so it offers what any of its markets can; an order that its own market cannot take is
+refused by orders.py, by name.
 
-An amend is offered wherever orders can be cancelled and placed: where the venue has none of its own, orders.py makes it of
-both, and says what that risks.
+An amend is offered wherever orders can be cancelled and placed: where the venue has none of its own, orders.py makes it
+of both, and says what that risks.
 """
 
 from __future__ import annotations
