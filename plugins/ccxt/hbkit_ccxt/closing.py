@@ -1,8 +1,8 @@
 """Candles of the present: told once, when their interval has closed, as the venue's own history has them.
 
 A stream of candles tells the open one again and again, and its last word on an interval may come after the first of the
-next. So each close is waited for by the venue's clock, and GRACE_SECONDS later the history is asked. An interval that is
-not there yet is asked for again; one that is still missing after ABSENT_TRIES answers had no trade, and is empty.
+next. So each close is waited for by the venue's clock, and GRACE_SECONDS later the history is asked. An interval that
+is not there yet is asked for again; one that is still missing after ABSENT_TRIES answers had no trade, and is empty.
 """
 
 from __future__ import annotations
@@ -88,5 +88,6 @@ class Closing:
         return found
 
     async def _wait(self, close: int) -> None:
-        while (left := close + round(GRACE_SECONDS * SECOND) - self._now()) > 0:
+        due = close + round(GRACE_SECONDS * SECOND)
+        while (left := due - self._now()) > 0:  # noqa: ASYNC110 - a clock that others move sets no event
             await asyncio.sleep(min(_NAP_SECONDS, max(0.01, left / SECOND)))

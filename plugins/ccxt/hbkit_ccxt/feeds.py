@@ -9,9 +9,10 @@
 | mark | watchMarkPrice, else watchTicker where it tells one | fetchMarkPrice, fetchFundingRate |
 | funding | | fetchFundingRateHistory after each funding, else fetchFundingRate |
 
-What is told: each trade once and none from before it was asked for; books whole, never crossed; quotes when they change;
-candles once they are closed. A watch that breaks puts the market out of reach (`on_down`) until the venue answers and every
-socket is connected again (`on_up`): news.py. One that is silent while the market goes on is found by watchdog.py.
+What is told: each trade once and none from before it was asked for; books whole, never crossed; quotes when they
+change; candles once they are closed. A watch that breaks puts the market out of reach (`on_down`) until the venue
+answers and every socket is connected again (`on_up`): news.py. One that is silent while the market goes on is found by
+watchdog.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
+from math import isnan
 from typing import Any, Final
 
 from hbkit.clock import HOUR, SECOND
@@ -146,7 +148,7 @@ class Feeds:
             return market.mark[0]
         if market.last is not None:
             return market.last
-        if market.quote is not None and market.quote.mid == market.quote.mid:
+        if market.quote is not None and not isnan(market.quote.mid):
             return market.quote.mid
         return market.book.mid
 
@@ -210,7 +212,9 @@ class Feeds:
         if row.get("side") is None and not market.lacks_side:
             market.lacks_side = True
             self._log.warning(
-                "trades without the taker's side are left out", venue=self._client.venue, instrument=market.instrument.symbol
+                "trades without the taker's side are left out",
+                venue=self._client.venue,
+                instrument=market.instrument.symbol,
             )
 
     async def _has_newer_trades(self, market: _Market) -> bool:
@@ -301,7 +305,7 @@ class Feeds:
         instrument, quote = market.instrument, market.quote
         if market.quotes_from_book or quote is None:
             return theirs != (market.book.best_bid_ticks, market.book.best_ask_ticks)
-        ours = tuple(instrument.ticks(price) if price == price else None for price in (quote.bid, quote.ask))
+        ours = tuple(None if isnan(price) else instrument.ticks(price) for price in (quote.bid, quote.ask))
         return theirs != ours
 
     # -- candles
@@ -348,12 +352,12 @@ class Feeds:
             instead()
 
     async def _poll_mark(self, market: _Market) -> None:
+        symbol = market.instrument.unified
         for name, method in (("fetchMarkPrice", "fetch_mark_price"), ("fetchFundingRate", "fetch_funding_rate")):
-            if self._client.has(name):
-                if self._hear_mark(market, await self._client.call(method, market.instrument.unified)):
-                    return
+            if self._client.has(name) and self._hear_mark(market, await self._client.call(method, symbol)):
+                return
         if self._client.has("fetchTicker"):
-            self._hear_mark(market, await self._client.call("fetch_ticker", market.instrument.unified))
+            self._hear_mark(market, await self._client.call("fetch_ticker", symbol))
 
     def _hear_mark(self, market: _Market, row: Row) -> bool:
         """Whether the row told a mark."""
@@ -378,7 +382,9 @@ class Feeds:
         if now < market.next_funding + FUNDING_GRACE:
             return
         due = market.next_funding
-        rate: Row = await self._client.call("fetch_funding_rate", symbol) if self._client.has("fetchFundingRate") else {}
+        rate: Row = (
+            await self._client.call("fetch_funding_rate", symbol) if self._client.has("fetchFundingRate") else {}
+        )
         told = rate.get("fundingTimestamp") or rate.get("nextFundingTimestamp")
         coming = int(told) * MILLISECOND if told is not None else 0
         following = coming if coming > now else (now // HOUR + 1) * HOUR
@@ -418,9 +424,7 @@ class Feeds:
         if not self._client.has(method):
             raise Unsupported(f"{self._client.venue} tells no {channel} of {market.instrument}")
 
-    def _watch(
-        self, method: str, market: _Market, hear: Callable[[Any], Any], instead: Callable[[], None]
-    ) -> Watched:
+    def _watch(self, method: str, market: _Market, hear: Callable[[Any], Any], instead: Callable[[], None]) -> Watched:
         watched = self._watchdog.add(f"{method} of {market.instrument.unified}", _never_behind, instead)
 
         def heard(told: Any) -> None:
@@ -505,5 +509,7 @@ async def _never_behind() -> bool:
 
 def _same(one: Quote, other: Quote) -> bool:
     """Equal but for the time; a size that is not known is one that is not known."""
-    pairs = zip((one.bid, one.ask, one.bid_qty, one.ask_qty), (other.bid, other.ask, other.bid_qty, other.ask_qty), strict=True)
+    pairs = zip(
+        (one.bid, one.ask, one.bid_qty, one.ask_qty), (other.bid, other.ask, other.bid_qty, other.ask_qty), strict=True
+    )
     return all(mine == theirs or (mine != mine and theirs != theirs) for mine, theirs in pairs)

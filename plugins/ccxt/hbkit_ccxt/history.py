@@ -1,7 +1,7 @@
 """Candles of the past, asked for page by page as each venue deals them out.
 
-Venues differ in how many a page holds, in whether an interval without a trade has a row, and in how far back they go. So
-a page is asked for from where the last one ended, an empty page is a stretch without trades and is stepped over, and
+Venues differ in how many a page holds, in whether an interval without a trade has a row, and in how far back they go.
+So a page is asked for from where the last one ended, an empty page is a stretch without trades and is stepped over, and
 what lies between two candles is filled with empty ones: a closed interval that the venue leaves out of an answer had no
 trade. Before the first row nothing is filled in; the venue may just not go back that far.
 """

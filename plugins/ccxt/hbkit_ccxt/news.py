@@ -1,7 +1,8 @@
 """News of the account: by ccxt's watches where a venue has them, by asking again and again where it has not.
 
-Nothing here says what news means; it sees to it that there is some, and that a gap is told. A watch that breaks is the end
-of certainty: from there on until the venue answers again and every watch is connected anew, the account is out of reach.
+Nothing here says what news means; it sees to it that there is some, and that a gap is told. A watch that breaks is
+the end of certainty: from there on until the venue answers again and every watch is connected anew, the account is
+out of reach.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from hbkit.chance import Chance
-from hbkit.errors import AuthenticationError, ExchangeError, HbkitError, OrderRejected, RateLimited, Unsupported
+from hbkit.errors import (
+    AuthenticationError,
+    ExchangeError,
+    HbkitError,
+    OrderRejected,
+    RateLimited,
+    Timeout,
+    Unsupported,
+)
 from hbkit.log import get_logger
 from hbkit.net.websocket import Backoff
 
@@ -116,6 +125,7 @@ class News:
                     watch=method,
                     reason=error.message,
                 )
+                self._watched.discard((method, symbol))
                 instead()
                 return
             except ExchangeError as error:
@@ -141,7 +151,9 @@ class News:
             except RateLimited as error:
                 await asyncio.sleep(max(1.0, error.retry_after))
             except (OrderRejected, Unsupported) as error:
-                self._log.debug("the exchange turned a question down", exchange=self._name, what=what, reason=error.message)
+                self._log.debug(
+                    "the exchange turned a question down", exchange=self._name, what=what, reason=error.message
+                )
             except ExchangeError as error:
                 self.broke(error.message)
 
@@ -175,6 +187,15 @@ class News:
                 self._on_up()
                 return
 
+    async def ready(self) -> None:
+        """Wait until every watch is connected for the first time. Raises Timeout when that takes too long."""
+        try:
+            async with asyncio.timeout(2 * CONNECT_SECONDS):
+                while not await self._is_connected():
+                    await self._fine.wait()
+        except TimeoutError:
+            raise Timeout(f"{self._name}: the account's stream did not come up") from None
+
     async def _is_connected(self) -> bool:
         """Whether every socket is there; False as soon as something breaks again."""
         if not self._watched:
@@ -185,11 +206,11 @@ class News:
             await asyncio.sleep(_STEP)
             if self._broken:
                 return False
+            if not self._watched:
+                return True  # the venue turned every watch down
             sockets = list((self._client.api.clients or {}).values())
             if sockets and all(getattr(one, "isConnected", False) for one in sockets):
                 return True
         self._log.debug("no socket in time", exchange=self._name)
         self._fine.clear()
         return False
-
-

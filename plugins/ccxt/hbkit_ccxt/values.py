@@ -1,7 +1,7 @@
 """What ccxt tells of a market, as hbkit's values: trades, best prices, books, candles, marks, fundings.
 
-ccxt's times are milliseconds, its quantities are in the unit of instruments here (contracts, or base currency), and what a
-venue left out is None. Nothing is made up for it: a value that lacks what it cannot do without is None here too.
+ccxt's times are milliseconds, its quantities are in the unit of instruments here (contracts, or base currency), and
+what a venue left out is None. Nothing is made up for it: a value that lacks what it cannot do without is None here too.
 """
 
 from __future__ import annotations
@@ -119,15 +119,17 @@ def candle(row: Sequence[Any], instrument: Instrument, interval: str, length: in
 
     :param length: of the interval, ns.
     """
-    prices = [number(one) for one in row[1:5]]
-    if row[0] is None or len(prices) < 4 or not all(price > 0 for price in prices):
+    if len(row) < 5 or row[0] is None:
+        return None
+    first, high, low, last = (number(one) for one in row[1:5])
+    if not (first > 0 and high > 0 and low > 0 and last > 0):
         return None
     opened = int(row[0]) * MILLISECOND
     told = number(row[5]) if len(row) > 5 else math.nan
     volume = 0.0 if math.isnan(told) else told
     trades = 0 if told == 0 else -1
     end = opened + length
-    return Candle(end, opened, end, instrument, interval, *prices, volume, trades)
+    return Candle(end, opened, end, instrument, interval, first, high, low, last, volume, trades)
 
 
 def empty(after: Candle) -> Candle:

@@ -1,4 +1,4 @@
-"""Finds watches that have gone silent while the market goes on: a subscription that the venue forgot, or never confirmed.
+"""Finds watches that are silent while the market goes on: a subscription that the venue forgot, or never confirmed.
 
 A socket that answers pings says nothing of its subscriptions, and a quiet market looks like a dead one. So a watch that
 told nothing for QUIET_SECONDS is held against a REST answer; where that knows more, twice, the watch is silent: the
