@@ -1,7 +1,7 @@
 """The connector: one account at one of ccxt's exchanges, spot and contracts.
 
 It puts together what the other files do: `client.py` speaks to ccxt, `feeds.py` tells of the market, `orders.py`
-places and follows orders, `fills.py` books trades, `account.py` knows money and positions, `watches.py` sees to it that
+places and follows orders, `fills.py` books trades, `account.py` knows money and positions, `news.py` sees to it that
 the account's news comes. A name of ccxt's is an attribute of this module: `hbkit_ccxt.exchange:okx` is the connector
 of OKX.
 """
@@ -37,13 +37,13 @@ from hbkit_ccxt.feeds import Feeds
 from hbkit_ccxt.fills import PAGE, Fills, Owner, all_since, by_time, days
 from hbkit_ccxt.ids import ids_of
 from hbkit_ccxt.lookup import Lookup
+from hbkit_ccxt.news import POLL_SECONDS, SLOW_SECONDS, News
 from hbkit_ccxt.numbers import exact
 from hbkit_ccxt.orders import Change, OrderDesk
 from hbkit_ccxt.patience import Patient
 from hbkit_ccxt.reports import Row, leg_of
 from hbkit_ccxt.requests import features_of, trigger_prices
 from hbkit_ccxt.venues import ids
-from hbkit_ccxt.watches import POLL_SECONDS, SLOW_SECONDS, News
 
 MODE_SECONDS = 20.0
 """How often the position mode is asked for, and fundings where a position is held."""

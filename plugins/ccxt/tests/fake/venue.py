@@ -433,7 +433,8 @@ class hbkitpolled(hbkitfake):
     stamped = False
     own: ClassVar[Row] = {
         "watchOrders": False, "watchMyTrades": False, "watchBalance": False, "watchTrades": False,
-        "watchOrderBook": False, "watchTicker": False, "watchBidsAsks": False, "watchOHLCV": False, "watchMarkPrice": False,
+        "watchOrderBook": False, "watchTicker": False, "watchBidsAsks": False, "watchOHLCV": False,
+        "watchMarkPrice": False,
     }  # fmt: skip
 
     def describe(self) -> Row:
