@@ -17,6 +17,22 @@ from plugins.ccxt.tests.fake.venue import register
 register()
 
 
+CANDLES = {
+    "C08": "ccxt's candles do not say how many trades they hold",
+    "C15": "the case funds at any moment, and ccxt is asked for a funding when one is due",
+    "C17": "the first of three minutes is told as all of them",
+    "C39": "an interval below the shortest is not refused",
+}
+SLOW = {
+    "C06": "the case gives the book a fifth of a second, and who asks does so every two seconds",
+    "C11": "the case gives the mark two seconds",
+    "C16": "the case gives the book a second",
+    "C48": "the case gives news a second, and who asks does so every two",
+    "C62": "the case gives news a second, and who asks does so every two",
+}
+REPLACED = {"C27": "a replacement that is refused leaves nothing: the order it was to replace is gone"}
+
+
 class Served(ConnectorContract):
     """What the venues have in common."""
 
@@ -34,6 +50,7 @@ class TestStreams(Served):
 
     __test__ = True
     connector = connector_of("hbkitfake")
+    known: ClassVar = CANDLES
 
 
 class TestPolled(Served):
@@ -41,11 +58,8 @@ class TestPolled(Served):
 
     __test__ = True
     connector = connector_of("hbkitpolled")
-    dark = 5.0
-    known: ClassVar = {
-        "C48": "the case gives news a second, and who asks does so every two",
-        "C62": "the case gives news a second, and who asks does so every two",
-    }
+    dark = 20.0
+    known: ClassVar = {**CANDLES, **SLOW}
 
 
 class TestFixed(Served):
@@ -53,4 +67,4 @@ class TestFixed(Served):
 
     __test__ = True
     connector = connector_of("hbkitfixed")
-    known: ClassVar = {"C27": "a replacement that is refused leaves nothing: the order it was to replace is gone"}
+    known: ClassVar = {**CANDLES, **REPLACED}
