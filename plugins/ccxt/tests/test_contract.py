@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
+import pytest
 from hbkit_ccxt.exchange import connector_of
 
 from hbkit.net.virtual import VirtualLoop
@@ -14,7 +15,10 @@ from hbkit.testing.contract import Venue
 from plugins.ccxt.tests.fake.served import ServedVenue
 from plugins.ccxt.tests.fake.venue import register
 
-register()
+
+@pytest.fixture(autouse=True)
+def _known_to_ccxt(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch)
 
 
 CANDLES = {

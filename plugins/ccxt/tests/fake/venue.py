@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import ccxt
 import ccxt.pro
+import pytest
 from ccxt.async_support.base.exchange import Exchange
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheBySymbolById, ArrayCacheByTimestamp
 from ccxt.base.decimal_to_precision import TICK_SIZE
@@ -463,13 +464,13 @@ class hbkituntold(hbkitfake):
         return {**super()._order(row), "average": float(row["px"]) if row["px"] else None}
 
 
-def register() -> None:
-    """Make them known to ccxt, under ids that it does not have."""
-    for one in (hbkitfake, hbkitpolled, hbkitfixed, hbkituntold):
-        for module in (ccxt.pro, ccxt.async_support):
-            setattr(module, one.__name__, one)
-            if one.__name__ not in module.exchanges:
-                module.exchanges.append(one.__name__)
+def register(patch: pytest.MonkeyPatch) -> None:
+    """Make them known to ccxt for a while, under ids that it does not have."""
+    own = {one.__name__: one for one in (hbkitfake, hbkitpolled, hbkitfixed, hbkituntold)}
+    for module in (ccxt.pro, ccxt.async_support):
+        patch.setattr(module, "exchanges", [*module.exchanges, *own])
+        for name, one in own.items():
+            patch.setattr(module, name, one, raising=False)
 
 
 def _ohlcv(row: Row) -> list[Any]:
