@@ -70,6 +70,10 @@ class CrossExchangeMm(Strategy):
         """What the hedge has yet to buy, or below zero to sell; an order in flight has bought nothing yet."""
         return self.wanted() - self.hedge.position.qty
 
+    def coming(self, side: Side) -> float:
+        """What hedges in flight, or of unknown fate, may yet fill on a side."""
+        return sum(order.remaining for order in self.hedge.orders if order.side is side)
+
     def requote(self) -> None:
         touch, own = self.hedge.last_quote, self.maker.last_quote
         fresh = touch is not None and touch.mid > 0 and self.now - self.heard <= self.stale * SECOND
@@ -80,11 +84,13 @@ class CrossExchangeMm(Strategy):
         there, here = self.hedge.instrument, self.maker.instrument
         fees = float(here.maker_fee + there.taker_fee)
         share = fees + self.margin_bps / 10_000
-        unhedged = -there.to_base(self.lacking(), touch.mid)
+        # What is on its way may fill or not: each side counts with what would make it worse.
+        long = there.to_base(self.coming(Side.BUY) - self.lacking(), touch.mid)
+        short = there.to_base(self.coming(Side.SELL) + self.lacking(), touch.mid)
         held = here.to_base(self.maker.position.qty, touch.mid)
         bid, ask = self.near(Side.BUY, touch.bid * (1 - share)), self.near(Side.SELL, touch.ask * (1 + share))
-        bids = self.level(min(bid, own.ask - here.tick), unhedged, held, there.to_base(touch.bid_qty, bid))
-        asks = self.level(max(ask, own.bid + here.tick), -unhedged, -held, there.to_base(touch.ask_qty, ask))
+        bids = self.level(min(bid, own.ask - here.tick), long, held, there.to_base(touch.bid_qty, bid))
+        asks = self.level(max(ask, own.bid + here.tick), short, -held, there.to_base(touch.ask_qty, ask))
         self.maker.quote(bids, asks)
 
     def near(self, side: Side, price: float) -> float:

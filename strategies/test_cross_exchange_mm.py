@@ -220,6 +220,44 @@ def test_without_the_hedge_nothing_is_quoted_and_what_filled_meanwhile_is_hedged
     run(tmp_path, test)
 
 
+def test_a_hedge_on_its_way_counts_on_both_sides(tmp_path: Path) -> None:
+    # A coin is bought, sold again, and sold once more, all before the first hedge has arrived: what is on its way there
+    # may fill or not, so the offers end where both together would be two coins short.
+    async def script(town: Town) -> None:
+        await calm(town, 2)
+        town["beta"].slow = 2.0
+        town.take("alpha", Side.SELL, bid(town) - 0.1, 1)
+        for _ in range(3):
+            await asyncio.sleep(0.5)
+            town.take("alpha", Side.BUY, 102, 1)
+        await asyncio.sleep(3)
+        town["beta"].slow = 0.0
+        await calm(town, 3)
+
+    async def test(town: Town, watched: Watched, use: type) -> None:
+        await town.play(use, script, params=SETTINGS, seconds=12)
+        assert town.held("alpha") < 0
+        assert watched.most <= 2
+        assert watched.net == 0
+
+    run(tmp_path, test)
+
+
+def test_it_quotes_no_more_than_the_hedge_offers(tmp_path: Path) -> None:
+    async def script(town: Town) -> None:
+        town.move("alpha", 100, 100.2)
+        town.move("beta", 100, 100.2, 0.3)
+        await asyncio.sleep(1)
+        standing = [one for one in town["alpha"].orders() if not one.status.is_final]
+        town.sizes = [one.instrument.qty(one.units) for one in standing]  # type: ignore[attr-defined]
+
+    async def test(town: Town, watched: Watched, use: type) -> None:
+        await town.play(use, script, params=SETTINGS, seconds=4)
+        assert town.sizes == [0.3, 0.3]  # type: ignore[attr-defined]
+
+    run(tmp_path, test)
+
+
 @pytest.mark.parametrize("lost", ["lose_reply", "lose_request"])
 def test_a_hedge_of_unknown_fate_is_not_sent_twice(tmp_path: Path, lost: str) -> None:
     async def script(town: Town) -> None:
@@ -292,11 +330,14 @@ def test_whatever_happens_the_limit_holds_and_in_the_end_all_is_hedged(tmp_path:
             elif what < 0.6:
                 getattr(town["beta"], chance.choice(("lose_reply", "lose_request")))("submit")
             elif what < 0.7:
-                getattr(town["alpha"], chance.choice(("lose_reply", "lose_request")))(chance.choice(("submit", "amend")))
+                lose = getattr(town["alpha"], chance.choice(("lose_reply", "lose_request")))
+                lose(chance.choice(("submit", "amend")))
             elif what < 0.8:
                 town["beta"].refuses = "" if town["beta"].refuses else "busy"
+            elif what < 0.9:
+                town["beta"].slow = chance.choice((0.0, 0.3, 2.0))
             await asyncio.sleep(chance.choice((0.003, 0.4, 1.5, 4.0)))
-        town["beta"].refuses = ""
+        town["beta"].refuses, town["beta"].slow = "", 0.0
         for _ in range(40):
             town.move("beta", price, price + 0.2)
             await asyncio.sleep(1)

@@ -50,6 +50,9 @@ class Place(FakeVenue):
     refuses = ""
     """Words with which new orders are refused."""
 
+    slow = 0.0
+    """Seconds that new orders need on their way."""
+
     @staticmethod
     def after() -> None:
         """Called whenever something may have filled."""
@@ -64,6 +67,8 @@ class Place(FakeVenue):
             if verb == "time":
                 raise WireError("nobody answers")
             raise Lost("nobody answers")
+        if verb == "submit":
+            await asyncio.sleep(self.slow)
         if self.refuses and verb == "submit":
             raise Refused("order", self.refuses)
         return await super().ask(verb, sent, expires, signature)
