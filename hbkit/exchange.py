@@ -145,6 +145,12 @@ class Connection:
     """Runs a coroutine beside the main line, on a thread of its own where time is real."""
     patience: float | None = None
     """Seconds without a connection after which it is lost for good; None for never."""
+    feed: str = "live"
+    """Which of its sides is meant: `live`, `testnet` (a sandbox) or `simulator`."""
+    api_passphrase: Secret = field(default_factory=lambda: Secret(""))
+    """What some venues want with every key, chosen by whoever made it."""
+    account_id: str = ""
+    """The account that the config names, for venues whose keys say it in their requests (ccxt's `uid`)."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ class Prompt:
     """Something that `hbkit connect` asks for, as `Enter your <exchange> <words> >>>`."""
 
     field: str
-    """`api_key`, `api_secret`, or a name that the verifier knows."""
+    """`api_key`, `api_secret`, `api_passphrase`, `account` as in a config, or a name that only the verifier knows."""
     words: str
     hidden: bool = False
     """It is not shown while it is typed."""
@@ -495,7 +501,7 @@ class ExchangeSpec:
     """`module:Class` of the Exchange that speaks to the venue; it takes a Connection."""
     rest_url: str = ""
     ws_url: str = ""
-    """The venue's own addresses."""
+    """The venue's own addresses; empty where the connector knows them by itself."""
     simulator: str = ""
     """The word behind `hbkit simulator` that starts the exchange's own simulator."""
     simulator_factory: str = ""

@@ -176,6 +176,10 @@ class Exchange(Section):
     """The key of the account, best written `${VAR}`; default None: the simulator's own account."""
     api_secret: SecretText | None = None
     """The secret that belongs to the key, best written `${VAR}` or `${file:PATH}`."""
+    api_passphrase: SecretText | None = None
+    """The passphrase that some venues want with a key, best written `${VAR}`; default None: there is none."""
+    account: Text | None = None
+    """Id of the account, where a venue wants it with the key; default None: the key's own."""
     rest_url: Text | None = None
     """Base of the REST interface in place of the venue's own, such as `https://host/api/v1`."""
     ws_url: Text | None = None
@@ -311,7 +315,7 @@ class Settings(Section):
     """A whole config."""
 
     exchanges: Annotated[dict[ExchangeName, Exchange], BeforeValidator(shapes.mapping)] = {}
-    """The exchanges, each under a name of letters, digits, `_` and `-`."""
+    """The exchanges, each under a name of letters, digits, `_` and `-`, or under a plugin's name such as `ccxt:okx`."""
     strategies: Annotated[tuple[Strategy, ...], BeforeValidator(shapes.items)] = ()
     """The strategies, in the order in which they see each event."""
     risk: Risk = Risk()

@@ -90,7 +90,13 @@ class ExchangePlan:
             return False
         addresses = (self.settings.rest_url, self.settings.ws_url)
         own = _domain(self.spec.rest_url)
-        return None in addresses or any(_domain(one) == own for one in addresses if one)
+        return None in addresses or any(_domain(one) == own for one in addresses if one and own)
+
+    @property
+    def host(self) -> str:
+        """Host and port of the venue; its plugin's name where only the connector knows them."""
+        home = self.spec.name if self.feed != "testnet" else f"{self.spec.name} testnet"
+        return urlsplit(self.settings.rest_url or self.spec.rest_url).netloc or home
 
     @property
     def listed_at(self) -> tuple[str, str]:
@@ -356,9 +362,12 @@ class _Planner:
             self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
         if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
             self._fault("HB113", f"simulator.url is not used in mode {plan.mode}", *at, "simulator", severity="warning")
-        if block.api_secret is not None and self._config.is_in_clear(*at, "api_secret"):
-            message = "api_secret is in the file in clear; write api_secret: ${NAME} and set it in the environment"
-            self._fault("HB111", message, *at, "api_secret", severity="warning")
+        if block.api_passphrase is not None and block.api_key is None:
+            self._fault("HB110", "api_passphrase goes with api_key and api_secret; they are missing", *at)
+        for key in ("api_secret", "api_passphrase"):
+            if getattr(block, key) is not None and self._config.is_in_clear(*at, key):
+                message = f"{key} is in the file in clear; write {key}: ${{NAME}} and set it in the environment"
+                self._fault("HB111", message, *at, key, severity="warning")
 
     def _played(self, plan: ExchangePlan) -> tuple[str, ...]:
         """What its simulator is to play, each file as the path that it has from here."""
