@@ -509,7 +509,6 @@ async def _never_behind() -> bool:
 
 def _same(one: Quote, other: Quote) -> bool:
     """Equal but for the time; a size that is not known is one that is not known."""
-    pairs = zip(
-        (one.bid, one.ask, one.bid_qty, one.ask_qty), (other.bid, other.ask, other.bid_qty, other.ask_qty), strict=True
-    )
-    return all(mine == theirs or (mine != mine and theirs != theirs) for mine, theirs in pairs)
+    mine = (one.bid, one.ask, one.bid_qty, one.ask_qty)
+    theirs = (other.bid, other.ask, other.bid_qty, other.ask_qty)
+    return all(this == that or (isnan(this) and isnan(that)) for this, that in zip(mine, theirs, strict=True))
