@@ -43,13 +43,13 @@ def command(config: Path, mode: str | None, overrides: tuple[str, ...], as_json:
         return error.exit_code
     for warning in plan.warnings:
         say(warning, err=True)
-    rows = [("strategy", "exchange", "mode", "instrument", "qty counts", "tick", "lot")]
+    rows = [("strategy", "exchange", "mode", "instrument", "qty counts", "tick", "lot", "least")]
     for strategy in plan.strategies:
         for market in strategy.markets:
             mode_name = plan.exchanges[market.exchange].mode
             rows.append(
                 (strategy.name, market.exchange, mode_name, f"{market.symbol} ({market.unified})", market.unit_text,
-                 str(market.tick_size), str(market.lot_size))
+                 str(market.tick_size), str(market.lot_size), market.least_text)
             )  # fmt: skip
     say(table(rows))
     say(f"\n{config}: no faults, nothing was started")

@@ -137,11 +137,20 @@ class Instrument:
         """What a quantity of 1 is, in words, for checks and reports."""
         if self.is_spot:
             return self.base
+        size = _plain(abs(self.multiplier).scaleb(-self.settle.scale))
         if self.is_inverse:
-            return f"contract of {self.contract_size:g} {self.quote}"
+            return f"contract of {size} {self.quote}"
         if self.kind is InstrumentKind.QUANTO:
-            return f"contract of {self.contract_size:g} {self.settle.code} per 1 {self.quote}"
-        return f"contract of {self.contract_size:g} {self.base}"
+            return f"contract of {size} {self.settle.code} per 1 {self.quote}"
+        return f"contract of {size} {self.base}"
+
+    @property
+    def least_text(self) -> str:
+        """What an order has to have at least, in words: `0.001`, `1 and 5 USDT`; quantity first, then value."""
+        least = _plain(max(self.lot_size, self.min_qty or self.lot_size))
+        if self.min_cost is None:
+            return least
+        return f"{least} and {_plain(self.min_cost)} {self.settle.code}"
 
     # -- the grid
 
