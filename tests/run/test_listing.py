@@ -35,7 +35,11 @@ def listed(request):
         raise ExchangeError("far:mute could not be reached (timed out)", code="HB432")
     if request.name == "far:odd":
         raise KeyError("markets")
-    if not request.may_ask:
+    kept = request.folder / request.file_stem
+    if request.may_ask:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch()
+    elif not kept.exists():
         raise ExchangeError(
             f"{request.name} has not told its instruments yet; run: hbkit instruments {request.name}", code="HB444")
     if request.name == "far:old":
