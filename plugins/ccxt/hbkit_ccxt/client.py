@@ -45,7 +45,7 @@ from hbkit.exchange import Connection
 from hbkit.log import get_logger, hide
 from hbkit.net.http import ServerClock, WireFailure, send_once
 from hbkit.net.websocket import refuse_redirects
-from hbkit_ccxt import errors
+from hbkit_ccxt import bitmex, errors
 from hbkit_ccxt.errors import Request, Story, error_of
 from hbkit_ccxt.limits import Throttle
 from hbkit_ccxt.socket import Socket, adopt
@@ -57,6 +57,9 @@ _CLOSE_SECONDS: Final = 5.0
 _JUMP: Final = 5 * SECOND
 _MAKE_AN_ORDER: Final = ("create_order", "edit_order")
 """An answer to these without an order's id is none: ccxt makes an empty order of whatever it gets."""
+
+_COMPLETED: Final = {"bitmex": bitmex.completed}
+"""Classes of ccxt's to which something is added that the venue has."""
 
 _story: ContextVar[Story | None] = ContextVar("story", default=None)
 """The call that the running task is in; ccxt's own tasks inherit it."""
@@ -282,11 +285,16 @@ class Client:
             self.server.forget()
         self.server.sample_date(text, asked, self._connection.clock.now())
 
+    def answer_for(self, task: asyncio.Task[Any] | None) -> None:
+        """A task of ccxt's own, that sends on a socket when it is its turn: `close` waits for it, or ends it."""
+        if task is not None and task not in self._tasks:
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
     def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that `close` waits for, or ends."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self.answer_for(task)
         return task
 
     def later(self, seconds: float, work: Callable[[], Any]) -> asyncio.TimerHandle:
@@ -322,7 +330,7 @@ def _class_of(venue: str) -> type:
         module = importlib.import_module(package)
         if venue in module.exchanges:
             found: type = getattr(module, venue)
-            return found
+            return _COMPLETED[venue](found) if venue in _COMPLETED else found
     mend = did_you_mean(venue, ccxt.exchanges, what="it knows")
     raise ConfigError(f'ccxt {ccxt.__version__} has no exchange "{venue}"; {mend}', code="HB404")
 
@@ -384,6 +392,7 @@ def _adapted(base: Any, client: Client) -> type:
 
         async def _throttle_socket(self, cost: float) -> None:
             # Messages on a socket have limits of their own, which ccxt knows no costs of: they take part in the same.
+            client.answer_for(asyncio.current_task())
             await client.throttle(cost)
 
         def spawn(self, method: Callable[..., Any], *args: Any) -> Any:
