@@ -46,7 +46,7 @@ def parse_unified(text: str) -> Unified | None:
     found = _UNIFIED.fullmatch(text)
     if found is None:
         return None
-    base, quote, settle = (_common(part or "") for part in found.group(1, 2, 3))
+    base, quote, settle = (common_code(part or "") for part in found.group(1, 2, 3))
     return Unified(base, quote, settle, found.group(4) or "")
 
 
@@ -99,5 +99,6 @@ def _rank(code: str) -> int:
     return {"USDT": 0, "USD": 1, "USDC": 2}.get(code, 3)
 
 
-def _common(code: str) -> str:
+def common_code(code: str) -> str:
+    """The code that the rest of the world uses: `BTC` for `XBT`."""
     return _ALIASES.get(code, code)

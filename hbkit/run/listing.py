@@ -89,7 +89,7 @@ def unknown(exchange: str, symbol: str, instruments: Sequence[Instrument]) -> st
     near = nearest_market(wanted, instruments) if wanted is not None and spelt else None
     if wanted is not None and instruments and not wanted.is_spot and all(one.is_spot for one in instruments):
         other = f"; on {wanted.base} it has {near.unified}" if near is not None else ""
-        return f"{exchange} has no perpetuals or futures, only {len(instruments)} spot markets{other}"
+        return f"{exchange} has no perpetuals or futures, all it has is spot ({len(instruments)}){other}"
     if wanted is None or near is None:
         mend = did_you_mean(symbol, [text for one in instruments for text in (one.symbol, one.unified)],
                             what="instruments")  # fmt: skip

@@ -1,7 +1,7 @@
 """Which sorts of orders a strategy uses, read from its source: what an exchange has to offer before it runs there.
 
-Options are read where `buy`, `sell`, `quote` and their like are called. What stands there as a plain value, or as one of
-the strategy's parameters, is certain; what is worked out while it runs may be used.
+Options are read where `buy`, `sell`, `quote` and their like are called. What stands there as a plain value, or as one
+of the strategy's parameters, is certain; what is worked out while it runs may be used.
 """
 
 from __future__ import annotations

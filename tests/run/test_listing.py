@@ -211,8 +211,8 @@ def spot_only(*unified: str) -> list[Instrument]:
     ("symbol", "told"),
     [
         ("BTC/USDT", 'x has no instrument "BTC/USDT"; did you mean "BTC/USD" (BTC-USD)?'),
-        ("BTC/USD:BTC", "x has no perpetuals or futures, only 2 spot markets; on BTC it has BTC/USD"),
-        ("DOGE/USD:USD", "x has no perpetuals or futures, only 2 spot markets"),
+        ("BTC/USD:BTC", "x has no perpetuals or futures, all it has is spot (2); on BTC it has BTC/USD"),
+        ("DOGE/USD:USD", "x has no perpetuals or futures, all it has is spot (2)"),
         ("BTC/UDS", 'x has no instrument "BTC/UDS"; did you mean "BTC/USD"?'),
         ("BTC-USDT", 'x has no instrument "BTC-USDT"; did you mean "BTC-USD"?'),
         ("XBT/USD", 'x has no instrument "XBT/USD"; did you mean "BTC/USD" (BTC-USD)?'),

@@ -12,7 +12,7 @@ class Plain(Strategy):
     def on_trade(self, trade: Any) -> None:
         self.buy(1, 100, post_only=False, trigger_price=None)
         self.cancel_all()
-        print("post_only=True")  # a text is no call of an order
+        self.log.info("post_only=True")  # a text is no call of an order
 
 
 class Quoter(Strategy):
