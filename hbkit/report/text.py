@@ -17,6 +17,7 @@ _ASCII = str.maketrans({"·": "|", "─": "-", "—": "-", "–": "-", "−": "-
 _LABEL = 13
 _BOLD, _DIM, _WARN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 
+NOT_TOLD = "not told"
 LINES = (
     ("  Starting balance", "starting_balance"),
     ("+ Transfers", "transfers"),
@@ -81,7 +82,8 @@ def _clean(text: str) -> str:
 
 
 def _head(page: _Page, result: RunResult) -> None:
-    page.add(f"{result.name} · {result.mode} · seed {result.seed}", _BOLD)
+    seed = "" if "seed" in result.untold else f" · seed {result.seed}"
+    page.add(f"{result.name} · {result.mode}{seed}", _BOLD)
     page.add(run_span(result), _DIM)
     reason = f"stopped: {spoken(result.stop_reason)}" if result.stop_reason else "stopped"
     page.add(f"{plural(result.events, 'event')} · {reason} · exit {result.exit_code}", _DIM)
@@ -111,8 +113,9 @@ def _money(page: _Page, result: RunResult) -> None:
         page.entries("", together.rates(result.reporting))
 
 
-def _cell(row: MoneyRow, field: str) -> str:
-    return row.unit.text(getattr(row, field))
+def cell(row: MoneyRow, field: str) -> str:
+    """A line of the money table; what the source does not tell is no number."""
+    return NOT_TOLD if field in row.untold else row.unit.text(getattr(row, field))
 
 
 def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
@@ -130,7 +133,7 @@ def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
 
 
 def _column(row: MoneyRow) -> int:
-    cells = [_cell(row, field) for _, field in LINES] + [_clean(row.currency)]
+    cells = [cell(row, field) for _, field in LINES] + [_clean(row.currency)]
     return max(len(cell) for cell in cells) + 3
 
 
@@ -146,17 +149,22 @@ def _money_block(page: _Page, rows: list[MoneyRow]) -> None:
     for label, field in LINES:
         if field == "equity":
             page.lines.append(page.paint("─" * (20 + sum(widths)), _DIM))
-        line(label, (_cell(row, field) for row in rows), _BOLD if field == "equity" else "")
+        line(label, (cell(row, field) for row in rows), _BOLD if field == "equity" else "")
 
 
 def _activity(page: _Page, result: RunResult) -> None:
-    page.entry("Orders", _counts(result.orders, result.fills) + f" · {plural(result.rejects, 'reject')}")
+    if "fills" in result.untold:
+        page.entry("Orders", "orders and fills are not told")
+    else:
+        page.entry("Orders", _counts(result.orders, result.fills) + f" · {plural(result.rejects, 'reject')}")
     strategies = []
     for row in result.strategies:
         realized = [f"realized {result.money_text(code, minor)} {code}" for code, minor in row.realized_pnl.items()]
         strategies.append(" · ".join([f"{row.name}: {_counts(row.orders, row.fills)}", *realized]))
-    page.entries("Strategies" if len(strategies) > 1 else "Strategy", strategies)
-    positions = [_position(row) for row in result.positions] or ["flat"]
+    if strategies:
+        page.entries("Strategies" if len(strategies) > 1 else "Strategy", strategies)
+    none = NOT_TOLD if "positions" in result.untold else "flat"
+    positions = [_position(row) for row in result.positions] or [none]
     page.entries("Positions" if len(positions) > 1 else "Position", positions)
 
 

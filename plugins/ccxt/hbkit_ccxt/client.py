@@ -45,9 +45,10 @@ from hbkit.exchange import Connection
 from hbkit.log import get_logger, hide
 from hbkit.net.http import ServerClock, WireFailure, send_once
 from hbkit.net.websocket import refuse_redirects
-from hbkit_ccxt import bitmex, errors
+from hbkit_ccxt import bitmex, credentials, errors
 from hbkit_ccxt.errors import Request, Story, error_of
 from hbkit_ccxt.limits import Throttle
+from hbkit_ccxt.sandbox import has_sandbox
 from hbkit_ccxt.socket import Socket, adopt
 from hbkit_ccxt.urls import redirect
 
@@ -81,12 +82,13 @@ class Client:
         self.server = ServerClock(connection.clock)
         self._exact = False
         self._throttle: Throttle | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._closed = False
         self._log = get_logger("ccxt")
         self.api: Any = _adapted(_class_of(venue), self)(self._settings())
+        self._take_key()
         if feed == "testnet":
             self._enter_sandbox()
         redirect(self.api, connection.rest_url, connection.ws_url)
@@ -104,6 +106,11 @@ class Client:
     def server_now(self) -> int:
         """The venue's clock, as far as it is known: ns."""
         return self._connection.clock.now() + self._offset
+
+    def market_now(self) -> int:
+        """The market's clock, which a simulator may have elsewhere than the machine's: ns."""
+        there = self._connection.market_clock
+        return self.server_now() if there is self._connection.clock else there.now()
 
     @property
     def clock(self) -> Clock:
@@ -176,9 +183,8 @@ class Client:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.api.session = None
         await self.api.close()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in self._sessions.values():
+            await session.close()
 
     # -- the frame with the keys in it: raises nothing of ccxt's
 
@@ -202,12 +208,7 @@ class Client:
         return _Failed(error_of(self.venue, method, failure, story))
 
     def _settings(self) -> dict[str, Any]:
-        key, secret = self._connection.api_key, self._connection.api_secret.reveal()
-        for text in (key, secret):
-            hide(text)
         return {
-            "apiKey": key,
-            "secret": secret,
             "timeout": round(TIMEOUT_SECONDS * 1000),
             "enableRateLimit": True,
             "newUpdates": True,
@@ -221,8 +222,22 @@ class Client:
             "options": {"adjustForTimeDifference": False, "maxRetriesOnFailure": 0},
         }
 
+    def _take_key(self) -> None:
+        """Hand over the key, each part under the name that the venue has for it."""
+        connection = self._connection
+        held = {
+            "api_key": connection.api_key,
+            "api_secret": connection.api_secret.reveal(),
+            "api_passphrase": connection.api_passphrase.reveal(),
+            "account": connection.account_id,
+        }
+        for part, name in credentials.names(self.api.requiredCredentials).items():
+            if held[part]:
+                hide(held[part])
+                setattr(self.api, name, held[part])
+
     def _enter_sandbox(self) -> None:
-        reason = "" if self.api.urls.get("test") else "ccxt knows of none"
+        reason = "" if has_sandbox(self.api) else "ccxt knows of none"
         if not reason:
             try:
                 self.api.set_sandbox_mode(True)
@@ -245,15 +260,15 @@ class Client:
         # A Date header has whole seconds: below that its difference is noise, and a time of day would be made of it.
         return self.server.offset if self._exact or abs(self.server.offset) > SECOND else 0
 
-    def session(self) -> aiohttp.ClientSession:
-        """The one session, for REST and sockets."""
+    def session(self, kind: str = "requests") -> aiohttp.ClientSession:
+        """The one session of requests, or that of sockets."""
         if self._closed:
             raise WireFailure("the connection is closed", sent=False)
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+        if kind not in self._sessions:
+            self._sessions[kind] = aiohttp.ClientSession(
                 connector=self._connection.connector(), middlewares=(send_once, refuse_redirects), trust_env=False
             )
-        return self._session
+        return self._sessions[kind]
 
     async def throttle(self, cost: float | None = None) -> None:
         """Wait for the turn of a request."""
@@ -388,7 +403,9 @@ def _adapted(base: Any, client: Client) -> type:
 
         def client(self, url: str) -> Any:
             made = super().client(url)
-            return made if isinstance(made, Socket) else adopt(made, client.own, self._throttle_socket)
+            if isinstance(made, Socket):
+                return made
+            return adopt(made, client.own, self._throttle_socket, lambda: client.session("sockets"))
 
         async def _throttle_socket(self, cost: float) -> None:
             # Messages on a socket have limits of their own, which ccxt knows no costs of: they take part in the same.
