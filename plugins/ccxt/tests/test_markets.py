@@ -94,7 +94,7 @@ def test_a_contract_on_dollars_that_is_settled_in_a_dollar_coin_is_linear_and_on
                   contractSize=0.000001)  # fmt: skip
     first, second = made(usdc, quanto)
     assert (first.unified, first.kind) == ("BTC/USD:USDC", InstrumentKind.LINEAR)
-    assert (second.kind, second.unit_text) == (InstrumentKind.QUANTO, "contract of 1e-06 BTC per 1 USD")
+    assert (second.kind, second.unit_text) == (InstrumentKind.QUANTO, "contract of 0.000001 BTC per 1 USD")
     # 10 contracts of 0.000001 BTC per dollar at 2,000 dollars: 0.02 BTC.
     assert second.settle.text(second.value(10, 2000.0)) == "0.02000000"
 
