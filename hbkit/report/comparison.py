@@ -362,7 +362,9 @@ def _money(a: RunResult, b: RunResult) -> Iterable[MoneyPair]:
     for code in dict.fromkeys([*rows[0], *rows[1]]):
         one, other = rows[0].get(code), rows[1].get(code)
         for line in MONEY:
-            texts = ["" if row is None else row.unit.text(getattr(row, line)) for row in (one, other)]
+            texts = [
+                "" if row is None or line in row.untold else row.unit.text(getattr(row, line)) for row in (one, other)
+            ]
             values = [Decimal(text or "0") for text in texts]
             yield MoneyPair(currency=code, line=line, a=texts[0], b=texts[1], difference=f"{values[1] - values[0]:f}")
 

@@ -16,8 +16,8 @@ from hbkit.report import together
 from hbkit.report.charts import charts
 from hbkit.report.look import SCRIPT, SHAPES, STYLE
 from hbkit.report.metrics import DEFINITIONS, Metrics, metrics
-from hbkit.report.result import FillRow, OrderRow, RunResult
-from hbkit.report.text import LINES
+from hbkit.report.result import ExtraTable, FillRow, OrderRow, RunResult
+from hbkit.report.text import LINES, cell
 from hbkit.report.wording import count, known, latency_text, moment_text, plural, run_span, spoken
 
 ROW_LIMIT = 2_000
@@ -37,6 +37,7 @@ def page(result: RunResult, extra_sections: Mapping[str, str] = NO_SECTIONS) -> 
         _section("Course", charts(result)),
         _section("Money", _money(result)),
         _section("Figures", _figures(sheets)),
+        *(_section(table.title, _extra(table)) for table in result.tables),
         _section("Strategies", _strategies(result)) if result.strategies else "",
         _section("Positions at the end", _positions(result)),
         _section("Orders", _orders(result)),
@@ -69,11 +70,13 @@ def _none(text: str) -> str:
 
 def _header(result: RunResult, sheets: Sequence[Metrics]) -> str:
     stop = f"stopped: {spoken(result.stop_reason)}, exit {result.exit_code}"
-    facts = [f"{result.mode} run", f"seed {result.seed}", plural(result.events, "event"), stop]
+    seed = [] if "seed" in result.untold else [f"seed {result.seed}"]
+    facts = [f"{result.mode} run", *seed, plural(result.events, "event"), stop]
     rejects = plural(result.rejects, "reject") if result.rejects else "no rejects"
     orders = ("Orders", count(result.orders), f"{plural(result.fills, 'fill')}, {rejects}")
     groups = [_currency_tiles(result, sheet) for sheet in sheets] or [[]]
-    groups[0].append(orders)
+    if "fills" not in result.untold:
+        groups[0].append(orders)
     warnings = "".join(f"<p>{escape(warning)}</p>" for warning in [*_gap_warnings(result), *result.warnings])
     return (
         f"<header>\n<h1>{escape(result.name)}</h1>\n<p>{escape(run_span(result))}</p>\n"
@@ -102,6 +105,8 @@ def _currency_tiles(result: RunResult, sheet: Metrics) -> list[tuple[str, str, s
     if "max_drawdown" in given:
         amount = given["max_drawdown"].partition(",")[0]
         tiles.append((f"Largest drawdown, {code}", given.get("max_drawdown_share", amount), f"{amount} {code}"))
+    if "fees" in row.untold:
+        return tiles
     share = f"{given['fee_share']} of the gross profit" if "fee_share" in given and row.fees > 0 else ""
     name = "Fees received" if row.fees < 0 else "Fees paid"
     tiles.append((f"{name}, {code}", row.unit.text(abs(row.fees)), share))
@@ -166,9 +171,26 @@ def _capped(noun: str, shown: int, result: RunResult) -> str:
     return f'<p class="soft">{escape(text + where)}.</p>'
 
 
+def _extra(table: ExtraTable) -> str:
+    """A table that the result brought along, as far as the page takes it."""
+    if not table.rows:
+        return _none(table.note)
+    body = _table(table.heads, table.rows[:ROW_LIMIT], table.numbers, "scroll")
+    left = len(table.rows) - ROW_LIMIT
+    notes = [table.note, f"The first {ROW_LIMIT:,} of {len(table.rows):,} rows are shown." if left > 0 else ""]
+    return body + "".join(f"<p><small>{escape(note)}</small></p>" for note in notes if note)
+
+
+def _nothing(result: RunResult, what: str, counted: int, none: str) -> str:
+    """Why a table has no rows: not kept, not told, or there was nothing."""
+    if what in result.untold:
+        return f"The files do not tell of {what}."
+    return _NOT_KEPT if counted else none
+
+
 def _orders(result: RunResult) -> str:
     if not result.order_rows:
-        return _none(_NOT_KEPT if result.orders else "No orders were sent.")
+        return _none(_nothing(result, "orders", result.orders, "No orders were sent."))
     heads = (
         "Sent, UTC", "Ended", "Exchange", "Instrument", "Leg", "Side", "Type", "Trigger", "Price", "Qty", "Filled",
         "Status", "Reason", "Tag", "Strategy", "Order",
@@ -190,7 +212,7 @@ def _order_cells(row: OrderRow, result: RunResult) -> list[str]:
 
 def _fills(result: RunResult) -> str:
     if not result.fill_rows:
-        return _none(_NOT_KEPT if result.fills else "There were no fills.")
+        return _none(_nothing(result, "fills", result.fills, "There were no fills."))
     heads = (
         "Time, UTC", "Exchange", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency",
         "Liquidity", "Kind", "Strategy", "Order",
@@ -219,7 +241,7 @@ def _strategies(result: RunResult) -> str:
 
 def _positions(result: RunResult) -> str:
     if not result.positions:
-        return _none("Every position is flat.")
+        return _none(_nothing(result, "positions", 0, "Every position is flat."))
     rows = [
         [row.exchange, row.instrument, row.side, row.qty, row.entry_price if known(row.entry_price) else "—"]
         for row in result.positions
@@ -243,7 +265,7 @@ def _money(result: RunResult) -> str:
     if not result.money:
         return _none("No money moved: the run had no account.")
     rows = [
-        _money_line(label, [row.unit.text(getattr(row, field)) for row in result.moved()], is_sum=field == "equity")
+        _money_line(label, [cell(row, field) for row in result.moved()], is_sum=field == "equity")
         for label, field in LINES
     ]
     heads = "".join(f'<th class="number">{escape(row.currency)}</th>' for row in result.moved())

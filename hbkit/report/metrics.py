@@ -46,6 +46,12 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
 """Every figure: its key, its name for people and its formula."""
 
 
+_OF_FILLS = (
+    "round_trips", "win_rate", "average_win", "average_loss", "profit_factor", "fee_share", "maker_share", "turnover",
+    "holding_time", "exposure", "profit_bps",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure: a plain number (money in whole currency, shares of 1, times in ns), and how to show it."""
@@ -137,9 +143,12 @@ def _sheet(result: RunResult, row: MoneyRow) -> Metrics:
     equity = result.equity_series.minor.get(row.currency, [])
     _profit(sheet, row)
     _falls(sheet, row, ts, equity)
-    _trips(sheet, row, [trip for trip in all_trips if trip.closed is not None])
-    _costs(sheet, row, [fill for fill in fills if is_trade(fill)])
-    _exposure(sheet, all_trips, ts)
+    if "fees" in row.untold:
+        sheet.leave_out("the fills are not told", *_OF_FILLS)
+    else:
+        _trips(sheet, row, [trip for trip in all_trips if trip.closed is not None])
+        _costs(sheet, row, [fill for fill in fills if is_trade(fill)])
+        _exposure(sheet, all_trips, ts)
     _ratios(sheet, row, ts, equity)
     return sheet
 

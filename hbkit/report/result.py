@@ -35,6 +35,8 @@ class MoneyRow(msgspec.Struct, frozen=True, kw_only=True):
     fees: int = 0
     funding: int = 0
     equity: int
+    untold: list[str] = []
+    """Lines that the source of an imported result does not tell; they are 0 here and never shown as 0."""
 
     @property
     def unit(self) -> Currency:
@@ -254,6 +256,16 @@ class InstrumentRow(msgspec.Struct, frozen=True, kw_only=True):
     """What a quantity of 1 is: so much of the base currency, of an inverse contract of the quote currency."""
 
 
+class ExtraTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A further table of plain texts that a result brings along; `numbers` are the columns that stand to the right."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+    numbers: list[int] = []
+    note: str = ""
+
+
 class RunResult(msgspec.Struct, kw_only=True):
     """Everything a run leaves behind for people and programs; only the first block is required."""
 
@@ -293,6 +305,10 @@ class RunResult(msgspec.Struct, kw_only=True):
     latency_ns: int | None = None
     """The delay that was simulated between deciding and arriving; None where it was the real one."""
     instruments: list[InstrumentRow] = []
+    tables: list[ExtraTable] = []
+    """What the page shows besides, in this order."""
+    untold: list[str] = []
+    """Of `orders`, `fills`, `positions`, `seed`: what the source of an imported result does not tell."""
     warnings: list[str] = []
     config_text: str = ""
     """The config as the user wrote it, before anything was put into it: it is shown, so it must hold no secret."""
@@ -323,6 +339,7 @@ class RunResult(msgspec.Struct, kw_only=True):
             "journal": self.journal,
             "journal_hash": self.journal_hash,
             "strategies": [self._strategy_json(strategy) for strategy in self.strategies],
+            **({"untold": untold} if (untold := self._untold()) else {}),
         }
 
     def moved(self) -> list[MoneyRow]:
@@ -365,6 +382,11 @@ class RunResult(msgspec.Struct, kw_only=True):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             mend = "run it again, or read it with the hbkit that wrote it"
             raise DataError(f"{path}: not a result of this version of hbkit ({error}); {mend}") from error
+
+    def _untold(self) -> dict[str, list[str]]:
+        """What stands as 0 in the object although nobody knows it: keys of the money table per currency, counts."""
+        told = {row.currency: row.untold for row in self.money if row.untold}
+        return {**told, "run": self.untold} if self.untold else told
 
     def _strategy_json(self, row: StrategyRow) -> dict[str, Any]:
         realized = {code: self.money_text(code, minor) for code, minor in row.realized_pnl.items()}

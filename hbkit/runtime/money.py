@@ -241,6 +241,6 @@ def _sum(parts: Iterable[Mapping[str, int]]) -> Amounts:
 def _added(rows: list[MoneyRow]) -> MoneyRow:
     """The rows of one currency as one."""
     first = rows[0]
-    names = [name for name in MoneyRow.__struct_fields__ if name not in ("currency", "scale")]
+    names = [name for name in MoneyRow.__struct_fields__ if name not in ("currency", "scale", "untold")]
     totals = {name: sum(getattr(row, name) for row in rows) for name in names}
     return MoneyRow(currency=first.currency, scale=max(row.scale for row in rows), **totals)

@@ -45,9 +45,10 @@ from hbkit.exchange import Connection
 from hbkit.log import get_logger, hide
 from hbkit.net.http import ServerClock, WireFailure, send_once
 from hbkit.net.websocket import refuse_redirects
-from hbkit_ccxt import errors
+from hbkit_ccxt import bitmex, credentials, errors
 from hbkit_ccxt.errors import Request, Story, error_of
 from hbkit_ccxt.limits import Throttle
+from hbkit_ccxt.sandbox import has_sandbox
 from hbkit_ccxt.socket import Socket, adopt
 from hbkit_ccxt.urls import redirect
 
@@ -57,6 +58,9 @@ _CLOSE_SECONDS: Final = 5.0
 _JUMP: Final = 5 * SECOND
 _MAKE_AN_ORDER: Final = ("create_order", "edit_order")
 """An answer to these without an order's id is none: ccxt makes an empty order of whatever it gets."""
+
+_COMPLETED: Final = {"bitmex": bitmex.completed}
+"""Classes of ccxt's to which something is added that the venue has."""
 
 _story: ContextVar[Story | None] = ContextVar("story", default=None)
 """The call that the running task is in; ccxt's own tasks inherit it."""
@@ -78,12 +82,13 @@ class Client:
         self.server = ServerClock(connection.clock)
         self._exact = False
         self._throttle: Throttle | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._closed = False
         self._log = get_logger("ccxt")
         self.api: Any = _adapted(_class_of(venue), self)(self._settings())
+        self._take_key()
         if feed == "testnet":
             self._enter_sandbox()
         redirect(self.api, connection.rest_url, connection.ws_url)
@@ -173,9 +178,8 @@ class Client:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.api.session = None
         await self.api.close()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in self._sessions.values():
+            await session.close()
 
     # -- the frame with the keys in it: raises nothing of ccxt's
 
@@ -199,12 +203,7 @@ class Client:
         return _Failed(error_of(self.venue, method, failure, story))
 
     def _settings(self) -> dict[str, Any]:
-        key, secret = self._connection.api_key, self._connection.api_secret.reveal()
-        for text in (key, secret):
-            hide(text)
         return {
-            "apiKey": key,
-            "secret": secret,
             "timeout": round(TIMEOUT_SECONDS * 1000),
             "enableRateLimit": True,
             "newUpdates": True,
@@ -218,8 +217,22 @@ class Client:
             "options": {"adjustForTimeDifference": False, "maxRetriesOnFailure": 0},
         }
 
+    def _take_key(self) -> None:
+        """Hand over the key, each part under the name that the venue has for it."""
+        connection = self._connection
+        held = {
+            "api_key": connection.api_key,
+            "api_secret": connection.api_secret.reveal(),
+            "api_passphrase": connection.api_passphrase.reveal(),
+            "account": connection.account_id,
+        }
+        for part, name in credentials.names(self.api.requiredCredentials).items():
+            if held[part]:
+                hide(held[part])
+                setattr(self.api, name, held[part])
+
     def _enter_sandbox(self) -> None:
-        reason = "" if self.api.urls.get("test") else "ccxt knows of none"
+        reason = "" if has_sandbox(self.api) else "ccxt knows of none"
         if not reason:
             try:
                 self.api.set_sandbox_mode(True)
@@ -242,15 +255,15 @@ class Client:
         # A Date header has whole seconds: below that its difference is noise, and a time of day would be made of it.
         return self.server.offset if self._exact or abs(self.server.offset) > SECOND else 0
 
-    def session(self) -> aiohttp.ClientSession:
-        """The one session, for REST and sockets."""
+    def session(self, kind: str = "requests") -> aiohttp.ClientSession:
+        """The one session of requests, or that of sockets."""
         if self._closed:
             raise WireFailure("the connection is closed", sent=False)
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+        if kind not in self._sessions:
+            self._sessions[kind] = aiohttp.ClientSession(
                 connector=self._connection.connector(), middlewares=(send_once, refuse_redirects), trust_env=False
             )
-        return self._session
+        return self._sessions[kind]
 
     async def throttle(self, cost: float | None = None) -> None:
         """Wait for the turn of a request."""
@@ -282,11 +295,16 @@ class Client:
             self.server.forget()
         self.server.sample_date(text, asked, self._connection.clock.now())
 
+    def answer_for(self, task: asyncio.Task[Any] | None) -> None:
+        """A task of ccxt's own, that sends on a socket when it is its turn: `close` waits for it, or ends it."""
+        if task is not None and task not in self._tasks:
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
     def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that `close` waits for, or ends."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self.answer_for(task)
         return task
 
     def later(self, seconds: float, work: Callable[[], Any]) -> asyncio.TimerHandle:
@@ -322,7 +340,7 @@ def _class_of(venue: str) -> type:
         module = importlib.import_module(package)
         if venue in module.exchanges:
             found: type = getattr(module, venue)
-            return found
+            return _COMPLETED[venue](found) if venue in _COMPLETED else found
     mend = did_you_mean(venue, ccxt.exchanges, what="it knows")
     raise ConfigError(f'ccxt {ccxt.__version__} has no exchange "{venue}"; {mend}', code="HB404")
 
@@ -380,10 +398,13 @@ def _adapted(base: Any, client: Client) -> type:
 
         def client(self, url: str) -> Any:
             made = super().client(url)
-            return made if isinstance(made, Socket) else adopt(made, client.own, self._throttle_socket)
+            if isinstance(made, Socket):
+                return made
+            return adopt(made, client.own, self._throttle_socket, lambda: client.session("sockets"))
 
         async def _throttle_socket(self, cost: float) -> None:
             # Messages on a socket have limits of their own, which ccxt knows no costs of: they take part in the same.
+            client.answer_for(asyncio.current_task())
             await client.throttle(cost)
 
         def spawn(self, method: Callable[..., Any], *args: Any) -> Any:

@@ -14,8 +14,8 @@ from hbkit.net.limits import Bucket, LoopClock, RateBudget, TokenBucket
 _SHARE: Final = 100
 """Tokens of a cost of 1: costs are fractions, tokens are not."""
 _BY_THE_MINUTE: Final = {"bitmex": 120}
-"""Calls of any kind a minute, where ccxt has no such limit and puts a cost of several on calls that do not order:
-those cost one here. BitMEX's: its protocol reference, section 6."""
+"""Calls of any kind a minute, where ccxt makes of such a limit a cost of several for calls that do not order: those
+take part in this one alone, and orders in both. BitMEX's: its protocol reference, section 6."""
 _LONGEST: Final = 300.0
 
 
@@ -42,7 +42,7 @@ class Throttle:
         """Wait until a call of that cost may leave."""
         left = max(1, math.ceil((1.0 if cost is None else cost) * _SHARE))
         if self._by_minute:
-            left = min(left, _SHARE)
+            left = left if left <= _SHARE else 0
             await self._budget.take("minute", urgent=urgent)
         while left > 0:
             # A call that costs more than a second's worth takes it piece by piece.

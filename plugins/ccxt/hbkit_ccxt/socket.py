@@ -45,6 +45,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
 
     dial: asyncio.Task[Any] | None
     own: Own
+    session: Callable[[], aiohttp.ClientSession]
     connecting: bool
     heard: float
     frames: int
@@ -52,10 +53,14 @@ class Socket(CcxtSocket):  # type: ignore[misc]
     # -- what ccxt calls
 
     def connect(self, session: Any, backoff_delay: float = 0) -> Any:
-        """Dial once; the future is done when it is connected."""
+        """Dial once; the future is done when it is connected.
+
+        The session of requests is left to them: a handshake over one of its connections would take that away.
+        """
+        del session
         if not self.connection and not self.connecting:
             self.connecting = True
-            self.dial = self.own(self.open(session, backoff_delay))
+            self.dial = self.own(self.open(self.session(), backoff_delay))
         return self.connected
 
     def future(self, message_hash: str) -> Any:
@@ -159,14 +164,20 @@ class Socket(CcxtSocket):  # type: ignore[misc]
             self.on_close(aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
 
 
-def adopt(socket: Any, own: Own, throttle: Callable[[float], Awaitable[None]]) -> Socket:
+def adopt(
+    socket: Any,
+    own: Own,
+    throttle: Callable[[float], Awaitable[None]],
+    session: Callable[[], aiohttp.ClientSession],
+) -> Socket:
     """Make a Socket of the client that ccxt has just made: it keeps what the venue needs, and is read as above.
 
     :param own: starts a task that somebody ends.
     :param throttle: waits until a message may be sent.
+    :param session: the one to connect with.
     """
     socket.__class__ = Socket
-    socket.own, socket.throttle, socket.dial = own, throttle, None
+    socket.own, socket.throttle, socket.session, socket.dial = own, throttle, session, None
     socket.heard, socket.frames = socket.asyncio_loop.time(), 0
     return socket  # type: ignore[no-any-return]
 

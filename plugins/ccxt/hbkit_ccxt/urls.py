@@ -16,7 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from hbkit.errors import ConfigError
+from hbkit.log import get_logger
 
+_log = get_logger("ccxt.urls")
 _PROBE = "hbkit"
 _REST, _SOCKET = ("http", "https"), ("ws", "wss")
 
@@ -72,6 +74,6 @@ def _signed(api: Any) -> list[str]:
             continue
         try:
             found.append(urlsplit(api.sign(_PROBE, section, "GET", {})["url"]).path)
-        except Exception:  # noqa: BLE001 - a section that cannot be signed without a key tells nothing, others do
-            continue
+        except Exception as error:  # noqa: BLE001 - a section that cannot be signed without a key tells nothing
+            _log.debug("no public requests", section=str(section), kind=type(error).__name__)
     return found

@@ -367,6 +367,19 @@ def test_a_client_shows_no_key(connection):
         assert SECRET not in text
 
 
+@pytest.mark.parametrize(
+    ("venue", "held"),
+    [
+        ("okx", {"apiKey": KEY, "secret": SECRET, "password": "planted-phrase"}),
+        ("hyperliquid", {"walletAddress": KEY, "privateKey": SECRET}),
+    ],
+)
+def test_each_part_of_a_key_has_the_name_that_the_venue_gives_it(venue, held, connection):
+    client = Client(venue, connection(WallClock(), "x", api_passphrase=Secret("planted-phrase")))
+    assert {name: getattr(client.api, name) for name in held} == held
+    client.api.check_required_credentials()
+
+
 # -- what there is
 
 
