@@ -112,7 +112,7 @@ class Ground:
     """The loop, and the way to every venue on it."""
 
     def __init__(self, loop: VirtualLoop, venues: Mapping[str, Place]) -> None:
-        self.clock = loop.clock
+        self.clock: Clock = loop.clock
         self._venues = venues
 
     def background(self) -> Background:
