@@ -16,6 +16,7 @@ from typing import Any
 
 from hbkit import log
 from hbkit.background import Background, Beside, InlineBackground, Main, TaskBeside
+from hbkit.clock import Clock
 from hbkit.config import load_config
 from hbkit.errors import WireError
 from hbkit.exchange import Address, Connection, ExchangeSpec, SimulatorOptions
