@@ -9,14 +9,15 @@ the wire.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from hbkit.chance import Chance
-from hbkit.clock import Clock
+from hbkit.clock import Clock, WallClock
 from hbkit.errors import HbkitError
 from hbkit.log import Secret
 from hbkit.model.balance import Wallet
@@ -144,6 +145,12 @@ class Connection:
     """Runs a coroutine beside the main line, on a thread of its own where time is real."""
     patience: float | None = None
     """Seconds without a connection after which it is lost for good; None for never."""
+    feed: str = "live"
+    """Which of its sides is meant: `live`, `testnet` (a sandbox) or `simulator`."""
+    api_passphrase: Secret = field(default_factory=lambda: Secret(""))
+    """What some venues want with every key, chosen by whoever made it."""
+    account_id: str = ""
+    """The account that the config names, for venues whose keys say it in their requests (ccxt's `uid`)."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ class Prompt:
     """Something that `hbkit connect` asks for, as `Enter your <exchange> <words> >>>`."""
 
     field: str
-    """`api_key`, `api_secret`, or a name that the verifier knows."""
+    """`api_key`, `api_secret`, `api_passphrase`, `account` as in a config, or a name that only the verifier knows."""
     words: str
     hidden: bool = False
     """It is not shown while it is typed."""
@@ -432,6 +439,42 @@ class Exchange(ABC):
         """
 
 
+def unheard(text: str) -> None:
+    """Where nobody is there to be warned."""
+    del text
+
+
+@dataclass(frozen=True)
+class ListingRequest:
+    """How the lister of an exchange is asked for its instruments, when a config is checked or a command begins."""
+
+    name: str
+    """The spec's name."""
+    feed: str
+    """Whose instruments: `live`, `testnet`, `simulator` (those of the exchange's own one, made without asking anybody)
+    or `data` (recorded: any list will do)."""
+    rest_url: str = ""
+    """Base of the REST interface where the config names another than the venue's own."""
+    may_ask: bool = True
+    """Whether the exchange may be asked; False where nothing is to be sent."""
+    folder: Path = Path("state") / "markets"
+    """Where what was told is kept, as a file for each name and feed; it may not be there yet."""
+    max_age: int | None = None
+    """A kept list that is older is asked for again, ns; 0 for one that is asked now; None where any age will do. When
+    the exchange cannot be reached, an older one serves, with a warning that says how old it is."""
+    era: str | None = None
+    """The era that the data of a replay names; None for the newest."""
+    clock: Clock = field(default_factory=WallClock)
+    """By which the age is told."""
+    warn: Callable[[str], None] = unheard
+    """Takes what the user should know beside the list, sentence by sentence."""
+
+    @property
+    def file_stem(self) -> str:
+        """A file name without its ending for this name and feed: `ccxt+okx.live`."""
+        return f"{self.name.replace(':', '+')}.{self.feed}"
+
+
 @dataclass(frozen=True)
 class ExchangeSpec:
     """What a plugin says of an exchange before any of its code that does I/O is loaded.
@@ -441,8 +484,12 @@ class ExchangeSpec:
 
     name: str
     title: str
-    instruments: str
+    instruments: str = ""
     """`module:function` taking the era (None for the newest) and returning a list of Instrument."""
+    lister: str = ""
+    """`module:function` of an exchange that has to be asked for its instruments, in place of `instruments`: takes a
+    ListingRequest and returns a list of Instrument, their `exchange` empty. A plain function, also inside a running
+    loop. Raises ExchangeError with the mend where they are neither kept nor may be asked for."""
     default_data: str = ""
     """Name of the data source that replay uses when the config names none."""
     modes: tuple[str, ...] = ("replay",)
@@ -454,7 +501,7 @@ class ExchangeSpec:
     """`module:Class` of the Exchange that speaks to the venue; it takes a Connection."""
     rest_url: str = ""
     ws_url: str = ""
-    """The venue's own addresses."""
+    """The venue's own addresses; empty where the connector knows them by itself."""
     simulator: str = ""
     """The word behind `hbkit simulator` that starts the exchange's own simulator."""
     simulator_factory: str = ""
@@ -485,6 +532,47 @@ class ExchangeSpec:
     advice: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     """Rows for `hbkit exchanges NAME`."""
+
+
+class Bridge(Mapping[str, ExchangeSpec]):
+    """The exchanges of a plugin that leads to very many: all names are known, a spec is made when it is asked for.
+
+        Bridge("through library 1.2", lambda: [f"library:{one}" for one in ids()], spec_of)
+
+    `make` may also be asked for a name that is not listed: it raises KeyError where there is nothing of the kind, and
+    PluginError where it knows what became of it.
+    """
+
+    def __init__(self, title: str, names: Callable[[], Iterable[str]], make: Callable[[str], ExchangeSpec]) -> None:
+        """
+        :param title: what stands behind the number of exchanges in a list: `through library 1.2`.
+        :param names: all of them, each beginning with the same word and a colon; asked once, when somebody wants them.
+        :param make: the spec of one name; asked once for each.
+        """
+        self.title = title
+        self._tell = names
+        self._make = make
+        self._names: tuple[str, ...] | None = None
+        self._made: dict[str, ExchangeSpec] = {}
+
+    def __getitem__(self, name: str) -> ExchangeSpec:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._listed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed())
+
+    def __len__(self) -> int:
+        return len(self._listed())
+
+    def _listed(self) -> tuple[str, ...]:
+        if self._names is None:
+            self._names = tuple(self._tell())
+        return self._names
 
 
 Factory = Callable[..., Any]

@@ -22,8 +22,8 @@ from typing import Any
 import pluggy
 
 from hbkit import hookspecs
-from hbkit.errors import Fault, PluginError, did_you_mean
-from hbkit.exchange import ExchangeSpec
+from hbkit.errors import ConfigError, Fault, PluginError, did_you_mean, nearest
+from hbkit.exchange import Bridge, ExchangeSpec
 from hbkit.hookspecs import Notifier, hookimpl
 from hbkit.hooktrace import tracer
 from hbkit.log import get_logger
@@ -67,8 +67,44 @@ class _BuiltIn:
 class Offer:
     """One thing that a plugin offers, and whose it is."""
 
-    value: Any
+    name: str
     origin: str
+    shelf: Mapping[str, Any]
+    """What the hook answered; a thing of it is looked up when somebody wants it, for some are made only then."""
+
+    @property
+    def value(self) -> Any:
+        """The thing itself. Raises PluginError with its origin where it cannot be made."""
+        return _taken(self.shelf, self.name, self.origin)
+
+
+class _Values(Mapping[str, Any]):
+    """The things behind offers, each looked up when it is asked for."""
+
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        self._offers = offers
+
+    def __getitem__(self, name: str) -> Any:
+        return self._offers[name].value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._offers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offers)
+
+    def __len__(self) -> int:
+        return len(self._offers)
+
+
+def _taken(shelf: Mapping[str, Any], name: str, origin: str) -> Any:
+    """A thing of an answer. KeyError where there is none; what a guest's code raises otherwise has its origin."""
+    try:
+        return shelf[name]
+    except (KeyError, ConfigError):
+        raise
+    except Exception as error:
+        raise PluginError(f'"{name}" of {origin} cannot be made: {_cause(error)}', code="HB203") from error
 
 
 class Plugins:
@@ -175,24 +211,58 @@ class Plugins:
     # -- what plugins offer
 
     def exchange(self, name: str) -> ExchangeSpec:
-        """The spec of an exchange; loads the plugin that bears its name (`ccxt` for `ccxt:okx`)."""
+        """The spec of an exchange; loads the plugin that bears its name (`ccxt` for `ccxt:okx`), and makes no other."""
         wanted = name.partition(":")[0]
         self._refuse_blocked(wanted)
-        found = self.exchanges().get(name)
+        found = self._exchange(name)
         if found is None:
             if wanted not in self.installed:
                 known = did_you_mean(name, self.installed, what="installed")
+                if nearest(name, self.installed) is None:
+                    known += f"; hbkit exchanges {name} looks for it behind all of them"
                 raise PluginError(f'exchange "{name}" needs a plugin that is not installed; {known}', code="HB201")
             self.load(wanted)
-            found = self.exchanges().get(name)
+            found = self._exchange(name)
         if found is None:
-            offered = ", ".join(self.exchanges()) or "none"
-            raise PluginError(
-                f'plugin "{wanted}" ({self.installed[wanted].origin}) offers no exchange of the name "{name}"; '
-                f"it offers {offered}{self._why('exchanges')}",
-                code="HB201",
-            )
+            raise PluginError(self._unknown_exchange(name, wanted), code="HB201")
         return found
+
+    def _exchange(self, name: str) -> ExchangeSpec | None:
+        """The spec of that name; an answer is also asked for a name that it does not list, for it may know better."""
+        offers = self.offers("exchanges")
+        if name in offers:
+            spec: ExchangeSpec = offers[name].value
+            return spec
+        for origin, shelf in self._shelves("exchanges"):
+            try:
+                unlisted: ExchangeSpec = _taken(shelf, name, origin)
+            except KeyError:
+                continue
+            return unlisted
+        return None
+
+    def _unknown_exchange(self, name: str, plugin: str) -> str:
+        """The nearest name of the same plugin where there is one, else what the plugin offers."""
+        told = f'plugin "{plugin}" ({self.installed[plugin].origin}) offers no exchange of the name "{name}"'
+        prefix, colon, ending = name.partition(":")
+        offered = list(self.exchanges())
+        endings = [one.removeprefix(f"{prefix}:") for one in offered if one.startswith(f"{prefix}:")]
+        if colon and endings:
+            # The part that they all share would make any two of them look alike.
+            close = nearest(ending, endings)
+            mend = f'did you mean "{prefix}:{close}"?' if close else f"it has {len(endings)} others"
+            return f"{told}; {mend} (hbkit exchanges {prefix} lists them){self._why('exchanges')}"
+        return f"{told}; it offers {', '.join(offered) or 'none'}{self._why('exchanges')}"
+
+    def single_exchanges(self) -> list[ExchangeSpec]:
+        """The specs of the loaded plugins without what stands behind a bridge: making all of that takes seconds."""
+        offered, bridges = self.exchanges(), self.bridges()
+        return [offered[name] for name in offered if name.partition(":")[0] not in bridges]
+
+    def bridges(self) -> Mapping[str, Bridge]:
+        """What of the loaded plugins leads to very many exchanges, by the word before the colon of their names."""
+        found = [shelf for _, shelf in self._shelves("exchanges") if isinstance(shelf, Bridge)]
+        return {next(iter(one)).partition(":")[0]: one for one in found if len(one)}
 
     def strategy(self, name: str) -> type[Strategy] | None:
         """The strategy of an installed name or of a loaded plugin; None when there is none."""
@@ -209,7 +279,7 @@ class Plugins:
         return self.notifiers().get(name)
 
     def exchanges(self) -> Mapping[str, ExchangeSpec]:
-        """What the loaded plugins offer."""
+        """What the loaded plugins offer; a spec may be made only when it is looked up."""
         return self._values("exchanges")
 
     def strategies(self) -> Mapping[str, type[Strategy]]:
@@ -238,15 +308,14 @@ class Plugins:
         A hook that raises is logged with its distribution and offers nothing: what others offer is not lost.
         """
         found: dict[str, Offer] = {}
-        for implementation in self._implementations(what):
-            origin = self.origin(implementation.plugin)
-            for name, value in self._answer(implementation, what).items():
+        for origin, shelf in self._shelves(what):
+            for name in shelf:
                 if name in found:
                     singular = "strategy" if what == "strategies" else what.removesuffix("s").replace("_", " ")
                     both = f"{found[name].origin} and by {origin}"
                     message = f'the {singular} "{name}" is offered by {both}; block one of them'
                     raise PluginError(message, code="HB204")
-                found[name] = Offer(value, origin)
+                found[name] = Offer(name, origin, shelf)
         return found
 
     # -- what plugins are told and asked
@@ -295,13 +364,19 @@ class Plugins:
             answer = self._call(what, implementation, {})
             if not isinstance(answer, Mapping):
                 raise TypeError(f"it returned {answer!r}, not a mapping of names")
+            list(answer)  # names that are told only now are a part of the answer
         except Exception as error:  # noqa: BLE001 - a guest's code: logged, and the others' offers stand
             self.complain(f"hbkit_{what} of {self.origin(implementation.plugin)}", error)
             return {}
         return answer
 
-    def _values(self, what: str) -> dict[str, Any]:
-        return {name: offer.value for name, offer in self.offers(what).items()}
+    def _shelves(self, what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """What each implementation of an offering hook answers, with its origin."""
+        for implementation in self._implementations(what):
+            yield self.origin(implementation.plugin), self._answer(implementation, what)
+
+    def _values(self, what: str) -> Mapping[str, Any]:
+        return _Values(self.offers(what))
 
     def _why(self, what: str) -> str:
         """What a missing offer may be due to: the hooks that raised."""

@@ -197,6 +197,132 @@ def test_a_blocked_name_is_refused_even_when_its_module_came_in_under_another(si
         plugins.strategy("another")
 
 
+# -- exchanges that are made only when somebody asks for them
+
+
+BRIDGE = """
+from hbkit import ExchangeSpec, hookimpl
+from hbkit.exchange import Bridge
+from hbkit.errors import PluginError
+
+made = []
+
+def spec(name):
+    made.append(name)
+    if name == "far:gone":
+        raise PluginError("far:gone left in May; use far:fernk", code="HB207")
+    if name == "far:broken":
+        raise ValueError("half a row")
+    if name not in ("far:fernk", "far:polypus"):
+        raise KeyError(name)
+    return ExchangeSpec(name, name.title(), "nowhere:load", modes=("paper", "live"))
+
+names = ("far:fernk", "far:polypus", "far:broken")
+bridge = Bridge("through far 1.2", lambda: names, spec)
+
+@hookimpl
+def hbkit_exchanges():
+    return bridge
+"""
+
+
+@pytest.fixture
+def far(ready, site):
+    plant(site, "far-dist", "far", BRIDGE, "far")
+    return ready
+
+
+def made():
+    return sys.modules["far"].made
+
+
+def test_one_exchange_of_many_is_made_once_and_alone(far):
+    plugins = Plugins()
+    assert plugins.exchange("far:fernk").title == "Far:Fernk"
+    assert plugins.exchange("far:fernk") is plugins.exchange("far:fernk")
+    assert made() == ["far:fernk"]
+
+
+def test_names_are_listed_and_counted_without_making_any(far):
+    plugins = Plugins(["far"])
+    assert [name for name in plugins.exchanges() if name.startswith("far:")] == list(sys.modules["far"].names)
+    assert "far:polypus" in plugins.exchanges()
+    assert list(plugins.bridges()) == ["far"]
+    assert made() == []
+
+
+def test_a_list_of_exchanges_shows_a_bridge_in_one_line_and_makes_nothing(far):
+    done = far.hbkit("exchanges")
+    assert (done.code, done.err) == (0, "")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("far")]
+    assert line.split("  ")[0] == "far:<id>"
+    assert "3 exchanges through far 1.2" in line
+    listed = far.hbkit("exchanges", "far")
+    assert (listed.code, listed.out) == (0, "far:<id>, 3 exchanges through far 1.2: broken, fernk, polypus\n")
+    (told,) = [one for one in far.hbkit("exchanges", "--json").json["bridges"] if one["name"].startswith("far:")]
+    assert told == {
+        "name": "far:<id>", "title": "3 exchanges through far 1.2",
+        "exchanges": ["far:fernk", "far:polypus", "far:broken"],
+    }  # fmt: skip
+    assert far.hbkit("exchanges", "far", "--json").json == told
+    assert made() == []
+    assert far.hbkit("exchanges", "far:fernk").out.startswith("far:fernk: Far:Fernk\n")
+    assert made() == ["far:fernk"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("far:ferk", 'no exchange of the name "far:ferk"; did you mean "far:fernk"? (hbkit exchanges far lists them)'),
+        ("far:FERNK", 'did you mean "far:fernk"?'),
+        ("far:zzzzzz", 'no exchange of the name "far:zzzzzz"; it has 3 others (hbkit exchanges far lists them)'),
+        ("far:gone", "far:gone left in May; use far:fernk"),
+        ("far:broken", '"far:broken" of far-dist 0.1 cannot be made: ValueError: half a row ('),
+    ],
+)
+def test_a_name_that_a_bridge_does_not_have_is_told_with_the_way_out(far, name, told):
+    far.write("d.yaml", CONFIG.replace("mode: replay", f"plugin: {name}, mode: replay"))
+    done = far.hbkit("check", "d.yaml")
+    assert done.code == 2
+    assert done.err.startswith("error[HB20")
+    assert "d.yaml:2:" in done.err
+    assert told in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_new_strategy_makes_none_of_them(far):
+    assert far.hbkit("new", "strategy", "fresh").code == 0
+    assert made() == []
+
+
+@pytest.mark.parametrize(("name", "meant"), [("fernk", "fernk"), ("Polypus", "polypus"), ("polyp", "polypus")])
+def test_the_bare_name_of_an_exchange_behind_a_bridge_is_found_by_the_listing(far, name, meant):
+    done = far.hbkit("exchanges", name)
+    meant = f"far:{meant}"
+    assert (done.code, done.err) == (
+        2, f'error[HB201] exchange "{name}" needs a plugin that is not installed; did you mean "{meant}"?\n',
+    )  # fmt: skip
+    far.write("d.yaml", CONFIG.replace("mode: replay", f"plugin: {name}, mode: replay"))
+    assert f"hbkit exchanges {name} looks for it behind all of them" in far.hbkit("check", "d.yaml").err
+    assert made() == []
+
+
+def test_an_exchange_that_two_plugins_offer_is_refused_and_made_by_neither(far, site):
+    plant(site, "near-dist", "near", BRIDGE.replace("polypus", "bitget"), "near")
+    plugins = Plugins(["far", "near"])
+    with pytest.raises(PluginError, match=r'the exchange "far:fernk" is offered by .* and by .*; block one'):
+        plugins.exchange("far:fernk")
+    assert made() == []
+
+
+def test_a_bridge_whose_names_cannot_be_told_is_named_and_the_others_stay(far):
+    plugins = Plugins(["far", "bitmex"])
+    sys.modules["far"].bridge._tell = lambda: 1 / 0
+    assert "bitmex_perpetual" in plugins.exchanges()
+    with pytest.raises(PluginError, match=r'no exchange of the name "far:okx".*hbkit_exchanges of far-dist 0\.1'):
+        plugins.exchange("far:okx")
+
+
 # -- what is wrong with a plugin
 
 

@@ -61,16 +61,25 @@ def exchange_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("exchange")(decorated)
 
 
-def plan(asked: Asked) -> ExchangePlan:
-    """The exchange that is asked, found and checked; nothing is sent."""
+def plan(asked: Asked, *, afresh: bool = False) -> ExchangePlan:
+    """The exchange that is asked, found and checked.
+
+    Nothing is sent, except to an exchange that has to be asked for its instruments: where none are kept, where those
+    are older than a day and may have changed, or where they are wanted `afresh`.
+    """
     from hbkit.config import load_config
     from hbkit.plugins import Plugins
     from hbkit.run.visit import plan_visit
 
     if asked.config is None:
-        return plan_visit(asked.exchange, Plugins(), url=asked.url)
+        return plan_visit(asked.exchange, Plugins(), url=asked.url, afresh=afresh, warn=_warn)
     config = load_config(asked.config, environ=os.environ)
-    return plan_visit(asked.exchange, Plugins(block=config.settings.plugins.block), config)
+    plugins = Plugins(block=config.settings.plugins.block)
+    return plan_visit(asked.exchange, plugins, config, afresh=afresh, warn=_warn)
+
+
+def _warn(text: str) -> None:
+    say(f"warning[HB442] {text}", err=True)
 
 
 def ask(asked: Asked, found: ExchangePlan, work: Callable[[Visit], Awaitable[T]], *, account: bool = False) -> T:

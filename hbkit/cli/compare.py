@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hbkit.cli.chosen import chosen
+from hbkit.cli.kept import kept_run
 from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
 from hbkit.clock import SECOND
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hbkit.report.result import RunResult
 
 
-@click.command("compare", short_help="Two runs side by side: where they part and why.")
+@click.command("compare", short_help="Two runs side by side: where they part, and why.")
 @click.argument("a")
 @click.argument("b")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("runs"), help="Where runs are kept.")
@@ -38,9 +38,9 @@ def command(a: str, b: str, folder: Path, tolerance: float, as_json: bool) -> in
     from hbkit.report.comparison import compare
     from hbkit.report.course import course_of
     from hbkit.report.result import RunResult
-    from hbkit.report.side_by_side import side_by_side
+    from hbkit.report.sidebyside import side_by_side
 
-    paths = [chosen(word, folder) for word in (a, b)]
+    paths = [kept_run(word, folder) for word in (a, b)]
     results = [RunResult.load(path) for path in paths]
     rows = [_rows(result, path.parent) for result, path in zip(results, paths, strict=True)]
     # What the journal tells of one run has to be known of the other, or everything would differ.

@@ -59,7 +59,7 @@ def command(asked: Asked, yes: bool, as_json: bool) -> int:
 
 def _ask_first(found: ExchangePlan, *, yes: bool) -> None:
     """Real money is not moved by a slip of the finger; a simulator is."""
-    host = urlsplit(found.settings.rest_url or found.spec.rest_url).hostname
+    host = urlsplit(found.settings.rest_url or found.spec.rest_url).hostname or found.host
     if yes or found.feed == "simulator" or host in LOOPBACK:
         return
     question = f"flatten the account of {found.name} at {host}: cancel every order, close every position"

@@ -147,7 +147,7 @@ def _stop(run: LiveRun, task: asyncio.Task[object] | None, reason: str, exit_cod
 def _ask_for_live(plan: Plan, allowed: bool) -> None:
     """Real money needs a word more than a config: `--live`, or a typed yes."""
     hosts = {
-        urlsplit(one.settings.rest_url or one.spec.rest_url).hostname or ""
+        urlsplit(one.settings.rest_url or one.spec.rest_url).hostname or one.host
         for one in plan.exchanges.values()
         if one.mode == "live" and not one.is_closed
     } - set(LOOPBACK)

@@ -129,7 +129,7 @@ def _market(plugins: Plugins, exchange: str | None, symbol: str | None) -> Marke
         return _at(plugins, plugins.exchange(exchange), symbol)
     for broken in plugins.load_all():
         say(str(broken), err=True)
-    found = [spec for spec in plugins.exchanges().values() if spec.default_data and "replay" in spec.modes]
+    found = [spec for spec in plugins.single_exchanges() if spec.default_data and "replay" in spec.modes]
     for spec in sorted(found, key=lambda spec: -len(spec.modes)):
         recorded = _recorded(plugins, spec)
         wanted = symbol or next(iter(recorded), "")
@@ -159,7 +159,7 @@ def _recorded(plugins: Plugins, spec: ExchangeSpec) -> list[str]:
 
 def _served(spec: ExchangeSpec) -> dict[str, Decimal]:
     """Symbol and lot of what an exchange trades under this name."""
-    from hbkit.run.plan import instruments_of
+    from hbkit.run.listing import instruments_of
 
     try:
         listed = instruments_of(spec, None)

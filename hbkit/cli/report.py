@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hbkit.cli.chosen import chosen, newest
+from hbkit.cli.kept import kept_run
 from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
 
 
@@ -20,10 +20,11 @@ def command(run: str | None, folder: Path, as_json: bool) -> int:
     from hbkit.report.result import RunResult
     from hbkit.report.text import summary
 
-    path = newest(folder) if run is None else chosen(run, folder)
+    path = kept_run(run, folder)
     result = RunResult.load(path)
     (path.parent / "report.html").write_text(page(result), encoding="utf-8")
     say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
     if as_json:
         print_json(result.to_json())
     return 0
+

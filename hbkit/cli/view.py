@@ -141,8 +141,8 @@ class View:
         if room < 2:
             return
         yield _rule("orders, fills, warnings", columns)
-        symbols = {view.instrument.symbol for host in self.run.hosts for view in host.desk.markets}
-        only = symbols.pop() if len(symbols) == 1 else ""
+        markets = {view.instrument for host in self.run.hosts for view in host.desk.markets}
+        only = markets.pop().symbol if len(markets) == 1 else ""
         newest: list[Text] = []
         for item in reversed(self.run.news.items):
             newest[:0] = _item(item, columns, only)

@@ -128,7 +128,7 @@ class KeyStore:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
-            partial = self.folder / f".{exchange}.{unguessable(4).hex()}"
+            partial = self.folder / f".{self._path(exchange).stem}.{unguessable(4).hex()}"
             file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "w", encoding="utf-8") as writing:
                 json.dump(document, writing, indent=1)

@@ -55,8 +55,8 @@ class Config:
         node, there = find(self._root, keys)
         return there and node.filled is None
 
-    def values(self) -> dict[str, str]:
-        """Every value by its path, as written in the file or on the command line; secrets are masked."""
+    def told(self) -> dict[str, str]:
+        """Every value by its path (`strategies.maker.params.qty`), overrides among them, as text; see `flat`."""
         return flat(self._root, [strategy.name for strategy in self.settings.strategies])
 
     def resolve(self, text: str) -> Path:

@@ -16,7 +16,7 @@ Scalar = None | bool | int | Decimal | str
 Plain = Scalar | list["Plain"] | dict[str, "Plain"]
 KeyPath = tuple[str | int, ...]
 
-_SECRET = re.compile(r"key|secret|token|password", re.IGNORECASE)
+_SECRET = re.compile(r"key|secret|token|password|passphrase", re.IGNORECASE)
 _SHOWN_LETTERS = 40
 
 

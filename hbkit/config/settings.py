@@ -176,6 +176,10 @@ class Exchange(Section):
     """The key of the account, best written `${VAR}`; default None: the simulator's own account."""
     api_secret: SecretText | None = None
     """The secret that belongs to the key, best written `${VAR}` or `${file:PATH}`."""
+    api_passphrase: SecretText | None = None
+    """The passphrase that some venues want with a key, best written `${VAR}`; default None: there is none."""
+    account: Text | None = None
+    """Id of the account, where a venue wants it with the key; default None: the key's own."""
     rest_url: Text | None = None
     """Base of the REST interface in place of the venue's own, such as `https://host/api/v1`."""
     ws_url: Text | None = None
@@ -246,6 +250,22 @@ class Risk(Section):
     """Loss from the highest equity that ends the run: `5%`, or a fraction in (0, 1]; here a fraction."""
 
 
+class Report(Section):
+    """What the report says of all currencies together."""
+
+    currency: Currency | None = None
+    """The currency in which the equity of everything is given as well, by the prices of the run's own pairs; default
+    None: each currency by itself."""
+    at_par: Annotated[tuple[Currency, ...], BeforeValidator(shapes.texts)] = ()
+    """Currencies of which one counts as one of `currency`, such as `[USDT]`; default empty: `USDT` is not `USD`."""
+
+    @model_validator(mode="after")
+    def _check_currency(self) -> Report:
+        if self.at_par and self.currency is None:
+            raise shapes.mismatch("beside a currency: report: {currency: USD, at_par: [USDT]}", at=("at_par",))
+        return self
+
+
 class State(Section):
     """Where the state that survives a restart is kept, and how safely."""
 
@@ -295,11 +315,13 @@ class Settings(Section):
     """A whole config."""
 
     exchanges: Annotated[dict[ExchangeName, Exchange], BeforeValidator(shapes.mapping)] = {}
-    """The exchanges, each under a name of letters, digits, `_` and `-`."""
+    """The exchanges, each under a name of letters, digits, `_` and `-`, or under a plugin's name such as `ccxt:okx`."""
     strategies: Annotated[tuple[Strategy, ...], BeforeValidator(shapes.items)] = ()
     """The strategies, in the order in which they see each event."""
     risk: Risk = Risk()
     """Limits over all strategies."""
+    report: Report = Report()
+    """What the report says of all currencies together."""
     run: Run = Run()
     """The run itself."""
     state: State = State()

@@ -25,7 +25,7 @@ _LARGEST_WHOLE = 2**63 - 1
 _LONGEST_DURATION = 3650 * DAY
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")
-_EXCHANGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}")
+_EXCHANGE = re.compile(r"(?=.{1,40}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*(?::[A-Za-z0-9_][A-Za-z0-9_-]*)?")
 _CURRENCY = re.compile(r"[A-Za-z0-9_]{1,16}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _INTERVAL = re.compile(r"[1-9][0-9]{0,3}[smhdw]")

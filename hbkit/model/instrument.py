@@ -66,6 +66,12 @@ class Instrument:
     value_per_lot: bool = False
     """True where the venue rounds the value of one lot and multiplies (BitMEX); else the whole value is rounded."""
     max_qty: Decimal | None = None
+    min_qty: Decimal | None = None
+    """The least quantity of an order where that is more than a lot."""
+    min_cost: Decimal | None = None
+    """The least value of an order, in the settlement currency (spot: in quote)."""
+    max_cost: Decimal | None = None
+    """The largest value of an order, as `min_cost`."""
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     init_margin: Decimal = Decimal(0)
@@ -124,18 +130,27 @@ class Instrument:
 
         A quanto contract has no size of its own: it is so much of the settlement currency per 1 of the quote currency.
         """
-        return abs(self.settle.amount(int(self.multiplier)))
+        return float(abs(self.multiplier).scaleb(-self.settle.scale))
 
     @property
     def unit_text(self) -> str:
         """What a quantity of 1 is, in words, for checks and reports."""
         if self.is_spot:
             return self.base
+        size = plain(abs(self.multiplier).scaleb(-self.settle.scale))
         if self.is_inverse:
-            return f"contract of 1 {self.quote}"
+            return f"contract of {size} {self.quote}"
         if self.kind is InstrumentKind.QUANTO:
-            return f"contract of {self.contract_size:g} {self.settle.code} per 1 {self.quote}"
-        return f"contract of {self.contract_size:g} {self.base}"
+            return f"contract of {size} {self.settle.code} per 1 {self.quote}"
+        return f"contract of {size} {self.base}"
+
+    @property
+    def least_text(self) -> str:
+        """What an order has to have at least, in words: `0.001`, `1 and 5 USDT`; quantity first, then value."""
+        least = plain(max(self.lot_size, self.min_qty or self.lot_size))
+        if self.min_cost is None:
+            return least
+        return f"{least} and {plain(self.min_cost)} {self.settle.code}"
 
     # -- the grid
 
@@ -164,11 +179,11 @@ class Instrument:
 
     def price_text(self, ticks: int) -> str:
         """Exact decimal text without exponent, as it goes over a wire."""
-        return _plain(self.tick_size * ticks)
+        return plain(self.tick_size * ticks)
 
     def qty_text(self, units: int) -> str:
         """Exact decimal text without exponent, as it goes over a wire."""
-        return _plain(self.unit_size * units)
+        return plain(self.unit_size * units)
 
     def ticks(self, price: Number, side: Side | None = None) -> int:
         """Ticks of a price: on the grid as it is, else passively (a bid down, an offer up), nearest without a side.
@@ -192,6 +207,25 @@ class Instrument:
         """True where `price` lies within a millionth of a tick of the grid."""
         steps = _steps(price, self._tick, "price")
         return abs(steps - round(steps)) <= ON_GRID
+
+    # -- the same in coins, to compare markets that count differently
+
+    def to_base(self, qty: float, price: float) -> float:
+        """A quantity in the base currency; of an inverse contract at `price`. Raises ValueError for a quanto one."""
+        if self.kind is InstrumentKind.QUANTO:
+            raise ValueError(f"{self}: a quanto contract is no quantity of {self.base}")
+        worth = qty * self.contract_size
+        return worth / price if self.is_inverse and qty else worth
+
+    def from_base(self, amount: float, price: float) -> float:
+        """So much of the base currency as a quantity, not rounded; of an inverse contract at `price`.
+
+        Raises ValueError for a quanto contract.
+        """
+        if self.kind is InstrumentKind.QUANTO:
+            raise ValueError(f"{self}: a quanto contract is no quantity of {self.base}")
+        worth = amount * price if self.is_inverse and amount else amount
+        return worth / self.contract_size
 
     # -- the payoff
 
@@ -264,7 +298,8 @@ class Instrument:
         return self.price(ticks) if ticks > 0 and self.value_at(abs(units), ticks) == abs(cost) else mean
 
 
-def _plain(number: Decimal) -> str:
+def plain(number: Decimal) -> str:
+    """Plain decimal text: no exponent, no idle zeros."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -22,6 +22,7 @@ def charts(result: RunResult) -> str:
     if span is None:
         return '<p class="none">The run saw no prices and has no course of the equity.</p>'
     drawn = [_price(result, series) for series in _price_series(result)]
+    drawn.extend(_together(result))
     for row in result.moved():
         drawn.extend(_money_charts(result, row, span))
     return "\n".join(figures(drawn, span)) + "\n<p><small>All times are UTC.</small></p>"
@@ -30,23 +31,27 @@ def charts(result: RunResult) -> str:
 def _price_series(result: RunResult) -> Iterable[PriceSeries]:
     """The series there are, and an empty one for each instrument that has fills only."""
     yield from result.prices
-    have = {series.instrument for series in result.prices}
+    have = {(series.exchange, series.instrument) for series in result.prices}
     for row in result.fill_rows:
-        if row.instrument not in have:
-            have.add(row.instrument)
-            yield PriceSeries(instrument=row.instrument, ts=[], price=[])
+        if (row.exchange, row.instrument) not in have:
+            have.add((row.exchange, row.instrument))
+            yield PriceSeries(exchange=row.exchange, instrument=row.instrument, ts=[], price=[])
 
 
 def _price(result: RunResult, series: PriceSeries) -> Chart:
-    instrument = next((row for row in result.instruments if row.symbol == series.instrument), None)
-    fills = [row for row in result.fill_rows if row.instrument == series.instrument and _has_price(row)]
+    here = (series.exchange, series.instrument)
+    fits = [row for row in result.instruments if row.symbol == series.instrument]
+    # A result of an earlier hbkit says no exchange here.
+    instrument = next((row for row in fits if series.exchange in ("", row.exchange)), None)
+    fills = [row for row in result.fill_rows if (row.exchange, row.instrument) == here and _has_price(row)]
+    name = f"{series.exchange} {series.instrument}" if result.several else series.instrument
     shown = _evenly(fills, MARKER_LIMIT)
     sides = {row.side for row in shown}
     note = ""
     if len(shown) < len(fills):
         note = f"{count(len(shown))} of {count(len(fills))} fills are drawn, evenly picked; the figures count them all."
     return Chart(
-        title=f"{series.instrument}, price and fills" if shown else f"{series.instrument}, price",
+        title=f"{name}, price and fills" if shown else f"{name}, price",
         unit=instrument.quote if instrument else "",
         lines=[Line("price", series.ts, series.price)],
         markers=[_marker(row) for row in shown],
@@ -86,15 +91,25 @@ def _marker(row: FillRow) -> Marker:
     return Marker(row.ts, float(row.price), "buy" if row.side == "buy" else "sell", title)
 
 
+def _together(result: RunResult) -> Iterable[Chart]:
+    """The equity of everything in the reporting currency."""
+    one = result.reporting
+    if one is not None and len(one.ts) == len(one.minor) and any(value is not None for value in one.minor):
+        values = [None if value is None else one.unit.amount(value) for value in one.minor]
+        line = Line("equity", one.ts, values)
+        yield Chart("Equity of everything", one.currency, [line], decimals=one.scale)
+
+
 def _money_charts(result: RunResult, row: MoneyRow, span: tuple[int, int]) -> Iterable[Chart]:
     ts, minor = result.equity_series.ts, result.equity_series.minor.get(row.currency, [])
     if ts and len(ts) == len(minor):
         equity = Line("equity", ts, [row.unit.amount(value) for value in minor])
         yield Chart("Equity", row.currency, [equity], decimals=row.scale)
-        under = [row.unit.amount(value - peak) for value, peak in zip(minor, accumulate(minor, max), strict=True)]
+        earned = result.equity_series.earned(row.currency)
+        under = [row.unit.amount(value - peak) for value, peak in zip(earned, accumulate(earned, max), strict=True)]
         fall = Line("drawdown", ts, under, look="fall", area=True)
         yield Chart(
-            "Drawdown, below the highest equity so far",
+            "Drawdown, below the highest equity so far" + (", transfers left out" if earned is not minor else ""),
             row.currency,
             [fall],
             height=150,

@@ -1,7 +1,7 @@
 """A comparison as one object for programs: what `hbkit compare --json` prints.
 
-Times are ISO 8601 UTC, prices, quantities and money decimal text. Of differences and late times the first `MOST` are
-listed; their numbers are always whole.
+Times are ISO 8601 UTC, prices, quantities and money decimal text, empty where a run does not tell them. Of differences
+and late times the first `MOST` are listed; their numbers are always whole.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def _money(pair: MoneyPair) -> dict[str, dict[str, str]]:
     lines = {}
     for line in MONEY_LINES:
         a, b = pair.amounts(line)
-        lines[line] = {"a": f"{a:f}", "b": f"{b:f}", "difference": f"{b - a:f}"}
+        texts = ["" if untold else f"{amount:f}" for amount, untold in zip((a, b), pair.untold(line), strict=True)]
+        lines[line] = {"a": texts[0], "b": texts[1], "difference": f"{b - a:f}" if all(texts) else ""}
     return lines
 
 

@@ -93,10 +93,14 @@ class MoneyPair(msgspec.Struct, frozen=True):
         """A line of the money table in both."""
         return _amount(self.a, line), _amount(self.b, line)
 
+    def untold(self, line: str) -> tuple[bool, bool]:
+        """Whether a run does not tell this line, as an imported one may not."""
+        return tuple(row is not None and line in row.untold for row in (self.a, self.b))  # type: ignore[return-value]
+
     @property
     def is_same(self) -> bool:
-        """Whether every line is the same."""
-        return all(a == b for a, b in map(self.amounts, MONEY_LINES))
+        """Whether every line that both tell is the same."""
+        return all(any(self.untold(line)) or a == b for line in MONEY_LINES for a, b in [self.amounts(line)])
 
     @property
     def is_idle(self) -> bool:
@@ -194,7 +198,7 @@ class _Comparer:
         self._compare_money()
         self._compare_positions()
         found.start = list(self._start())
-        found.config = list(_gaps(self._a.result.config_values, self._config_of_b()))
+        found.config = list(_gaps(self._a.result.told, self._config_of_b()))
         for name, course in (("A", self._a), ("B", self._b)):
             if not course.has_journal:
                 found.notes.append(
@@ -387,7 +391,7 @@ class _Comparer:
         yield from _gaps(facts_a, facts_b)
         yield from _data_gaps(a, b)
         named_b = {self._strategies.get(row.name, row.name): row for row in b.strategies}
-        told = {gap.name for gap in _gaps(a.config_values, self._config_of_b())}
+        told = {gap.name for gap in _gaps(a.told, self._config_of_b())}
         for row in a.strategies:
             other = named_b.get(row.name)
             if other is None:
@@ -407,7 +411,7 @@ class _Comparer:
     def _config_of_b(self) -> dict[str, str]:
         """The config of B under the strategies' names of A, so that a strategy that bears another is compared too."""
         values = {}
-        for path, text in self._b.result.config_values.items():
+        for path, text in self._b.result.told.items():
             parts = path.split(".")
             if len(parts) > 2 and parts[0] == "strategies":
                 parts[1] = self._strategies.get(parts[1], parts[1])
@@ -439,7 +443,7 @@ def _facts(result: RunResult) -> dict[str, str]:
     """What a run is made of, as far as it is not in the config."""
     return {
         "mode": result.mode,
-        "seed": str(result.seed),
+        "seed": "not told" if "seed" in result.untold else str(result.seed),
         "started": result.started,
         "latency": latency_text(result.latency_ns),
         "fill model": result.fill_model or "the venue's own",

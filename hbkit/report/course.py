@@ -209,11 +209,12 @@ class _Reader:
                 ts=row.ts,
                 side=row.side,
                 type=row.type,
-                price=row.price,
+                price=row.first_price or row.price,
                 qty=row.qty,
                 tag=row.tag,
                 trigger=row.trigger_price,
-                asked=[],
+                # Of the way from the first price to the last one only the end is known.
+                asked=[Asked(row.ts, "amend", row.price, row.qty)] if row.first_price not in ("", row.price) else [],
                 fills=[],
             )
         order.status, order.reason, order.filled, order.ended_ts = row.status, row.reason, row.filled, row.ended_ts

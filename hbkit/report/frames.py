@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FILL_NUMBERS = ("price", "qty", "fee", "realized", "value")
 _ORDER_NUMBERS = ("price", "qty", "filled")
-_CANDLE = ("instrument", "interval", "open", "high", "low", "close", "volume", "trades")
+_CANDLE = ("exchange", "instrument", "interval", "open", "high", "low", "close", "volume", "trades")
 
 
 class Frames:
@@ -53,9 +53,15 @@ class Frames:
 
     @property
     def prices(self) -> pd.DataFrame:
-        """A column for each instrument: the prices that the report's chart shows."""
-        pandas = _pandas()
-        lines = [_indexed({one.instrument: one.price}, one.ts) for one in self._result.prices]
+        """A column for each instrument: the prices that the report's chart shows.
+
+        It is called as the instrument; of several exchanges as the exchange and the instrument: `okx BTC-USDT`.
+        """
+        pandas, several = _pandas(), self._result.several
+        lines = [
+            _indexed({f"{one.exchange} {one.instrument}" if several else one.instrument: one.price}, one.ts)
+            for one in self._result.prices
+        ]
         return pandas.concat(lines, axis=1).astype(float) if lines else _indexed({}, [])
 
     @property
@@ -63,8 +69,9 @@ class Frames:
         """A row for each candle that a strategy heard, by the time at which it closed and was known."""
         columns: dict[str, list[Any]] = {name: [] for name in _CANDLE}
         for candle in self._candles:
+            columns["exchange"].append(candle.instrument.exchange)
             columns["instrument"].append(candle.instrument.symbol)
-            for name in _CANDLE[1:]:
+            for name in _CANDLE[2:]:
                 columns[name].append(getattr(candle, name))
         return _indexed(columns, [candle.close_time for candle in self._candles])
 

@@ -12,18 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
+from hbkit.report import together
 from hbkit.report.charts import charts
 from hbkit.report.look import SCRIPT, SHAPES, STYLE
 from hbkit.report.metrics import DEFINITIONS, Metrics, metrics
-from hbkit.report.result import FillRow, OrderRow, RunResult
-from hbkit.report.text import LINES
+from hbkit.report.result import ExtraTable, FillRow, OrderRow, RunResult
+from hbkit.report.text import LINES, cell
 from hbkit.report.wording import count, known, latency_text, moment_text, plural, run_span, spoken
 
 ROW_LIMIT = 2_000
 """Rows of a table; more would make the page slow, and the journal has them all."""
 NO_SECTIONS: Mapping[str, str] = MappingProxyType({})
 _NOT_KEPT = "The result holds only their number; the rows stand in the journal."
-_RARE = frozenset({"Leg", "Trigger", "Reason", "Tag"})
+_RARE = frozenset({"Exchange", "Leg", "Trigger", "Reason", "Tag"})
 """Columns that only some runs have anything to say in."""
 _NUMBERS = frozenset({"Trigger", "Price", "Qty", "Filled", "Fee", "Realized"})
 _SIDES = {"buy": "▲ buy", "sell": "▼ sell"}
@@ -36,6 +37,7 @@ def page(result: RunResult, extra_sections: Mapping[str, str] = NO_SECTIONS) -> 
         _section("Course", charts(result)),
         _section("Money", _money(result)),
         _section("Figures", _figures(sheets)),
+        *(_section(table.title, _extra(table)) for table in result.tables),
         _section("Strategies", _strategies(result)) if result.strategies else "",
         _section("Positions at the end", _positions(result)),
         _section("Orders", _orders(result)),
@@ -68,11 +70,13 @@ def _none(text: str) -> str:
 
 def _header(result: RunResult, sheets: Sequence[Metrics]) -> str:
     stop = f"stopped: {spoken(result.stop_reason)}, exit {result.exit_code}"
-    facts = [f"{result.mode} run", f"seed {result.seed}", plural(result.events, "event"), stop]
+    seed = [] if "seed" in result.untold else [f"seed {result.seed}"]
+    facts = [f"{result.mode} run", *seed, plural(result.events, "event"), stop]
     rejects = plural(result.rejects, "reject") if result.rejects else "no rejects"
     orders = ("Orders", count(result.orders), f"{plural(result.fills, 'fill')}, {rejects}")
     groups = [_currency_tiles(result, sheet) for sheet in sheets] or [[]]
-    groups[0].append(orders)
+    if "fills" not in result.untold:
+        groups[0].append(orders)
     warnings = "".join(f"<p>{escape(warning)}</p>" for warning in [*_gap_warnings(result), *result.warnings])
     return (
         f"<header>\n<h1>{escape(result.name)}</h1>\n<p>{escape(run_span(result))}</p>\n"
@@ -100,7 +104,11 @@ def _currency_tiles(result: RunResult, sheet: Metrics) -> list[tuple[str, str, s
     tiles = [(f"Net profit, {code}", given["net_profit"], given.get("return", ""))]
     if "max_drawdown" in given:
         amount = given["max_drawdown"].partition(",")[0]
-        tiles.append((f"Largest drawdown, {code}", given.get("max_drawdown_share", amount), f"{amount} {code}"))
+        # With transfers the largest fall in percent and the largest in money may be two.
+        note = f"in money {amount} {code}" if row.transfers else f"{amount} {code}"
+        tiles.append((f"Largest drawdown, {code}", given.get("max_drawdown_share", amount), note))
+    if "fees" in row.untold:
+        return tiles
     share = f"{given['fee_share']} of the gross profit" if "fee_share" in given and row.fees > 0 else ""
     name = "Fees received" if row.fees < 0 else "Fees paid"
     tiles.append((f"{name}, {code}", row.unit.text(abs(row.fees)), share))
@@ -135,6 +143,11 @@ def _table_of_filled(heads: Sequence[str], rows: list[list[str]]) -> str:
     return _table([heads[at] for at in shown], ([row[at] for at in shown] for row in rows), numbers, "scroll")
 
 
+def _where(row: OrderRow | FillRow, result: RunResult) -> str:
+    """The exchange, where there are several."""
+    return row.exchange if result.several else ""
+
+
 def _leg(row: OrderRow | FillRow) -> str:
     """The leg in hedge mode, nothing in one-way mode."""
     return "" if row.position_side == "net" else row.position_side
@@ -160,42 +173,60 @@ def _capped(noun: str, shown: int, result: RunResult) -> str:
     return f'<p class="soft">{escape(text + where)}.</p>'
 
 
+def _extra(table: ExtraTable) -> str:
+    """A table that the result brought along, as far as the page takes it."""
+    if not table.rows:
+        return _none(table.note)
+    body = _table(table.heads, table.rows[:ROW_LIMIT], table.numbers, "scroll")
+    left = len(table.rows) - ROW_LIMIT
+    notes = [table.note, f"The first {ROW_LIMIT:,} of {len(table.rows):,} rows are shown." if left > 0 else ""]
+    return body + "".join(f"<p><small>{escape(note)}</small></p>" for note in notes if note)
+
+
+def _nothing(result: RunResult, what: str, counted: int, none: str) -> str:
+    """Why a table has no rows: not kept, not told, or there was nothing."""
+    if what in result.untold:
+        return f"The files do not tell of {what}."
+    return _NOT_KEPT if counted else none
+
+
 def _orders(result: RunResult) -> str:
     if not result.order_rows:
-        return _none(_NOT_KEPT if result.orders else "No orders were sent.")
+        return _none(_nothing(result, "orders", result.orders, "No orders were sent."))
     heads = (
-        "Sent, UTC", "Ended", "Instrument", "Leg", "Side", "Type", "Trigger", "Price", "Qty", "Filled", "Status",
-        "Reason", "Tag", "Strategy", "Order",
+        "Sent, UTC", "Ended", "Exchange", "Instrument", "Leg", "Side", "Type", "Trigger", "Price", "Qty", "Filled",
+        "Status", "Reason", "Tag", "Strategy", "Order",
     )  # fmt: skip
-    table = _table_of_filled(heads, [_order_cells(row) for row in result.order_rows[:ROW_LIMIT]])
+    table = _table_of_filled(heads, [_order_cells(row, result) for row in result.order_rows[:ROW_LIMIT]])
     return table + _capped("orders", len(result.order_rows), result)
 
 
-def _order_cells(row: OrderRow) -> list[str]:
+def _order_cells(row: OrderRow, result: RunResult) -> list[str]:
     sent = moment_text(row.ts)
     ended = "" if row.ended_ts is None else moment_text(row.ended_ts)
     ended = ended[11:] if ended[:10] == sent[:10] else ended
     return [
-        sent, ended or "open", row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.type, row.trigger_price,
-        row.price or "market", row.qty, row.filled, spoken(row.status), row.reason, row.tag, row.strategy, row.id,
+        sent, ended or "open", _where(row, result), row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.type,
+        row.trigger_price, row.price or "market", row.qty, row.filled, spoken(row.status), row.reason,
+        row.tag, row.strategy, row.id,
     ]  # fmt: skip
 
 
 def _fills(result: RunResult) -> str:
     if not result.fill_rows:
-        return _none(_NOT_KEPT if result.fills else "There were no fills.")
+        return _none(_nothing(result, "fills", result.fills, "There were no fills."))
     heads = (
-        "Time, UTC", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency", "Liquidity", "Kind",
-        "Strategy", "Order",
+        "Time, UTC", "Exchange", "Instrument", "Leg", "Side", "Price", "Qty", "Fee", "Realized", "Currency",
+        "Liquidity", "Kind", "Strategy", "Order",
     )  # fmt: skip
-    table = _table_of_filled(heads, [_fill_cells(row) for row in result.fill_rows[:ROW_LIMIT]])
+    table = _table_of_filled(heads, [_fill_cells(row, result) for row in result.fill_rows[:ROW_LIMIT]])
     return table + _capped("fills", len(result.fill_rows), result)
 
 
-def _fill_cells(row: FillRow) -> list[str]:
+def _fill_cells(row: FillRow, result: RunResult) -> list[str]:
     return [
-        moment_text(row.ts), row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.price, row.qty, row.fee,
-        row.realized, row.fee_currency, row.liquidity, row.kind, row.strategy, row.order_id,
+        moment_text(row.ts), _where(row, result), row.instrument, _leg(row), _SIDES.get(row.side, row.side), row.price,
+        row.qty, row.fee, row.realized, row.fee_currency, row.liquidity, row.kind, row.strategy, row.order_id,
     ]  # fmt: skip
 
 
@@ -212,7 +243,7 @@ def _strategies(result: RunResult) -> str:
 
 def _positions(result: RunResult) -> str:
     if not result.positions:
-        return _none("Every position is flat.")
+        return _none(_nothing(result, "positions", 0, "Every position is flat."))
     rows = [
         [row.exchange, row.instrument, row.side, row.qty, row.entry_price if known(row.entry_price) else "—"]
         for row in result.positions
@@ -236,18 +267,33 @@ def _money(result: RunResult) -> str:
     if not result.money:
         return _none("No money moved: the run had no account.")
     rows = [
-        _money_line(label, [row.unit.text(getattr(row, field)) for row in result.moved()], is_sum=field == "equity")
+        _money_line(label, [cell(row, field) for row in result.moved()], is_sum=field == "equity")
         for label, field in LINES
     ]
     heads = "".join(f'<th class="number">{escape(row.currency)}</th>' for row in result.moved())
     note = "The lines add up to the equity. Profit is gross of fees and funding; fees are positive when paid."
+    if any(row.untold for row in result.money):
+        note = "The lines add up to the equity. What is not told is inside of the other lines, or in none."
     if any(result.identity_gaps().values()):
         note = "The lines do not add up to the equity: this is a fault, please report it with the journal."
     return (
         f'<div class="wide"><table><thead><tr><th></th><th></th>{heads}</tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
-        f"<p><small>{note}</small></p>"
+        f"<p><small>{note}</small></p>{_together(result)}"
     )
+
+
+def _together(result: RunResult) -> str:
+    """Each account by itself, and everything in the reporting currency."""
+    parts = []
+    held = list(together.accounts(result))
+    if held:
+        parts.append(_table(("Account", "Equity"), held, ()))
+    if result.reporting is not None:
+        lines = [together.figure(result.reporting), *together.rates(result.reporting)]
+        items = "".join(f"<dd>{escape(line)}</dd>" for line in lines)
+        parts.append(f'<dl class="facts"><dt>Everything in {escape(result.reporting.currency)}</dt>{items}</dl>')
+    return "".join(parts)
 
 
 def _money_line(label: str, texts: Sequence[str], *, is_sum: bool) -> str:

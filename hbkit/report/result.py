@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from hbkit.clock import iso
 from hbkit.errors import DataError
 from hbkit.model import Currency
 
@@ -34,6 +35,8 @@ class MoneyRow(msgspec.Struct, frozen=True, kw_only=True):
     fees: int = 0
     funding: int = 0
     equity: int
+    untold: list[str] = []
+    """Lines that the source of an imported result does not tell; they are 0 here and never shown as 0."""
 
     @property
     def unit(self) -> Currency:
@@ -56,6 +59,85 @@ class MoneyRow(msgspec.Struct, frozen=True, kw_only=True):
         """By how much the lines miss the equity; 0 in every sound run."""
         sources = self.starting_balance + self.transfers + self.realized_pnl + self.funding + self.unrealized_pnl
         return sources - self.fees - self.equity
+
+
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The money of one account: of one exchange block, or of several that trade on the same account."""
+
+    exchanges: list[str]
+    money: list[MoneyRow]
+
+
+class PairRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A price that a conversion used, and when it was last in force as far as the run could see, ns."""
+
+    exchange: str
+    instrument: str
+    price: str
+    ts: int
+
+
+class RateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of a currency is worth in the reporting currency; no pairs where both are the same or at par."""
+
+    currency: str
+    rate: str
+    pairs: list[PairRow] = []
+
+
+class Reporting(msgspec.Struct, frozen=True, kw_only=True):
+    """The equity of all currencies as one figure, minor units of `scale` decimals; None where there is none, and why.
+
+    `net_profit` is equity - transfers - `started`, the value at the first moment at which every price was known: what
+    the prices of the currencies themselves did is in it. `left_out` are currencies beside those of the markets
+    that were traded, which the run has not changed.
+    """
+
+    currency: str
+    scale: int
+    equity: int | None = None
+    net_profit: int | None = None
+    started: int | None = None
+    started_ts: int | None = None
+    reason: str = ""
+    rates: list[RateRow] = []
+    at_par: list[str] = []
+    left_out: dict[str, str] = {}
+    ts: list[int] = []
+    minor: list[int | None] = []
+
+    @property
+    def unit(self) -> Currency:
+        """The reporting currency as a value, which writes amounts as text."""
+        return Currency(self.currency, self.scale)
+
+    def text(self, minor: int | None) -> str | None:
+        """Minor units as decimal text, None as it is."""
+        return None if minor is None else self.unit.text(minor)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `run --json` prints; the course stands in `result.json`."""
+        return {
+            "currency": self.currency,
+            "equity": self.text(self.equity),
+            "net_profit": self.text(self.net_profit),
+            "started": self.text(self.started),
+            "started_at": None if self.started_ts is None else iso(self.started_ts),
+            "reason": self.reason,
+            "rates": [
+                {
+                    "currency": row.currency,
+                    "rate": row.rate,
+                    "pairs": [
+                        {"exchange": one.exchange, "instrument": one.instrument, "price": one.price, "at": iso(one.ts)}
+                        for one in row.pairs
+                    ],
+                }
+                for row in self.rates
+            ],
+            "at_par": self.at_par,
+            "left_out": self.left_out,
+        }
 
 
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +169,19 @@ class EquitySeries(msgspec.Struct, frozen=True, kw_only=True):
 
     ts: list[int] = []
     minor: dict[str, list[int]] = {}
+    paid: dict[str, list[int]] = {}
+    """Where it is told: what was paid in less what was paid out since the start, beside the same times."""
+
+    def earned(self, code: str) -> list[int]:
+        """The equity of a currency less what was paid in, so that what falls of it was lost."""
+        equity, paid = self.minor.get(code, []), self.paid.get(code)
+        return equity if paid is None else [value - sum_ for value, sum_ in zip(equity, paid, strict=True)]
 
 
 class PriceSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The price of one instrument over time; None or `nan` is a gap; a saved `nan` comes back as None."""
 
+    exchange: str = ""
     instrument: str
     ts: list[int]
     price: list[float | None]
@@ -107,6 +197,7 @@ class FillRow(msgspec.Struct, frozen=True, kw_only=True):
     ts: int
     order_id: str
     strategy: str
+    exchange: str = ""
     instrument: str
     side: str
     price: str
@@ -118,7 +209,6 @@ class FillRow(msgspec.Struct, frozen=True, kw_only=True):
     realized: str = ""
     value: str = ""
     position_side: str = "net"
-    exchange: str = ""
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +221,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_ts: int | None = None
     id: str
     strategy: str
+    exchange: str = ""
     instrument: str
     side: str
     type: str
@@ -142,7 +233,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     position_side: str = "net"
     trigger_price: str = ""
-    exchange: str = ""
+    first_price: str = ""
+    """The price that it was placed at, before it was amended; empty in results of before."""
 
 
 class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,11 +262,21 @@ class InstrumentRow(msgspec.Struct, frozen=True, kw_only=True):
     quote: str = ""
     """What a price counts: the unit of the price chart."""
     unified: str = ""
-    """`BTC/USD:BTC`: the name under which it is the same at other exchanges."""
-    contract_size: str = ""
-    """What a quantity of 1 is in `base` (of an inverse contract: in `quote`), as decimal text."""
+    """`BTC/USD:BTC`, the same at every exchange; empty in results of before."""
+    contract_size: str = "1"
+    """What a quantity of 1 is: so much of the base currency, of an inverse contract of the quote currency."""
     settle: str = ""
     """Code of the currency that it is settled in, as the exchange calls it."""
+
+
+class ExtraTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A further table of plain texts that a result brings along; `numbers` are the columns that stand to the right."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+    numbers: list[int] = []
+    note: str = ""
 
 
 class RunResult(msgspec.Struct, kw_only=True):
@@ -196,6 +298,10 @@ class RunResult(msgspec.Struct, kw_only=True):
     fills: int = 0
     rejects: int = 0
     money: list[MoneyRow] = []
+    accounts: list[AccountRow] = []
+    """The same money account by account."""
+    reporting: Reporting | None = None
+    """The equity in one currency, where the config names one."""
     positions: list[PositionRow] = []
     strategies: list[StrategyRow] = []
     journal_hash: str = ""
@@ -212,11 +318,15 @@ class RunResult(msgspec.Struct, kw_only=True):
     latency_ns: int | None = None
     """The delay that was simulated between deciding and arriving; None where it was the real one."""
     instruments: list[InstrumentRow] = []
+    tables: list[ExtraTable] = []
+    """What the page shows besides, in this order."""
+    untold: list[str] = []
+    """Of `orders`, `fills`, `positions`, `seed`: what the source of an imported result does not tell."""
     warnings: list[str] = []
     config_text: str = ""
     """The config as the user wrote it, before anything was put into it: it is shown, so it must hold no secret."""
-    config_values: dict[str, str] = {}
-    """Each value of the config by its path, those of the command line in place, secrets masked."""
+    told: dict[str, str] = {}
+    """Every value of the config by its path, those of the command line among them; no secret is in it."""
     plugin_versions: list[str] = []
     """Distributions of the plugins that were loaded, with their versions."""
     python_version: str = ""
@@ -236,17 +346,25 @@ class RunResult(msgspec.Struct, kw_only=True):
             "orders": self.orders,
             "fills": self.fills,
             "rejects": self.rejects,
-            **self._money_texts(),
+            **_money_texts(self.money),
+            **({} if self.reporting is None else {"reporting": self.reporting.to_json()}),
+            "accounts": [{"exchanges": row.exchanges, **_money_texts(row.money)} for row in self.accounts],
             "positions": [msgspec.structs.asdict(position) for position in self.positions],
             "report": self.report,
             "journal": self.journal,
             "journal_hash": self.journal_hash,
             "strategies": [self._strategy_json(strategy) for strategy in self.strategies],
+            **({"untold": untold} if (untold := self._untold()) else {}),
         }
 
     def moved(self) -> list[MoneyRow]:
         """The currencies in which something happened; all of them where nothing happened at all."""
         return [row for row in self.money if not row.is_idle] or self.money
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one exchange was traded at: then tables say which."""
+        return len({row.exchange for row in self.instruments}) > 1
 
     def idle_text(self) -> str:
         """The currencies that are left out of `moved`, as one line: `10.0 ETH, 10000.0 USDT`."""
@@ -280,10 +398,16 @@ class RunResult(msgspec.Struct, kw_only=True):
             mend = "run it again, or read it with the hbkit that wrote it"
             raise DataError(f"{path}: not a result of this version of hbkit ({error}); {mend}") from error
 
-    def _money_texts(self) -> dict[str, dict[str, str]]:
-        keys = ("starting_balance", "transfers", "fees", "funding", "realized_pnl", "unrealized_pnl", "equity")
-        return {key: {row.currency: row.unit.text(getattr(row, key)) for row in self.money} for key in keys}
+    def _untold(self) -> dict[str, list[str]]:
+        """What stands as 0 in the object although nobody knows it: keys of the money table per currency, counts."""
+        told = {row.currency: row.untold for row in self.money if row.untold}
+        return {**told, "run": self.untold} if self.untold else told
 
     def _strategy_json(self, row: StrategyRow) -> dict[str, Any]:
         realized = {code: self.money_text(code, minor) for code, minor in row.realized_pnl.items()}
         return {"name": row.name, "orders": row.orders, "fills": row.fills, "realized_pnl": realized}
+
+
+def _money_texts(money: list[MoneyRow]) -> dict[str, dict[str, str]]:
+    keys = ("starting_balance", "transfers", "fees", "funding", "realized_pnl", "unrealized_pnl", "equity")
+    return {key: {row.currency: row.unit.text(getattr(row, key)) for row in money} for key in keys}

@@ -1,17 +1,19 @@
 """What a person reads in the terminal when a run ends: the money, what was done, how far to trust it.
 
-Everything from outside passes through `clean`, so that a tag or a venue's text cannot send codes to the terminal.
+Everything from outside passes through `_clean`, so that a tag or a venue's text cannot send codes to the terminal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hbkit.report import together
+from hbkit.report.lines import BOLD, DIM, WARN, Page, clean
 from hbkit.report.metrics import metrics
 from hbkit.report.result import MoneyRow, PositionRow, RunResult
-from hbkit.report.terminal import BOLD, DIM, WARN, Page, clean
 from hbkit.report.wording import known, latency_text, plural, run_span, spoken
 
+NOT_TOLD = "not told"
 LINES = (
     ("  Starting balance", "starting_balance"),
     ("+ Transfers", "transfers"),
@@ -38,7 +40,8 @@ def summary(result: RunResult, *, width: int = 80, colour: bool = False, ascii: 
 
 
 def _head(page: Page, result: RunResult) -> None:
-    page.add(f"{result.name} · {result.mode} · seed {result.seed}", BOLD)
+    seed = "" if "seed" in result.untold else f" · seed {result.seed}"
+    page.add(f"{result.name} · {result.mode}{seed}", BOLD)
     page.add(run_span(result), DIM)
     reason = f"stopped: {spoken(result.stop_reason)}" if result.stop_reason else "stopped"
     page.add(f"{plural(result.events, 'event')} · {reason} · exit {result.exit_code}", DIM)
@@ -61,10 +64,16 @@ def _money(page: Page, result: RunResult) -> None:
         shown = [("", "net_profit"), ("", "return"), ("largest drawdown ", "max_drawdown_share")]
         parts = [prefix + sheet.figures[key].text for prefix, key in shown if key in sheet.figures]
         page.entry(f"Net {sheet.currency}", " · ".join(parts))
+    for name, held in together.accounts(result):
+        page.entry("Account", f"{name}: {held}")
+    if result.reporting is not None:
+        page.entry(f"In {result.reporting.currency}", together.figure(result.reporting))
+        page.entries("", together.rates(result.reporting))
 
 
-def _cell(row: MoneyRow, field: str) -> str:
-    return row.unit.text(getattr(row, field))
+def cell(row: MoneyRow, field: str) -> str:
+    """A line of the money table; what the source does not tell is no number."""
+    return NOT_TOLD if field in row.untold else row.unit.text(getattr(row, field))
 
 
 def _blocks(page: Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
@@ -82,7 +91,7 @@ def _blocks(page: Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
 
 
 def _column(row: MoneyRow) -> int:
-    cells = [_cell(row, field) for _, field in LINES] + [clean(row.currency)]
+    cells = [cell(row, field) for _, field in LINES] + [clean(row.currency)]
     return max(len(cell) for cell in cells) + 3
 
 
@@ -98,17 +107,22 @@ def _money_block(page: Page, rows: list[MoneyRow]) -> None:
     for label, field in LINES:
         if field == "equity":
             page.lines.append(page.paint("─" * (20 + sum(widths)), DIM))
-        line(label, (_cell(row, field) for row in rows), BOLD if field == "equity" else "")
+        line(label, (cell(row, field) for row in rows), BOLD if field == "equity" else "")
 
 
 def _activity(page: Page, result: RunResult) -> None:
-    page.entry("Orders", _counts(result.orders, result.fills) + f" · {plural(result.rejects, 'reject')}")
+    if "fills" in result.untold:
+        page.entry("Orders", "orders and fills are not told")
+    else:
+        page.entry("Orders", _counts(result.orders, result.fills) + f" · {plural(result.rejects, 'reject')}")
     strategies = []
     for row in result.strategies:
         realized = [f"realized {result.money_text(code, minor)} {code}" for code, minor in row.realized_pnl.items()]
         strategies.append(" · ".join([f"{row.name}: {_counts(row.orders, row.fills)}", *realized]))
-    page.entries("Strategies" if len(strategies) > 1 else "Strategy", strategies)
-    positions = [_position(row) for row in result.positions] or ["flat"]
+    if strategies:
+        page.entries("Strategies" if len(strategies) > 1 else "Strategy", strategies)
+    none = NOT_TOLD if "positions" in result.untold else "flat"
+    positions = [_position(row) for row in result.positions] or [none]
     page.entries("Positions" if len(positions) > 1 else "Position", positions)
 
 

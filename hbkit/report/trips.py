@@ -45,10 +45,10 @@ def is_trade(row: FillRow) -> bool:
 
 def trips(rows: Iterable[FillRow]) -> list[Trip]:
     """All trips in the order in which they began; the last of an instrument may still be open."""
-    books: dict[tuple[str, str], _Book] = {}
+    books: dict[tuple[str, str, str], _Book] = {}
     found: list[Trip] = []
     for row in rows:
-        book = books.setdefault((row.instrument, row.position_side), _Book(found))
+        book = books.setdefault((row.exchange, row.instrument, row.position_side), _Book(found))
         book.apply(row)
     return found
 

@@ -143,13 +143,16 @@ class Connections:
                 dead_man_switch=self._switch(account),
                 shared=self._shared.setdefault(account, Shared()),
                 beside=self._ground.beside,
+                feed=plan.feed,
+                api_passphrase=plan.settings.api_passphrase or Secret(""),
+                account_id=plan.settings.account or "",
             )
         )
 
     def _account(self, plan: ExchangePlan) -> tuple[str, str]:
         """Which account a block trades on: blocks with the same one share its budget and its dead man's switch."""
         key, _ = _key(plan)
-        return self._addresses[plan.name].rest, key.reveal() if key is not None else plan.name
+        return self._addresses[plan.name].rest or plan.host, key.reveal() if key is not None else plan.name
 
     def _switch(self, account: tuple[str, str]) -> int | None:
         """The shortest time that a block of the account asks for."""

@@ -14,6 +14,7 @@ from hbkit.log import get_logger
 from hbkit.model import Instrument, Leg, Order, Position, PositionSide
 from hbkit.run.alerts import Alerts
 from hbkit.run.plan import Plan, StrategyPlan
+from hbkit.run.reporting import routes
 from hbkit.runtime.host import Host, told
 from hbkit.runtime.kept import KeptState
 from hbkit.runtime.router import Router
@@ -78,9 +79,14 @@ class Desks:
 
     def subscribe(self) -> None:
         """Ask the exchanges for what the strategies listen to."""
+        ways = routes(self._plan.config.settings.report, self._plan.markets)
+        converting = ways.pairs if ways is not None else []
         for plan in self._plan.strategies:
             for market in plan.markets:
-                for channel in sorted(plan.channels_of(market) or self._valued_by(market)):
+                # What nobody listens to is traded all the same, and a pair that is converted by has to have its price.
+                told = plan.channels_of(market)
+                wanted = told | self._valued_by(market) if not told or market in converting else told
+                for channel in sorted(wanted):
                     for interval in plan.intervals if channel is Channel.CANDLE else ("",):
                         self._exchanges[market.exchange].subscribe(market, channel, interval)
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from hbkit.chance import Chance, fresh_seed
 from hbkit.config.keystore import KeyStore
+from hbkit.config.settings import Exchange as Settings
 from hbkit.errors import ConfigError, ExchangeError, HbkitError, UsageError
 from hbkit.exchange import Connection, ExchangeSpec, VerifiedKey
 from hbkit.log import Secret
@@ -25,14 +26,14 @@ OWN_SIMULATOR = "simulator"
 
 @dataclass(frozen=True)
 class Whither:
-    """Where a key is to be verified: the base of a REST interface, empty for a simulator that is started for it."""
+    """Where a key is to be verified."""
 
     rest_url: str
-
-    @property
-    def host(self) -> str:
-        """Host and port, as they are kept with the key."""
-        return urlsplit(self.rest_url).netloc or OWN_SIMULATOR
+    """The base of a REST interface; empty for a simulator that is started for it, and where the plugin knows it."""
+    host: str
+    """Host and port, as they are kept with the key; `simulator`, or the plugin's own name for its venue."""
+    feed: str = "live"
+    """`testnet` for a sandbox."""
 
 
 def whither(spec: ExchangeSpec, mode: str | None, rest_url: str | None) -> Whither:
@@ -45,10 +46,12 @@ def whither(spec: ExchangeSpec, mode: str | None, rest_url: str | None) -> Whith
         raise UsageError(f'{spec.name} has no mode "{mode}"; it has {", ".join(spec.modes)}', code="HB205")
     if mode in ("paper", "replay"):
         raise UsageError(f"mode {mode} needs no key; --mode is simulator, testnet or live")
+    feed = mode or ("testnet" if "testnet" in spec.modes and "live" not in spec.modes else "live")
     if rest_url is not None:
-        return Whither(_base(spec, rest_url))
+        base = _base(spec, rest_url)
+        return Whither(base, urlsplit(base).netloc, feed)
     if mode == "simulator":
-        return Whither("")
+        return Whither("", OWN_SIMULATOR, feed)
     if spec.closed_on:
         flags = "--mode simulator" if "simulator" in spec.modes else "--rest-url http://HOST:PORT"
         raise ExchangeError(
@@ -56,7 +59,8 @@ def whither(spec: ExchangeSpec, mode: str | None, rest_url: str | None) -> Whith
             f"hbkit connect {spec.name} {flags}",
             code="HB437",
         )
-    return Whither(spec.rest_url)
+    home = ExchangePlan(spec.name, Settings(), spec, feed)
+    return Whither(spec.rest_url, home.host, feed)
 
 
 def _base(spec: ExchangeSpec, rest_url: str) -> str:
@@ -81,7 +85,7 @@ async def verified(
 
     :param on_simulator: enters the context of a simulator that is started, and returns its address.
     """
-    rest_url = where.rest_url or (await on_simulator(spec)).rest
+    rest_url = (await on_simulator(spec)).rest if where.host == OWN_SIMULATOR else where.rest_url
     module, _, name = spec.verifier.partition(":")
     verify: Callable[..., Any] = getattr(import_module(module), name)
     connection = Connection(
@@ -96,6 +100,9 @@ async def verified(
         chance=Chance(fresh_seed()),
         connector=ground.connector,
         on_end=_nobody,
+        feed=where.feed,
+        api_passphrase=Secret(fields.get("api_passphrase", "")),
+        account_id=fields.get("account", ""),
     )
     answer: VerifiedKey = await verify(connection, fields)
     return answer
@@ -115,12 +122,18 @@ def take_kept_keys(plans: Iterable[ExchangePlan], store: KeyStore, password: Cal
             continue
         if kept.host == host:
             fields = store.load(plan.spec.name, password)
-            keys = {name: Secret(fields[name]) for name in ("api_key", "api_secret")}
+            keys: dict[str, Secret | str] = {name: Secret(fields[name]) for name in ("api_key", "api_secret")}
+            if fields.get("api_passphrase"):
+                keys["api_passphrase"] = Secret(fields["api_passphrase"])
+            if fields.get("account"):
+                keys["account"] = fields["account"]
             plan.settings = plan.settings.model_copy(update=keys)
         elif plan.feed != "simulator":
+            home = plan.settings.rest_url or plan.spec.rest_url
+            flags = f"--rest-url {home}" if home else f"--mode {plan.mode}"
             raise ConfigError(
                 f"the key of {plan.spec.name} was verified at {kept.host}, and exchanges.{plan.name} trades at {host}; "
-                f"run: hbkit connect {plan.spec.name} --rest-url {plan.settings.rest_url or plan.spec.rest_url}",
+                f"run: hbkit connect {plan.spec.name} {flags}",
                 code="HB430",
             )
 
@@ -133,7 +146,7 @@ def _host(plan: ExchangePlan) -> str:
         return urlsplit(plan.settings.simulator.url or "").netloc
     if plan.is_closed:
         return ""
-    return urlsplit(plan.settings.rest_url or plan.spec.rest_url).netloc
+    return plan.host
 
 
 def _nobody(error: HbkitError) -> None:

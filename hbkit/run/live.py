@@ -37,7 +37,8 @@ from hbkit.run.market_clock import read_clock
 from hbkit.run.news import News
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import Plan
-from hbkit.runtime.existing import Found, look, meet, restore
+from hbkit.run.reporting import valuation
+from hbkit.runtime.existing import Found, Past, look, meet, restore
 from hbkit.runtime.host import Host
 from hbkit.runtime.live import LiveSession
 from hbkit.runtime.looped import LoopScheduler
@@ -67,7 +68,7 @@ class LiveRun:
         self._plan = plan
         self._ground = ground
         self._chance = Chance(settings.run.seed)
-        self.news = News()
+        self.news = News(len(plan.exchanges) > 1)
         """What happened, for those who watch."""
         self.speed = 1.0
         """Market seconds per second."""
@@ -77,6 +78,8 @@ class LiveRun:
         self._trading_since: float | None = None
         self._log = get_logger("hbkit")
         self._fault: HbkitError | None = None
+        self._past: dict[str, Past] = {}
+        """What the state file knows of each exchange."""
         self._session: LiveSession | None = None
         self._scheduler = LoopScheduler(self.clock)
         # User code first: what it raises must leave nothing behind.
@@ -107,7 +110,7 @@ class LiveRun:
     def unseen(self) -> dict[str, bool]:
         """Exchanges at which nothing new is begun, and whether they can be reached: then books are being compared."""
         session = self._session
-        if self._router is None or self._trading_since is None or session is None or session.money_rows:
+        if self._router is None or self._trading_since is None or session is None or session.accounts:
             return {}  # before it began, and when all is done and the exchanges are let go of
         return {name: self.exchanges[name].is_up for name in self._router.blind}
 
@@ -152,7 +155,7 @@ class LiveRun:
                 self.clock,
                 self._on_end,
                 seed=self._plan.config.settings.run.seed,
-                markets=[market for one in self._plan.strategies for market in one.markets],
+                markets=self._plan.markets,
             )
             self._stage = self._first_stage()
             addresses = await connections.open(stack)
@@ -190,8 +193,13 @@ class LiveRun:
             alerts=self._alerts,
         )
         self.hosts = desks.hosts
-        known = restore(journal, router, self.exchanges)
-        since = {name: max(known, _first_seen(journal, name).get("since", 0)) for name in self.exchanges}
+        seen = {name: _first_seen(journal, name) for name in self.exchanges}
+        lasting = {
+            name: one for name, one in self.exchanges.items() if plan.exchanges[name].outlives_run and seen[name]
+        }
+        # Each exchange by itself: where one was out of reach, what it did meanwhile is older than the other's newest.
+        self._past = restore(journal, router, lasting, {name: one.get("earlier", 0) for name, one in seen.items()})
+        since = {name: max(self._past[name].last, seen[name].get("since", 0)) for name in lasting}
         session = self._session = LiveSession(
             self.exchanges,
             self.hosts,
@@ -200,9 +208,10 @@ class LiveRun:
             clock=self.clock,
             prepare=lambda reconcilers: self._prepare(reconcilers, router, journal),
             subscribe=desks.subscribe,
-            since={name: ts or self.clock.now() for name, ts in since.items()},
+            since={name: since.get(name, 0) or self.clock.now() for name in self.exchanges},
             duration=None if settings.run.duration is None else settings.run.duration / SECOND,
             max_drawdown=settings.risk.max_drawdown,
+            valuation=valuation(settings.report, plan.markets, self.exchanges, self.clock),
         )
         started = iso(self.clock.now())
         try:
@@ -291,11 +300,15 @@ class LiveRun:
         """Go on where the books end. On an account that the bot sees for the first time they begin with what it holds:
         executions of the minute before are in that already, and are remembered so that none of them is booked again.
         """
-        seen = _first_seen(journal, exchange.name)
+        lasts = self._plan.exchanges[exchange.name].outlives_run
+        seen = _first_seen(journal, exchange.name) if lasts else {}
         if not seen:
             now = self.clock.now()
             before = await exchange.executions_since(now - OVERLAP)
-            seen = {"since": now, "before": [[one.instrument.symbol, one.id] for one in before]}
+            # An account that ends with the run leaves executions which the next one of that name knows nothing of.
+            earlier = self._past[exchange.name].rows if exchange.name in self._past else 0
+            told = [[one.instrument.symbol, one.id] for one in before]
+            seen = {"since": now, "before": told, "earlier": earlier} if lasts else {}
             journal.keep("", f"{ACCOUNT} {exchange.name}", seen)
             router.skip((one.instrument, one.id) for one in before)
             return
@@ -381,12 +394,12 @@ class LiveRun:
                 ticket.request.id for host in self.hosts for ticket in host.trader.tracker.open.values()
             ],
         )
-        money = session.money_rows or session.money.rows(open_profit_of_exchange=True)
-        return outcome(self._plan, self.folder, journal, story, money, self.hosts, router, self.news)
+        money, accounts = session.money, session.accounts or session.money.accounts(open_profit_of_exchange=True)
+        return outcome(self._plan, self.folder, journal, story, money, accounts, self.hosts, router, self.news)
 
 
 def _markets(plan: Plan) -> str:
-    return ", ".join(dict.fromkeys(market.symbol for one in plan.strategies for market in one.markets))
+    return ", ".join(f"{one.exchange} {one}" if len(plan.exchanges) > 1 else str(one) for one in plan.markets)
 
 
 def _first_seen(journal: Journal, exchange: str) -> dict[str, Any]:

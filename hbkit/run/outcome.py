@@ -13,10 +13,20 @@ from hbkit.errors import HbkitError, StrategyError
 from hbkit.log import MASK
 from hbkit.model import ExecutionKind, Instrument, PositionSide
 from hbkit.report.html import page
-from hbkit.report.result import InstrumentRow, MoneyRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
+from hbkit.report.result import (
+    AccountRow,
+    InstrumentRow,
+    MoneyRow,
+    PositionRow,
+    ProvenanceRow,
+    Reporting,
+    RunResult,
+    StrategyRow,
+)
 from hbkit.run.plan import Plan, StrategyPlan
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.host import Host
+from hbkit.runtime.money import Money
 from hbkit.runtime.record import Recorder
 from hbkit.runtime.router import Router
 from hbkit.trading.ledger import Ledger
@@ -48,7 +58,8 @@ def outcome(
     folder: Path,
     journal: Journal,
     story: Story,
-    money: list[MoneyRow],
+    money: Money,
+    accounts: list[AccountRow],
     hosts: Sequence[Host],
     router: Router,
     recorder: Recorder,
@@ -56,6 +67,8 @@ def outcome(
     """The result; closes the journal, whose hash is part of it."""
     trades = [row for row in recorder.fills if ExecutionKind(row.kind).moves_position]
     journal.close(story.stopped, story.ending.reason)
+    rows, series = money.total(accounts), recorder.equity_series()
+    valued = None if money.valuation is None else money.valuation.row(rows, series.ts, recorder.reported)
     return RunResult(
         run_id=folder.name,
         name=plan.config.settings.run.name,
@@ -69,29 +82,32 @@ def outcome(
         orders=sum(host.trader.sent for host in hosts),
         fills=len(trades),
         rejects=sum(host.trader.refused for host in hosts),
-        money=money,
+        money=rows,
+        accounts=accounts,
+        reporting=valued,
         positions=[row for name, ledger in router.ledgers.items() for row in _position_rows(name, ledger)],
         strategies=[
             StrategyRow(
                 name=host.name, orders=host.trader.sent, fills=host.trader.fills,
-                realized_pnl=dict(host.trader.ledger.realized), code=one.code, params=_params(plan, at, one),
+                realized_pnl=money.by_code(host.trader.ledger.realized),
+                code=one.code, params=_params(plan, at, one),
             )
             for at, (host, one) in enumerate(zip(hosts, plan.strategies, strict=True))
         ],
         journal_hash=journal.hash,
         report=str(folder / "report.html"),
         journal=str(journal.path),
-        equity_series=recorder.equity_series(),
+        equity_series=series,
         prices=recorder.price_series(),
         fill_rows=recorder.fills,
         order_rows=recorder.orders,
         provenance=list(story.provenance),
         fill_model=story.fill_model,
         latency_ns=story.latency_ns,
-        instruments=[_instrument_row(market) for market in _markets(plan)],
-        warnings=[*plan.warnings, *_warnings(story, money, hosts, recorder)],
+        instruments=[_instrument_row(market) for market in plan.markets],
+        warnings=[*plan.warnings, *_warnings(plan.warnings, story, rows, valued, hosts, recorder)],
         config_text=plan.config.text,
-        config_values=plan.config.values(),
+        told=plan.config.told(),
         plugin_versions=_versions(plan),
         python_version=platform.python_version(),
         hbkit_version=VERSION,
@@ -129,10 +145,6 @@ def _position_rows(exchange: str, ledger: Ledger) -> Iterator[PositionRow]:
             )
 
 
-def _markets(plan: Plan) -> list[Instrument]:
-    return list(dict.fromkeys(market for strategy in plan.strategies for market in strategy.markets))
-
-
 def _instrument_row(market: Instrument) -> InstrumentRow:
     return InstrumentRow(
         exchange=market.exchange,
@@ -145,7 +157,7 @@ def _instrument_row(market: Instrument) -> InstrumentRow:
         taker_fee=str(market.taker_fee),
         quote=market.quote,
         unified=market.unified,
-        contract_size=f"{market.contract_size:.12g}",
+        contract_size=f"{market.contract_size:.15g}",
         settle=market.settle.code,
     )
 
@@ -169,7 +181,12 @@ def _versions(plan: Plan) -> list[str]:
 
 
 def _warnings(
-    story: Story, money: Sequence[MoneyRow], hosts: Sequence[Host], recorder: Recorder
+    said: Sequence[str],
+    story: Story,
+    money: Sequence[MoneyRow],
+    valued: Reporting | None,
+    hosts: Sequence[Host],
+    recorder: Recorder,
 ) -> Iterator[str]:
     if story.fault is not None:
         yield str(story.fault)
@@ -181,6 +198,8 @@ def _warnings(
     for row in money:
         if row.gap:
             yield f"error[HB699] {row.currency}: the books miss the exchange's equity by {row.gap} minor units"
+    if valued is not None and valued.reason and not any(valued.reason in line for line in said):
+        yield f"warning[HB115] there is no equity in {valued.currency}: {valued.reason}"
     for host in hosts:
         if isinstance(host.failure, StrategyError):
             again = f" ({host.failures} times, the last one shown)" if host.failures > 1 else ""

@@ -21,13 +21,16 @@ from hbkit.config.settings import Strategy as StrategySettings
 from hbkit.data.combined import combine
 from hbkit.data.files import FileSource
 from hbkit.data.source import Rows, Source, SourceInfo
-from hbkit.errors import ConfigError, Faults, PluginError, did_you_mean
+from hbkit.errors import ConfigError, ExchangeError, Fault, Faults, PluginError, did_you_mean
 from hbkit.exchange import Channel, ExchangeSpec
 from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
+from hbkit.model.symbols import meant
 from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.find import code_hash, find_strategy
+from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
+from hbkit.run.reporting import lacking
 from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
 from hbkit.trading.feeds import needed
@@ -88,7 +91,25 @@ class ExchangePlan:
             return False
         addresses = (self.settings.rest_url, self.settings.ws_url)
         own = _domain(self.spec.rest_url)
-        return None in addresses or any(_domain(one) == own for one in addresses if one)
+        return None in addresses or any(_domain(one) == own for one in addresses if one and own)
+
+    @property
+    def host(self) -> str:
+        """Host and port of the venue; its plugin's name where only the connector knows them."""
+        home = self.spec.name if self.feed != "testnet" else f"{self.spec.name} testnet"
+        return urlsplit(self.settings.rest_url or self.spec.rest_url).netloc or home
+
+    @property
+    def listed_at(self) -> tuple[str, str]:
+        """Whose instruments are traded, as `ListingRequest.feed`, and the host that the config names for it.
+
+        A venue that has closed lists nothing any more: until the run says so, its simulator's do.
+        """
+        feed = "simulator" if self.is_closed and self.spec.simulator else self.feed
+        if feed in ("live", "testnet"):
+            return feed, self.settings.rest_url or ""
+        url = self.settings.simulator.url if feed == "simulator" else None
+        return feed, url.rstrip("/") + self.spec.simulator_routes[0] if url else ""
 
     @property
     def outlives_run(self) -> bool:
@@ -162,6 +183,11 @@ class Plan:
     warnings: list[str]
     notifiers: dict[str, Notifier] = field(default_factory=dict)
 
+    @property
+    def markets(self) -> list[Instrument]:
+        """Every instrument that a strategy trades, in the order of the config, each once."""
+        return list(dict.fromkeys(market for one in self.strategies for market in one.markets))
+
     def read_data(self) -> Iterator[str]:
         """Read every row of every data file; yields warnings, raises DataError for the first row that is wrong."""
         for exchange in self.exchanges.values():
@@ -169,20 +195,26 @@ class Plan:
                 yield from map(str, source.warnings())
 
 
-def make_plan(config: Config, plugins: Plugins, mode: str | None = None) -> Plan:
+def make_plan(config: Config, plugins: Plugins, mode: str | None = None, *, may_ask: bool = True) -> Plan:
     """Check everything in a config; raises ConfigError with all faults.
 
+    Its exit code is that of an exchange which refused or could not be reached where nothing else is wrong.
+
     :param mode: `run --mode`, in place of the mode of every exchange block.
+    :param may_ask: an exchange whose instruments have to be asked for may be; otherwise what is kept of them has to do.
     """
-    return _Planner(config, plugins, mode).plan()
+    return _Planner(config, plugins, mode, may_ask=may_ask).plan()
 
 
 class _Planner:
-    def __init__(self, config: Config, plugins: Plugins, mode: str | None) -> None:
+    def __init__(self, config: Config, plugins: Plugins, mode: str | None, *, may_ask: bool) -> None:
         self._config = config
         self._plugins = plugins
         self._mode = mode
+        self._may_ask = may_ask
         self._faults = Faults(list(config.faults))
+        self._of_exchanges: list[Fault] = []
+        """Faults that an exchange is the cause of, not the config."""
         self._exchanges: dict[str, ExchangePlan] = {}
 
     def plan(self) -> Plan:
@@ -197,21 +229,42 @@ class _Planner:
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
         notifiers = self._plan_notifiers()
-        self._faults.check()
+        self._check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
-        self._faults.check()
+        self._check()
         for at, strategy in enumerate(strategies):
             if strategy is not None:
                 self._check_feeds(at, strategy)
         self._check_owners([strategy for strategy in strategies if strategy is not None])
-        self._faults.check()
-        warnings = [str(fault) for fault in self._faults.found]
+        self._check()
         planned = [one for one in strategies if one is not None]
-        return Plan(self._config, self._plugins, self._exchanges, planned, warnings, notifiers)
+        plan = Plan(self._config, self._plugins, self._exchanges, planned, [], notifiers)
+        self._check_report(plan.markets)
+        self._check()
+        plan.warnings.extend(str(fault) for fault in self._faults.found)
+        return plan
+
+    def _check(self) -> None:
+        try:
+            self._faults.check()
+        except ConfigError as error:
+            wrong = [fault for fault in error.faults if fault.severity == "error"]
+            if all(any(fault is one for one in self._of_exchanges) for fault in wrong):
+                error.exit_code = ExchangeError.exit_code
+            raise
 
     def _fault(self, code: str, message: str, *keys: str | int, severity: str = "error") -> None:
         self._faults.found.append(self._config.fault(code, message, *keys, severity=severity))
+
+    def _check_report(self, markets: Sequence[Instrument]) -> None:
+        """What cannot be valued in the reporting currency is no fault, unless a limit counts on it."""
+        settings = self._config.settings
+        needed = settings.risk.max_drawdown is not None
+        for reason in lacking(settings.report, markets):
+            watched = f"risk.max_drawdown cannot be watched in {settings.report.currency}: " if needed else ""
+            severity = "error" if needed else "warning"
+            self._fault("HB115", watched + reason, "report", "currency", severity=severity)
 
     def _adopt(self, error: ConfigError, *keys: str | int) -> None:
         """Take over faults found elsewhere; those without a place get the config's."""
@@ -279,12 +332,28 @@ class _Planner:
             self._adopt(error, "exchanges", name, "replay", "data")
             return
         try:
-            plan.instruments = {one.symbol: replace(one, exchange=name) for one in instruments_of(spec, era)}
+            plan.instruments = by_symbol(name, self._instruments(plan, era, *keys))
             plan.starting_money = _starting_money(plan)
+        except ExchangeError as error:
+            self._fault(error.code, error.message, *keys)
+            self._of_exchanges.append(self._faults.found[-1])
+            return
         except ConfigError as error:
             self._adopt(error, "exchanges", name, "balances")
             return
         self._exchanges[name] = plan
+
+    def _instruments(self, plan: ExchangePlan, era: str | None, *keys: str | int) -> list[Instrument]:
+        spec = plan.spec
+        feed, host = plan.listed_at
+        if spec.lister and plan.is_closed and feed != "simulator":
+            raise ExchangeError(f"{spec.advice} Nothing was sent.", code="HB437")
+        asking = Asking(
+            may_ask=self._may_ask,
+            folder=Path(self._config.settings.state.dir) / FOLDER,
+            warn=lambda text: self._fault("HB442", text, *keys, severity="warning"),
+        )
+        return instruments_of(spec, era, feed=feed, rest_url=host, asking=asking)
 
     def _check_account_keys(self, plan: ExchangePlan) -> None:
         """What cannot be set on an account of somebody else, and secrets that stand where others read them."""
@@ -296,9 +365,12 @@ class _Planner:
             self._fault("HB110", "api_key and api_secret go together; the other one is missing", *at)
         if block.simulator.url is not None and plan.mode != "simulator" and plan.feed != "simulator":
             self._fault("HB113", f"simulator.url is not used in mode {plan.mode}", *at, "simulator", severity="warning")
-        if block.api_secret is not None and self._config.is_in_clear(*at, "api_secret"):
-            message = "api_secret is in the file in clear; write api_secret: ${NAME} and set it in the environment"
-            self._fault("HB111", message, *at, "api_secret", severity="warning")
+        if block.api_passphrase is not None and block.api_key is None:
+            self._fault("HB110", "api_passphrase goes with api_key and api_secret; they are missing", *at)
+        for key in ("api_secret", "api_passphrase"):
+            if getattr(block, key) is not None and self._config.is_in_clear(*at, key):
+                message = f"{key} is in the file in clear; write {key}: ${{NAME}} and set it in the environment"
+                self._fault("HB111", message, *at, key, severity="warning")
 
     def _played(self, plan: ExchangePlan) -> tuple[str, ...]:
         """What its simulator is to play, each file as the path that it has from here."""
@@ -361,8 +433,13 @@ class _Planner:
         plan = self._exchanges.get(exchange)
         if plan is None:
             return None
-        found = next((one for one in plan.instruments.values() if symbol in (one.symbol, one.unified)), None)
         serves = plan.spec.serves
+        alike = meant(symbol, plan.instruments.values())
+        mine = [one for one in alike if serves is None or serves(one)] or alike
+        if len(mine) > 1:
+            self._fault("HB401", ambiguous(exchange, symbol, mine), *keys)
+            return None
+        found = mine[0] if mine else None
         if found is not None and serves is not None and not serves(found):
             kind = "spot" if found.is_spot else "a contract"
             self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
@@ -370,10 +447,8 @@ class _Planner:
         if found is None and (gone := _settled(plan.spec, symbol)):
             self._fault("HB402", gone, *keys)
         elif found is None:
-            known = [one.symbol for one in plan.instruments.values() if serves is None or serves(one)]
-            unified = [one.unified for one in plan.instruments.values() if serves is None or serves(one)]
-            mend = did_you_mean(symbol, [*known, *unified], what="instruments")
-            self._fault("HB401", f'{exchange} has no instrument "{symbol}"; {mend}', *keys)
+            served = [one for one in plan.instruments.values() if serves is None or serves(one)]
+            self._fault("HB401", unknown(exchange, symbol, served), *keys)
         return found
 
     def _check_owners(self, strategies: Sequence[StrategyPlan]) -> None:
@@ -565,17 +640,6 @@ def _settled(spec: ExchangeSpec, symbol: str) -> str:
     module, _, function = spec.settled.partition(":")
     told: str = getattr(import_module(module), function)(symbol)
     return told
-
-
-def instruments_of(spec: ExchangeSpec, era: str | None) -> list[Instrument]:
-    """What an exchange trades, of all its names; raises PluginError where that cannot be loaded."""
-    module, _, function = spec.instruments.partition(":")
-    try:
-        listed: list[Instrument] = getattr(import_module(module), function)(era)
-    except Exception as error:
-        message = f"{spec.name}: its instruments cannot be loaded ({type(error).__name__}: {error})"
-        raise PluginError(message, code="HB203") from error
-    return listed
 
 
 def _narrowed(source: Source, symbols: Sequence[str]) -> Source:

@@ -24,6 +24,7 @@ from hbkit.run.desks import Desks, made
 from hbkit.run.folders import fresh_state_file, new_run_folder
 from hbkit.run.outcome import Story, outcome, write
 from hbkit.run.plan import ExchangePlan, Plan
+from hbkit.run.reporting import valuation
 from hbkit.runtime.history import hand_out, wanted
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
@@ -96,7 +97,7 @@ class Replay:
             self._feeds,
             self._hosts,
             self._router,
-            Money(exchanges, self._router.ledgers),
+            Money(exchanges, self._router.ledgers, valuation(settings.report, plan.markets, exchanges, self.clock)),
             self._recorder,
             clock=self.clock,
             agenda=self._agenda,
@@ -213,7 +214,7 @@ class Replay:
 
     def _result(self) -> RunResult:
         session, plans = self._session, self._plan.exchanges.values()
-        money = session.money.rows()
+        accounts = session.money.accounts()
         self._write_positions()
         story = Story(
             mode="replay",
@@ -230,11 +231,16 @@ class Replay:
                 for line in plan.info.provenance
             ],
             fault=session.fault,
-            off_grid={symbol: n for feed in self._feeds for symbol, n in feed.exchange.off_grid.items()},
+            off_grid={
+                f"{feed.exchange.name} {symbol}" if len(self._feeds) > 1 else symbol: n
+                for feed in self._feeds
+                for symbol, n in feed.exchange.off_grid.items()
+            },
         )
         return outcome(
-            self._plan, self.folder, self._journal, story, money, self._hosts, self._router, self._recorder
-        )
+            self._plan, self.folder, self._journal, story, session.money, accounts, self._hosts, self._router,
+            self._recorder,
+        )  # fmt: skip
 
     def _write_positions(self) -> None:
         for name, ledger in self._router.ledgers.items():

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,14 +24,16 @@ from hbkit.chance import Chance
 from hbkit.clock import ShiftedClock, parse_duration
 from hbkit.config import Config
 from hbkit.config.settings import Exchange as Settings
-from hbkit.config.settings import implied_mode
+from hbkit.config.settings import State, implied_mode
 from hbkit.data.candles import inner_interval, resampled
-from hbkit.errors import ConfigError, ExchangeError, HbkitError, PluginError, UsageError, did_you_mean
-from hbkit.exchange import Channel, Exchange, ExchangeSpec
+from hbkit.errors import ConfigError, ExchangeError, HbkitError, UsageError, did_you_mean
+from hbkit.exchange import Channel, Exchange, unheard
 from hbkit.model import Candle, Instrument, Mark, OrderBook, PositionMode, PositionModeChange, Side
+from hbkit.model.symbols import meant
 from hbkit.plugins import Plugins
 from hbkit.run.connections import Connections
 from hbkit.run.ground import Ground, RealGround
+from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
 from hbkit.run.market_clock import read_clock
 from hbkit.run.plan import ExchangePlan
 
@@ -51,11 +53,21 @@ class BookTop:
 # -- what is visited
 
 
-def plan_visit(name: str, plugins: Plugins, config: Config | None = None, url: str | None = None) -> ExchangePlan:
-    """Where and how `name` is reached. Raises ConfigError with the mend.
+def plan_visit(
+    name: str,
+    plugins: Plugins,
+    config: Config | None = None,
+    url: str | None = None,
+    *,
+    afresh: bool = False,
+    warn: Callable[[str], None] = unheard,
+) -> ExchangePlan:
+    """Where and how `name` is reached. Raises ConfigError with the mend, ExchangeError where it tells no instruments.
 
-    :param config: its block of that name is used.
+    :param config: its block of that name is used, or the only one that has it as its plugin.
     :param url: base of a simulator that runs. With neither, one is started.
+    :param afresh: an exchange whose instruments have to be asked for is asked now, whatever is kept of it.
+    :param warn: told what the user should know of that.
     """
     block = Settings() if config is None else _block(name, config, plugins)
     spec = plugins.exchange(block.plugin or name)
@@ -68,7 +80,10 @@ def plan_visit(name: str, plugins: Plugins, config: Config | None = None, url: s
             known = ", ".join(spec.modes)
             raise ConfigError(f'{spec.name} has no mode "{mode}"; it has {known}', code="HB205")
     plan = ExchangePlan(name, block, spec, mode)
-    plan.instruments = {one.symbol: replace(one, exchange=name) for one in _instruments(spec)}
+    feed, host = plan.listed_at
+    folder = Path(config.settings.state.dir if config is not None else State().dir) / FOLDER
+    asking = Asking(folder=folder, now=afresh, warn=warn)
+    plan.instruments = by_symbol(name, instruments_of(spec, feed=feed, rest_url=host, asking=asking))
     return plan
 
 
@@ -80,11 +95,14 @@ def served(plan: ExchangePlan) -> list[Instrument]:
 
 def instrument_of(plan: ExchangePlan, symbol: str) -> Instrument:
     """The instrument of a native or unified symbol. Raises UsageError with the nearest one, or the name to use."""
-    found = next((one for one in plan.instruments.values() if symbol in (one.symbol, one.unified)), None)
     mine = served(plan)
-    if found is None:
-        mend = did_you_mean(symbol, [text for one in mine for text in (one.symbol, one.unified)], what="instruments")
-        raise UsageError(f'{plan.name} has no instrument "{symbol}"; {mend}', code="HB401")
+    alike = meant(symbol, plan.instruments.values())
+    alike = [one for one in alike if one in mine] or alike
+    if len(alike) > 1:
+        raise UsageError(ambiguous(plan.name, symbol, alike), code="HB401")
+    if not alike:
+        raise UsageError(unknown(plan.name, symbol, mine), code="HB401")
+    (found,) = alike
     if found not in mine:
         kind = "spot" if found.is_spot else "a contract"
         raise UsageError(f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", code="HB403")
@@ -108,21 +126,13 @@ def check_visit(plan: ExchangePlan, *, account: bool) -> None:
 def _block(name: str, config: Config, plugins: Plugins) -> Settings:
     for wanted in config.settings.plugins.load:
         plugins.load(str(config.resolve(wanted)) if wanted.endswith(".py") else wanted)
-    block = config.settings.exchanges.get(name)
+    blocks = config.settings.exchanges
+    named = [one for one in blocks.values() if one.plugin == name]
+    block = blocks.get(name) or (named[0] if len(named) == 1 else None)
     if block is None:
         mend = did_you_mean(name, config.settings.exchanges, what="it has")
         raise UsageError(f'{config.path} has no exchange "{name}"; {mend}')
     return block
-
-
-def _instruments(spec: ExchangeSpec) -> list[Instrument]:
-    module, _, function = spec.instruments.partition(":")
-    try:
-        listed: list[Instrument] = getattr(import_module(module), function)(None)
-    except Exception as error:
-        message = f"{spec.name}: its instruments cannot be loaded ({type(error).__name__}: {error})"
-        raise PluginError(message, code="HB203") from error
-    return listed
 
 
 # -- the visit

@@ -47,22 +47,42 @@ class Found:
         return bool(self.orders or self.holdings)
 
 
-def restore(journal: Journal, router: Router, exchanges: Mapping[str, Exchange]) -> int:
-    """Book the executions of earlier runs; returns the time of the last one, 0 for none."""
-    last = 0
+@dataclass
+class Past:
+    """What a state file knows of one account."""
+
+    rows: int = 0
+    """Executions in the file, also those that are not of this account: a block that was on paper before."""
+    last: int = 0
+    """Time of the last one that was booked, ns; 0 for none."""
+
+
+def restore(
+    journal: Journal, router: Router, exchanges: Mapping[str, Exchange], leave_out: Mapping[str, int]
+) -> dict[str, Past]:
+    """Book the executions of earlier runs, each at its own exchange; returns what there was, exchange by exchange.
+
+    :param exchanges: those whose accounts are as the earlier run left them.
+    :param leave_out: how many executions at the beginning of the file are of another account of that name.
+    """
+    past = {name: Past() for name in exchanges}
     for row in journal.executions():
         (ts, id_, order_id, strategy, kind, exchange, symbol, side, leg, price, qty, cost, fee, _, liquidity) = row
-        instrument = exchanges[exchange].instruments().get(symbol) if exchange in exchanges else None
+        known = past.setdefault(exchange, Past())
+        known.rows += 1
+        if exchange not in exchanges or known.rows <= leave_out.get(exchange, 0):
+            continue
+        instrument = exchanges[exchange].instruments().get(symbol)
         if instrument is None:
-            continue  # of an exchange block that this config has no more
+            continue  # of an instrument that this config has no more
         execution = Execution(
             ts=ts, id=id_, order_id=order_id, instrument=instrument, side=Side(side), position_side=PositionSide(leg),
             price=float(price), units=instrument.units(qty), cost=cost, fee=fee, liquidity=Liquidity(liquidity),
             kind=ExecutionKind(kind),
         )  # fmt: skip
         router.restore(execution, strategy)
-        last = max(last, ts)
-    return last
+        known.last = max(known.last, ts)
+    return past
 
 
 async def look(exchange: Exchange, router: Router) -> Found:

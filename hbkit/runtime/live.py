@@ -15,14 +15,15 @@ from hbkit.clock import SECOND, Clock
 from hbkit.errors import ExchangeError
 from hbkit.exchange import Exchange
 from hbkit.log import get_logger
-from hbkit.model import OrderReport, PositionModeChange
-from hbkit.report.result import MoneyRow
+from hbkit.model import Instrument, OrderReport, PositionModeChange
+from hbkit.report.result import AccountRow
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.history import History, hand_out, rows, wanted
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
 from hbkit.runtime.reconcile import Reconciler
 from hbkit.runtime.record import Recorder
+from hbkit.runtime.reporting import Valuation
 from hbkit.runtime.router import Router
 
 FAREWELL_SECONDS = 5.0
@@ -54,6 +55,7 @@ class LiveSession:
         sample_seconds: float = 1.0,
         duration: float | None = None,
         max_drawdown: Decimal | None = None,
+        valuation: Valuation | None = None,
     ) -> None:
         """
         :param prepare: brings the books into line with the accounts, once the exchanges are open.
@@ -65,7 +67,7 @@ class LiveSession:
         self.lag_ns = 0
         """By how much the loop was late when it was looked at last."""
         self.money: Money | None = None
-        self.money_rows: list[MoneyRow] = []
+        self.accounts: list[AccountRow] = []
         """The money at the end, as the exchanges book it."""
         self._exchanges = exchanges
         self._hosts = hosts
@@ -77,6 +79,7 @@ class LiveSession:
         self._sample_seconds = sample_seconds
         self._duration = duration
         self._max_drawdown = max_drawdown
+        self._valuation = valuation
         self._stopping = asyncio.Event()
         self._trading = False
         self._gone = False
@@ -124,14 +127,19 @@ class LiveSession:
                 await exchange.open(self._router.listener(name))
                 self._spawn(self._reconcilers[name].run(), f"{name} reconcile")
             await self._prepare(self._reconcilers)
-            self.money = Money(self._exchanges, self._router.ledgers)
+            self.money = Money(self._exchanges, self._router.ledgers, self._valuation)
             self._trading = True
             for name, reconciler in self._reconcilers.items():
                 reconciler.comparing = True
                 if name in self._router.blind and name in self._there:
                     self._compare(name)  # it was gone for a moment while the run began
-            await self._begin()
-            await self._until_stopped()
+            try:
+                await self._begin()
+                await self._until_stopped()
+            except Exception:
+                # What one exchange refuses at the beginning must not leave orders at another.
+                await self._farewell()
+                raise
             await self._farewell()
         finally:
             self._trading = False
@@ -253,11 +261,12 @@ class LiveSession:
 
     def _sample(self) -> None:
         assert self.money is not None
-        prices: dict[str, float | None] = {}
+        prices: dict[Instrument, float | None] = {}
         for host in self._hosts:
             for view in host.desk.markets:
-                prices[view.instrument.symbol] = self._exchanges[view.instrument.exchange].last_price(view.instrument)
-        self._recorder.sample(self._clock.now(), self.money.booked_equity(), prices)
+                prices[view.instrument] = self._exchanges[view.instrument.exchange].last_price(view.instrument)
+        equity = self.money.booked_equity()
+        self._recorder.sample(self._clock.now(), equity, prices, self.money.reported(equity))
         if self._max_drawdown is not None:
             self._watch()
 
@@ -273,16 +282,16 @@ class LiveSession:
     async def _farewell(self) -> None:
         """on_stop, cancels, the answers to them, and the account as it stands then."""
         for host in self._hosts:
-            if not host.stopped:
+            if not host.stopped and host.began:
                 await host.wait("on_stop")
-                host.stopped = True
+            host.stopped = True
             host.trader.cancel_all()
         await self._answers()
         assert self.money is not None
         for name in self._exchanges:
             await self._last_word(name)
         self._sample()
-        self.money_rows = self.money.rows(open_profit_of_exchange=True)
+        self.accounts = self.money.accounts(open_profit_of_exchange=True)
 
     async def _last_word(self, name: str) -> None:
         """What the exchange booked until now; asked for also where the socket is gone at this moment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hbkit.model import Execution, Order
+from hbkit.model import Execution, Instrument, Order
 from hbkit.report.result import EquitySeries, FillRow, OrderRow, PriceSeries
 from hbkit.runtime.host import Host
 
@@ -21,7 +21,9 @@ class Recorder:
         self._ts: list[int] = []
         self._gap = 0
         self._equity: dict[str, list[int]] = {}
-        self._prices: dict[str, tuple[list[int], list[float | None]]] = {}
+        self.reported: list[float | None] = []
+        """The equity of everything in the reporting currency, beside `equity_series().ts`."""
+        self._prices: dict[Instrument, tuple[list[int], list[float | None]]] = {}
 
     @property
     def orders(self) -> list[OrderRow]:
@@ -40,6 +42,7 @@ class Recorder:
             ended_ts=ts if order.status.is_final else None,
             id=order.id,
             strategy=host.name,
+            exchange=instrument.exchange,
             instrument=instrument.symbol,
             side=order.side.value,
             type="market" if order.price is None else "limit",
@@ -51,7 +54,7 @@ class Recorder:
             tag=order.tag,
             position_side=order.position_side.value,
             trigger_price=trigger,
-            exchange=instrument.exchange,
+            first_price=known.first_price if known is not None else price,
         )
 
     def execution(self, host: Host | None, execution: Execution, realized: int) -> None:
@@ -63,6 +66,7 @@ class Recorder:
             ts=execution.ts,
             order_id=execution.order_id,
             strategy=host.name if host is not None else "",
+            exchange=instrument.exchange,
             instrument=instrument.symbol,
             side=execution.side.value,
             price=f"{execution.price:.12g}",
@@ -74,11 +78,16 @@ class Recorder:
             realized=currency.text(realized) if trade else "",
             value=currency.text(abs(execution.cost)) if trade else "",
             position_side=execution.position_side.value,
-            exchange=instrument.exchange,
         )
         self.fills.append(row)
 
-    def sample(self, ts: int, equity: Mapping[str, int], prices: Mapping[str, float | None]) -> None:
+    def sample(
+        self,
+        ts: int,
+        equity: Mapping[str, int],
+        prices: Mapping[Instrument, float | None],
+        reported: float | None = None,
+    ) -> None:
         """One point of every series; a second one of the same time takes the place of the first.
 
         Of a run that goes on for days every second point is given up now and then: the page shows no more, and the
@@ -87,20 +96,21 @@ class Recorder:
         if self._ts and (self._ts[-1] == ts or (len(self._ts) > 1 and ts - self._ts[-2] < self._gap)):
             self._drop_last()
         self._ts.append(ts)
+        self.reported.append(reported)
         for code, minor in equity.items():
             self._equity.setdefault(code, []).append(minor)
-        for symbol, price in prices.items():
-            times, values = self._prices.setdefault(symbol, ([], []))
+        for market, price in prices.items():
+            times, values = self._prices.setdefault(market, ([], []))
             times.append(ts)
             values.append(price)
         if len(self._ts) > POINTS:
             self._halve()
 
     def _halve(self) -> None:
-        self._ts = self._ts[::2]
+        self._ts, self.reported = self._ts[::2], self.reported[::2]
         for code in self._equity:
             self._equity[code] = self._equity[code][::2]
-        self._prices = {symbol: (times[::2], values[::2]) for symbol, (times, values) in self._prices.items()}
+        self._prices = {one: (times[::2], values[::2]) for one, (times, values) in self._prices.items()}
         self._gap = (self._ts[-1] - self._ts[0]) // (len(self._ts) - 1)
 
     def equity_series(self) -> EquitySeries:
@@ -109,10 +119,14 @@ class Recorder:
 
     def price_series(self) -> list[PriceSeries]:
         """Prices per instrument over time."""
-        return [PriceSeries(instrument=symbol, ts=ts, price=price) for symbol, (ts, price) in self._prices.items()]
+        return [
+            PriceSeries(exchange=one.exchange, instrument=one.symbol, ts=ts, price=price)
+            for one, (ts, price) in self._prices.items()
+        ]
 
     def _drop_last(self) -> None:
         self._ts.pop()
+        self.reported.pop()
         for series in self._equity.values():
             series.pop()
         for times, values in self._prices.values():

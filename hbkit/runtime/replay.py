@@ -16,7 +16,7 @@ from hbkit.clock import MINUTE, ManualClock
 from hbkit.data.source import Batch, Rows, Source, SourceInfo
 from hbkit.data.timeline import Timeline
 from hbkit.errors import StrategyError
-from hbkit.model import PositionModeChange
+from hbkit.model import Instrument, PositionModeChange
 from hbkit.runtime.ending import Ending
 from hbkit.runtime.host import Host
 from hbkit.runtime.money import Money
@@ -246,12 +246,13 @@ class ReplaySession:
         sample()
 
     def _sample(self) -> None:
-        prices: dict[str, float | None] = {}
+        prices: dict[Instrument, float | None] = {}
         for host in self._hosts:
             for view in host.desk.markets:
                 exchange = self._exchanges[view.instrument.exchange]
-                prices[view.instrument.symbol] = exchange.last_price(view.instrument)
-        self._recorder.sample(self._clock.ts, self.money.booked_equity(), prices)
+                prices[view.instrument] = exchange.last_price(view.instrument)
+        equity = self.money.booked_equity()
+        self._recorder.sample(self._clock.ts, equity, prices, self.money.reported(equity))
         if self._max_drawdown is not None:
             self._watch()
 

@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hbkit.model import Execution, ExecutionKind, Instrument, Leg, Legs, PositionMode, PositionSide
+from hbkit.model import Currency, Execution, ExecutionKind, Instrument, Leg, Legs, PositionMode, PositionSide
 
 Reference = Callable[[Instrument], float | None]
 _REMEMBERED = 1_000
@@ -28,23 +28,26 @@ class _Step(NamedTuple):
 
 
 class Ledger:
-    """Positions and money moved, in units and minor units."""
+    """Positions and money moved, in units and minor units.
+
+    Money is kept by currency and not by its code: a minor USDT need not be the same at two exchanges.
+    """
 
     def __init__(self) -> None:
         self.legs = Legs()
-        self.realized: dict[str, int] = defaultdict(int)
-        self.fees: dict[str, int] = defaultdict(int)
-        self.funding: dict[str, int] = defaultdict(int)
+        self.realized: dict[Currency, int] = defaultdict(int)
+        self.fees: dict[Currency, int] = defaultdict(int)
+        self.funding: dict[Currency, int] = defaultdict(int)
         self._steps: dict[tuple[Instrument, PositionSide], deque[_Step]] = {}
 
     def apply(self, execution: Execution) -> int:
         """Book an execution; returns the profit it realized, gross of fees."""
         instrument = execution.instrument
-        code = instrument.settle.code
+        currency = instrument.settle
         if execution.kind is ExecutionKind.FUNDING:
-            self.funding[code] -= execution.fee
+            self.funding[currency] -= execution.fee
             return 0
-        self.fees[code] += execution.fee
+        self.fees[currency] += execution.fee
         if execution.kind is ExecutionKind.INSURANCE:
             return 0
         leg = self.legs.get(instrument, execution.position_side)
@@ -54,7 +57,7 @@ class Ledger:
             step = steps.pop()
             leg.units, leg.cost = step.units, step.cost
             leg.realized -= step.realized
-            self.realized[code] -= step.realized
+            self.realized[currency] -= step.realized
             later.append(step.execution)
         realized = self._take(leg, steps, execution)
         while later:
@@ -64,7 +67,7 @@ class Ledger:
     def _take(self, leg: Leg, steps: deque[_Step], execution: Execution) -> int:
         units, cost = leg.units, leg.cost
         realized = leg.apply(execution.units * execution.side.sign, execution.cost)
-        self.realized[leg.instrument.settle.code] += realized
+        self.realized[leg.instrument.settle] += realized
         steps.append(_Step(execution, units, cost, realized))
         return realized
 
@@ -75,17 +78,17 @@ class Ledger:
         self.fees.clear()
         self.funding.clear()
 
-    def unrealized(self, reference: Reference) -> dict[str, int]:
+    def unrealized(self, reference: Reference) -> dict[Currency, int]:
         """Open profit per settlement currency; spot holdings count at the reference price as well."""
-        total: dict[str, int] = defaultdict(int)
+        total: dict[Currency, int] = defaultdict(int)
         for _, leg in self.legs:
             price = reference(leg.instrument) if leg.units else None
             if price is not None:
-                total[leg.instrument.settle.code] += leg.unrealized(price)
+                total[leg.instrument.settle] += leg.unrealized(price)
         return total
 
     def rekey(self, mode: PositionMode) -> None:
         """Follow a switch of the account's position mode."""
         self._steps.clear()
         for instrument, realized in self.legs.rekey(mode).items():
-            self.realized[instrument.settle.code] += realized
+            self.realized[instrument.settle] += realized

@@ -138,16 +138,34 @@ class Desk:
                 )
         return self.scheduler.at(ts, call)
 
-    def market(self, which: Instrument | str | None) -> MarketView:
-        """The view of an instrument, of the first one for None."""
+    def market(self, which: Instrument | str | None, exchange: str | None = None) -> MarketView:
+        """The view of an instrument, of the first one for None; `exchange` says which where two list one symbol."""
         if which is None:
             return self.markets[0]
-        for view in self.markets:
-            if which in (view.instrument, view.instrument.unified):
-                return view
-        names = [name for view in self.markets for name in (view.instrument.symbol, view.instrument.unified)]
+        found = [view for view in self.markets if exchange in (None, view.instrument.exchange) and _is(view, which)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            calls = " or ".join(f'self.market("{which}", exchange="{view.instrument.exchange}")' for view in found)
+            names = " and ".join(view.instrument.exchange for view in found)
+            raise StrategyError(f'"{which}" is on {names}; say which: {calls}', code="HB404")
+        raise StrategyError(self._unknown(which, exchange), code="HB401")
+
+    def _unknown(self, which: Instrument | str, exchange: str | None) -> str:
+        known = list(dict.fromkeys(view.instrument.exchange for view in self.markets))
+        if exchange is not None and exchange not in known:
+            return f'strategy "{self.name}" trades nothing on "{exchange}"; {did_you_mean(exchange, known)}'
+        there = [view.instrument for view in self.markets if exchange in (None, view.instrument.exchange)]
+        names = [name for one in there for name in (one.symbol, one.unified)]
+        where = f" on {exchange}" if exchange is not None else ""
         mend = did_you_mean(str(which), names, what="its config lists")
-        raise StrategyError(f'strategy "{self.name}" has no instrument "{which}"; {mend}', code="HB401")
+        return f'strategy "{self.name}" has no instrument "{which}"{where}; {mend}'
+
+
+def _is(view: MarketView, which: Instrument | str) -> bool:
+    """Whether that is the view's market: the very instrument, its native symbol, or its unified one."""
+    one = view.instrument
+    return which == one if isinstance(which, Instrument) else which in (one.symbol, one.unified)
 
 
 class _NoDesk:
@@ -237,9 +255,12 @@ class Strategy:
 
     # -- reading; all of these speak of the first instrument
 
-    def market(self, which: Instrument | str) -> MarketView:
-        """The same names for another instrument: `self.market("XBT_USDT").buy(0.01)`."""
-        return self._desk.market(which)
+    def market(self, which: Instrument | str, exchange: str | None = None) -> MarketView:
+        """The same names for another instrument: `self.market("XBT_USDT").buy(0.01)`.
+
+        Where two exchanges list the symbol, `exchange` says which: `self.market("BTC/USDT", exchange="okx")`.
+        """
+        return self._desk.market(which, exchange)
 
     @property
     def name(self) -> str:

@@ -34,6 +34,7 @@ from hbkit.model import (
 )
 from hbkit.model.instrument import Number
 from hbkit.trading.ledger import Ledger
+from hbkit.trading.limits import limit_refusal
 from hbkit.trading.pace import Pace
 from hbkit.trading.risk import RiskGate
 from hbkit.trading.sharing import Sharing
@@ -150,7 +151,7 @@ class Trader:
                 what = "trails the market; cancel and place anew" if request.waits else "has no trigger"
                 raise StrategyError(f"amend({order_id}): trigger_price is given but the order {what}", code="HB414")
             trigger = trigger_ticks(f"amend({order_id})", instrument, trigger_price, above=request.fires_above)
-        reason = self._amend_refusal(ticket, units) or ("" if ticks is None or ticks > 0 else _no_price(price))
+        reason = self._amend_refusal(ticket, units, ticks) or ("" if ticks is None or ticks > 0 else _no_price(price))
         if trigger is not None and not reason:
             reason = "the order is triggered already" if ticket.triggered else ""
         if reason:
@@ -486,11 +487,22 @@ class Trader:
             return f"{instrument.exchange} does not know time_in_force {request.time_in_force}; it knows {known}"
         if reduces:
             return self._vetoed(request)
+        if refusal := self._limit_refusal(instrument, request.units, request.ticks, request.trigger_ticks):
+            return refusal
         if instrument.exchange in self._blind:
             return f"{instrument.exchange} is out of reach; nothing was sent"
         exposure = self._exposure(instrument, request.position_side, request.side)
         held = self._risk.refusal(instrument, request.side, request.units, exposure, self._clock.now())
         return held or self._vetoed(request)
+
+    def _limit_refusal(self, instrument: Instrument, units: int, *ticks: int | None) -> str:
+        """What the exchange's least and largest orders say; `ticks` are the prices that an order may name."""
+        if instrument.min_qty is None and instrument.min_cost is None and instrument.max_cost is None:
+            return ""
+        named = next((one for one in ticks if one is not None), None)
+        if named is not None:
+            return limit_refusal(instrument, units, instrument.price(named))
+        return limit_refusal(instrument, units, self._exchange(instrument).reference_price(instrument))
 
     @staticmethod
     def _display_refusal(request: OrderRequest, capabilities: Capabilities) -> str:
@@ -616,7 +628,8 @@ class Trader:
     def _is_quotable(self, instrument: Instrument, side: Side, leg: PositionSide, level: Level) -> bool:
         """False for what no quote can be, whatever the position; the first time that is told as a rejected order."""
         (ticks, units), place = level, (instrument, leg, side)
-        if units and ticks > 0 and not self._risk.size_refusal(instrument, units):
+        held = self._risk.size_refusal(instrument, units) or (units and self._limit_refusal(instrument, units, ticks))
+        if units and ticks > 0 and not held:
             self._unquotable.discard(place)
             return True
         if place not in self._unquotable:
@@ -641,7 +654,7 @@ class Trader:
         ticket.goal = None
         if goal == NOTHING:
             self.cancel(ticket.request.id)
-        elif self._capable(instrument).amend and not self._amend_refusal(ticket, ticket.done + goal[1]):
+        elif self._capable(instrument).amend and not self._amend_refusal(ticket, ticket.done + goal[1], goal[0]):
             self._amend(ticket, goal[0], ticket.done + goal[1])
         else:
             self.cancel(ticket.request.id)
@@ -697,13 +710,16 @@ class Trader:
         self.sent += 1
         self._exchange(ticket.request.instrument).submit(ticket.request)
 
-    def _amend_refusal(self, ticket: Ticket, units: int) -> str:
-        """Why an order may not have `units` in all; a price may always change, and a quantity shrink."""
+    def _amend_refusal(self, ticket: Ticket, units: int, ticks: int | None) -> str:
+        """Why an order may not have `units` in all; a price may change, and a quantity shrink, within the limits."""
         request = ticket.request
         instrument = request.instrument
         growth = units - ticket.leaves - ticket.done
         if units == 0:
             return f"the quantity is below one lot of {instrument.lot_size}"
+        closes = request.reduce_only or ticket.reduces
+        if not closes and (refusal := self._limit_refusal(instrument, units, ticks, ticket.ticks)):
+            return refusal
         if growth <= 0:
             return ""
         if instrument.exchange in self._blind and not ticket.reduces:

@@ -130,12 +130,12 @@ def test_a_run_that_is_not_there_gets_the_nearest_name(ready):
     b = ready.backtest().json["run_id"]
     done = ready.hbkit("compare", "c", b)
     assert (done.code, done.err) == (
-        2, f'error[HB001] 2 runs in runs begin with "c": {", ".join(sorted([a, b]))}; write more of the name\n',
+        2, f'error[HB001] "c" begins several runs in runs: {", ".join(sorted([a, b]))}; write more of it\n',
     )  # fmt: skip
     (ready.folder / "runs" / a / "result.json").unlink()
     done = ready.hbkit("compare", a, b)
     assert done.code == 2
-    assert f"runs/{a} holds no result.json: that run has not ended, or was killed before it could write it" in done.err
+    assert f"runs/{a} holds no result.json: that run has not ended, or was killed before it wrote one" in done.err
 
 
 def test_a_result_of_another_version_names_the_way_out(ready):
@@ -157,6 +157,21 @@ def test_without_a_journal_the_ends_of_the_orders_are_compared(ready):
     assert "A has no journal: orders are compared as they ended" in " ".join(done.out.split())
     # What the journal would have told of B alone is no difference.
     assert done.json["differences"] == []
+
+
+def test_a_secret_is_not_among_what_the_runs_were_told(ready, monkeypatch):
+    monkeypatch.setenv("PRIVATE_WORD", "4711")
+    run = ready.backtest(
+        "--set", "exchanges.bitmex_perpetual.api_key=${PRIVATE_WORD}",
+        "--set", "exchanges.bitmex_perpetual.api_secret=in-the-clear-1234",
+        "--set", "strategies.one.params.qty=${PRIVATE_WORD}",
+    ).json["run_id"]  # fmt: skip
+    text = Path(f"runs/{run}/result.json").read_text()
+    told = json.loads(text)
+    assert told["told"]["exchanges.bitmex_perpetual.api_key"] == "***"
+    assert told["told"]["strategies.one.params.qty"] == "${PRIVATE_WORD}"
+    assert told["strategies"][0]["params"] == {"qty": "***"}
+    assert "in-the-clear-1234" not in text
 
 
 @pytest.mark.parametrize("words", [(), ("x",), ("x", "y", "--tolerance", "-1"), ("x", "y", "--tolerance", "soon")])

@@ -173,7 +173,7 @@ STRATEGY = "exchanges: {a: }\nstrategies: [{use: u, instruments: [X], %s}]"
         # Unknown keys
         ("exchange: {}", "HB101", "1:1", 'unknown key "exchange"; did you mean "exchanges"?'),
         ("'[key]': 1", "HB101", "1:1", 'unknown key "[key]"; keys here'),
-        ("a: 1", "HB101", "1:1", 'unknown key "a"; keys here: exchanges, log, notify, plugins, risk, run, state, s'),
+        ("a: 1", "HB101", "1:1", 'unknown key "a"; keys here: exchanges, log, notify, plugins, report, risk, run, st'),
         ("leverage: 1", "HB101", "1:1", 'unknown key "leverage"; did you mean "exchanges.NAME.margin.leverage"?'),
         ("duration: 1s", "HB101", "1:1", 'unknown key "duration"; did you mean "run.duration"?'),
         (EXCHANGE % "levrage: 5", "HB101", "1:17",

@@ -238,6 +238,14 @@ def test_money_is_compared_line_by_line_and_adds_up() -> None:
         assert sum(lines[name] for name in sources) - lines["fees"] == lines["equity"]
 
 
+def test_what_an_imported_run_does_not_tell_is_no_difference() -> None:
+    row = MoneyRow(currency="XBT", scale=2, starting_balance=100, realized_pnl=30, fees=10, equity=120)
+    silent = MoneyRow(currency="XBT", scale=2, starting_balance=100, realized_pnl=30, equity=120, untold=["fees"])
+    found = compare(run(money=[row]), run(money=[silent]))
+    assert found.alike["money"]
+    assert as_json(found)["money"]["XBT"]["fees"] == {"a": "0.10", "b": "", "difference": ""}
+
+
 def test_positions_at_the_end_are_compared_by_their_unified_names() -> None:
     held = {"instrument": "XBTUSD", "exchange": "x", "side": "long", "entry_price": "8700"}
     one, more = (PositionRow(qty=qty, **held) for qty in ("100", "200"))
@@ -324,11 +332,11 @@ def test_what_differed_at_the_start_is_listed_by_its_key() -> None:
     tape = [[ProvenanceRow(part="trades", origin="recorded", text=text)] for text in ("may", "june")]
     a = run(
         order(1), strategies=strategies, money=[rows[0]], provenance=tape[0],
-        config_values={"strategies.maker.params.qty": "1", "run.name": "x"},
+        told={"strategies.maker.params.qty": "1", "run.name": "x"},
     )  # fmt: skip
     b = run(
         order(1), strategies=other, money=[rows[1]], provenance=tape[1], seed=8, latency_ns=0, fill_model="touch",
-        hbkit_version="0.2.0", config_values={"strategies.maker.params.qty": "2", "run.name": "x"},
+        hbkit_version="0.2.0", told={"strategies.maker.params.qty": "2", "run.name": "x"},
         lane=market(maker_fee="0.0002"),
     )  # fmt: skip
     found = compare(a, b)

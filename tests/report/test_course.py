@@ -99,3 +99,10 @@ def test_rows_of_an_older_schema_lack_the_last_columns(maker: Callable[..., RunR
     rows = {"intents": [intent(1, "submit", "demo-1")[:16]], "orders": []}
     (lane,) = course_of(maker(instruments=[XBTUSD], order_rows=[], fill_rows=[]), rows).lanes.values()
     assert (lane.orders[0].price, lane.orders[0].trigger, lane.orders[0].display_qty) == ("8700", "", "")
+
+
+def test_without_a_journal_the_first_and_the_last_price_are_known(maker: Callable[..., RunResult]) -> None:
+    rows = [make_order(1, first_price="8700", price="8710"), make_order(2, first_price="8700", price="8700")]
+    (lane,) = course_of(maker(instruments=[XBTUSD], order_rows=rows, fill_rows=[]), None).lanes.values()
+    seen = [(order.price, [(one.kind, one.price) for one in order.asked]) for order in lane.orders]
+    assert seen == [("8700", [("amend", "8710")]), ("8700", [])]

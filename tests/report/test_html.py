@@ -92,7 +92,7 @@ def test_what_comes_from_outside_is_inert(maker, fill, order):
         positions=[PositionRow(**evil(PositionRow))],
         strategies=[StrategyRow(name=EVIL)],
         equity_series=EquitySeries(ts=[1, 2], minor={EVIL: [1, 2]}),
-        prices=[PriceSeries(instrument=EVIL, ts=[1], price=[1.0])],
+        prices=[PriceSeries(exchange=EVIL, instrument=EVIL, ts=[1], price=[1.0])],
         fill_rows=[FillRow(**evil(FillRow, ts=1, price="1", qty="1", fee="1", realized="1", value="1"))],
         order_rows=[OrderRow(**evil(OrderRow, ts=1))],
         provenance=[ProvenanceRow(**evil(ProvenanceRow))],

@@ -12,7 +12,7 @@ from hbkit.report.result import MoneyRow, PriceSeries, RunResult, StrategyRow
 KEYS = {
     "run_id", "mode", "seed", "started", "stopped", "stop_reason", "exit_code", "events", "orders", "fills", "rejects",
     "starting_balance", "transfers", "fees", "funding", "realized_pnl", "unrealized_pnl", "equity", "positions",
-    "report", "journal", "journal_hash", "strategies",
+    "accounts", "report", "journal", "journal_hash", "strategies",
 }  # fmt: skip
 
 

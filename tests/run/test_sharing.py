@@ -177,14 +177,14 @@ def test_funding_is_split_and_the_money_adds_up(bench):
         bench.strategy(f"""
         def on_candle(self, candle):
             if len(self.closes(99)) == 1: self.target_position({qty})
-        def on_stop(self): print("paid", dict(self._desk.trader.ledger.funding))
+        def on_stop(self): print("paid", list(self._desk.trader.ledger.funding.values()))
         """, name)
     done = bench.backtest(config=TWO.replace("data: x.csv", "data: {XBTUSD: [x.csv, f.csv]}"))
     assert done.code == 0, done.err
     # 200 contracts at 10,000 are 2,000,000 satoshi, a thousandth of it 2,000: one pays 3,000 and two receives 1,000.
     assert str(pay(done, "funding")) == "-0.00002000"
     lines = [line for line in done.out.splitlines() if line.startswith("paid")]
-    assert lines == ["paid {'XBT': -3000}", "paid {'XBT': 1000}"]
+    assert lines == ["paid [-3000]", "paid [1000]"]
 
 
 MODES = """

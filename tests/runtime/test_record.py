@@ -2,13 +2,14 @@
 
 from hbkit.clock import SECOND
 from hbkit.runtime.record import POINTS, Recorder
+from hbkit.testing.fake import COIN
 
 
 def test_a_week_of_seconds_is_thinned_and_keeps_its_ends() -> None:
     recorder = Recorder()
     last = 7 * 86_400 // 20
     for second in range(last + 1):
-        recorder.sample(second * SECOND, {"XBT": second}, {"XBTUSD": float(second)})
+        recorder.sample(second * SECOND, {"XBT": second}, {COIN: float(second)})
     series = recorder.equity_series()
     (price,) = recorder.price_series()
     assert POINTS // 4 < len(series.ts) <= POINTS

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hbkit.model import Execution, ExecutionKind, Instrument, Liquidity, PositionMode, PositionSide, Side
+from hbkit.model import Currency, Execution, ExecutionKind, Instrument, Liquidity, PositionMode, PositionSide, Side
 from hbkit.trading.ledger import Ledger
 
 NET = PositionSide.NET
+USD = Currency("USD", 2)
 
 
 def traded(instrument: Instrument, side: Side, units: int, price: float, fee: int = 0, leg: Any = NET) -> Execution:
@@ -22,9 +23,9 @@ def test_a_round_trip_realizes_its_difference_and_fees_stand_apart(instrument: I
     assert ledger.apply(traded(instrument, Side.BUY, 10, 100.0, fee=7)) == 0
     # 4 of 10 sold 5.00 higher: 20.00
     assert ledger.apply(traded(instrument, Side.SELL, 4, 105.0, fee=3)) == 20_00
-    assert (ledger.realized["USD"], ledger.fees["USD"]) == (20_00, 10)
+    assert (ledger.realized[USD], ledger.fees[USD]) == (20_00, 10)
     # 6 left, bought at 100, worth 103: 18.00
-    assert ledger.unrealized(lambda _: 103.0) == {"USD": 18_00}
+    assert ledger.unrealized(lambda _: 103.0) == {USD: 18_00}
     assert ledger.unrealized(lambda _: None) == {}
 
 
@@ -43,7 +44,7 @@ def test_funding_moves_money_and_no_position(instrument: Instrument) -> None:
         0, "", "", instrument, Side.BUY, NET, 100.0, 10, 0, 50, Liquidity.TAKER, kind=ExecutionKind.FUNDING
     )  # fmt: skip
     assert ledger.apply(paid) == 0
-    assert (ledger.funding["USD"], ledger.fees["USD"], ledger.legs.get(instrument).units) == (-50, 0, 10)
+    assert (ledger.funding[USD], ledger.fees[USD], ledger.legs.get(instrument).units) == (-50, 0, 10)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
@@ -54,7 +55,7 @@ def test_whatever_the_order_the_sum_is_the_same(instrument: Instrument, order: t
     for at in order:
         ledger.apply(traded(instrument, *rows[at], fee=1))
     leg = ledger.legs.get(instrument)
-    assert (leg.units, leg.cost, ledger.realized["USD"], ledger.fees["USD"]) == (0, 0, 16_00, 4)
+    assert (leg.units, leg.cost, ledger.realized[USD], ledger.fees[USD]) == (0, 0, 16_00, 4)
 
 
 def test_legs_are_kept_apart_until_the_mode_nets_them(instrument: Instrument) -> None:
@@ -63,7 +64,7 @@ def test_legs_are_kept_apart_until_the_mode_nets_them(instrument: Instrument) ->
     ledger.apply(traded(instrument, Side.SELL, 2, 104.0, leg=PositionSide.SHORT))
     ledger.rekey(PositionMode.ONE_WAY)
     # 2 of the longs close against the shorts, 4.00 each
-    assert (ledger.legs.get(instrument).units, ledger.realized["USD"]) == (1, 8_00)
+    assert (ledger.legs.get(instrument).units, ledger.realized[USD]) == (1, 8_00)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
@@ -75,7 +76,7 @@ def test_a_late_execution_is_put_in_its_place(instrument: Instrument, order: tup
         ledger.apply(msgspec.structs.replace(traded(instrument, *rows[at], fee=1), ts=at, id=str(at)))
     leg = ledger.legs.get(instrument)
     assert (leg.units, leg.entry_price, leg.realized) == (4, 104.0, 4_00)
-    assert (ledger.realized["USD"], ledger.fees["USD"]) == (4_00, 4)
+    assert (ledger.realized[USD], ledger.fees[USD]) == (4_00, 4)
 
 
 def test_what_was_counted_before_a_beginning_is_not_undone_by_a_late_execution(instrument: Instrument) -> None:
@@ -83,4 +84,4 @@ def test_what_was_counted_before_a_beginning_is_not_undone_by_a_late_execution(i
     ledger.apply(msgspec.structs.replace(traded(instrument, Side.BUY, 5, 100.0), ts=10))
     ledger.begin()
     ledger.apply(msgspec.structs.replace(traded(instrument, Side.SELL, 5, 101.0), ts=5))
-    assert (ledger.legs.get(instrument).units, ledger.realized["USD"]) == (0, 5_00)
+    assert (ledger.legs.get(instrument).units, ledger.realized[USD]) == (0, 5_00)

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from hbkit.clock import parse_time
+from hbkit.clock import HOUR, parse_time
 from hbkit.errors import ConfigError, did_you_mean
 from hbkit.model.balance import Currency
 from hbkit.model.enums import InstrumentKind
@@ -116,7 +116,7 @@ def instrument(row: Row) -> Instrument:
         # 9.2: hedge mode exists only where `capped` is false.
         hedge=not spot and row.get("capped") is False,
         info={column: _text(row[column]) for column in INFO_COLUMNS if column in row},
-        **_funding(row),
+        funding_interval=_funding(row),
     )
 
 
@@ -159,11 +159,11 @@ def _common(code: str) -> str:
     return "BTC" if code == "XBT" else code
 
 
-def _funding(row: Row) -> dict[str, int]:
-    """The funding interval where the row names one; futures and spot keep the model's default, which never applies."""
+def _funding(row: Row) -> int:
+    """The funding interval that the row names; futures and spot get one of 8 hours, which never applies."""
     if "fundingInterval" not in row:
-        return {}
-    return {"funding_interval": parse_time(row["fundingInterval"]) - parse_time(TIMESPAN_ORIGIN)}
+        return 8 * HOUR
+    return parse_time(row["fundingInterval"]) - parse_time(TIMESPAN_ORIGIN)
 
 
 def _exact(number: int | Decimal) -> Decimal:

@@ -149,12 +149,16 @@ def hbkit_data_sources() -> Mapping[str, Callable[[int], Source]]:
 
 @hookimpl
 def hbkit_commands() -> Mapping[str, object]:
-    """`hbkit simulator bitmex`; imported here because only that command needs a server."""
+    """`hbkit simulator bitmex` and `hbkit import bitmex-archive`; imported here because a run needs neither."""
     import click
 
-    from hbkit_bitmex.simulator.command import command
+    from hbkit_bitmex.archive.command import command as archive
+    from hbkit_bitmex.simulator.command import command as simulator
 
-    return {"simulator": click.Group("simulator", commands={"bitmex": command}, help="An exchange on this machine.")}
+    return {
+        "simulator": click.Group("simulator", commands={"bitmex": simulator}, help="An exchange on this machine."),
+        "import": click.Group("import", commands={"bitmex-archive": archive}, help="What other programs left behind."),
+    }
 
 
 def _tape(name: str, seed: int) -> Source:

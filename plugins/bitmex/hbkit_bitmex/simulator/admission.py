@@ -391,6 +391,8 @@ def _closing(ticket: Ticket, position: int) -> bool:
     assert ticket.qty is not None
     cut = ticket.qty > abs(position)
     ticket.qty = min(ticket.qty, abs(position))
+    if ticket.display is not None:
+        ticket.display = min(ticket.display, ticket.qty)  # it fitted what was sent
     return cut
 
 

@@ -136,13 +136,13 @@ class Rest:
         sent = parameters.read(query, body)
         if self._faults and _sheddable(route, sent) and self._faults.on_request("overload", verb, path):
             raise Refusal(503, OVERLOADED)
-        form = forms.wanted(sent)
+        form, chosen = forms.wanted(sent), _chosen(route, sent)
         account = key.account.number if key is not None else None
         written = Request(wall, account, verb, route.path, query, body.decode()) if verb != "GET" else None
         call = Call(self._services, sent, key, wall, skew)
         answer = self._drive.act(lambda: route.act(call), _named(path, sent), written)
         shape = key.shape if key is not None else self._shape
-        return forms.written(shapes.answered(route.model, answer, shape, _chosen(route, sent)), form, route.model)
+        return forms.written(shapes.answered(route.model, answer, shape, chosen), form, route.model)
 
     # -- faults
 

@@ -271,7 +271,7 @@ class WideFlow(Flow):
             order |= {"ordType": "Stop", "pegPriceType": "TrailingStopPeg"}
             order["pegOffsetValue"] = away if order["side"] == "Buy" else -away
             order["execInst"] = by
-        elif kind < 0.45:
+        if self.chance.random() < 0.15:
             order["displayQty"] = LOTS[market.symbol] * self.chance.randrange(0, 3)
 
     def set_risk_limit(self) -> None:

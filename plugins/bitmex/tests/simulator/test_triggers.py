@@ -244,6 +244,14 @@ def test_the_public_book_shows_the_displayed_part(floor: Floor) -> None:
     assert levels[8000.5] == 100
 
 
+@pytest.mark.parametrize("word", ["ReduceOnly", "Close"])
+def test_an_iceberg_that_may_only_reduce_shows_no_more_than_is_held(floor: Floor, word: str) -> None:
+    floor.place(floor.other, side="Buy", price=8000, orderQty=200)
+    floor.place(side="Sell", price=8000, orderQty=200)
+    row = floor.place(side="Buy", price=7999, orderQty=900, displayQty=300, execInst=word)
+    assert (row["orderQty"], row["displayQty"]) == (200, 200)  # it fitted what was sent, and there are 200 to close
+
+
 def test_orders_end_with_their_day_and_at_their_expiry(floor: Floor) -> None:
     day = floor.place(price=8100, timeInForce="Day")
     stop = floor.place(ordType="Stop", timeInForce="Day", **BELOW)

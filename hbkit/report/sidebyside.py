@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from hbkit.report.comparison import Comparison, LanePair, Late, MoneyPair
 from hbkit.report.course import Asked, Lane, OrderCourse
+from hbkit.report.lines import BOLD, DIM, WARN, Page, clean
 from hbkit.report.pairing import Difference, Gap
 from hbkit.report.reasons import late_text, seconds_text, why
 from hbkit.report.result import FillRow, RunResult
-from hbkit.report.terminal import BOLD, DIM, WARN, Page, clean
-from hbkit.report.text import LINES
+from hbkit.report.text import LINES, NOT_TOLD
 from hbkit.report.wording import moment_text, plural, run_span, signed, spoken
 
 BEFORE = 5
@@ -244,7 +244,11 @@ def _money(page: Page, found: Comparison) -> None:
             a, b = pair.amounts(line)
             if line == "transfers" and not a and not b:
                 continue
-            rows.append((label, f"{a:f}", f"{b:f}", signed(f"{b - a:f}") if a != b else "same"))
+            texts = [
+                NOT_TOLD if untold else f"{amount:f}" for amount, untold in zip((a, b), pair.untold(line), strict=True)
+            ]
+            apart = "" if NOT_TOLD in texts else signed(f"{b - a:f}") if a != b else "same"
+            rows.append((label, texts[0], texts[1], apart))
         _table(page, rows)
         for name, gap in _misses(pair):
             page.add(f"The lines of {name} miss its equity by {gap}: please report it.", WARN)

@@ -3,7 +3,7 @@
 from hbkit.clock import SECOND
 from hbkit.report.comparison import compare
 from hbkit.report.result import MoneyRow, StrategyRow
-from hbkit.report.side_by_side import LISTED, side_by_side
+from hbkit.report.sidebyside import LISTED, side_by_side
 from tests.report.conftest import START
 from tests.report.test_comparison import fill, order, refused, run
 
@@ -34,7 +34,7 @@ def test_where_they_part_stands_with_the_orders_before_it():
 def test_each_line_fits_the_terminal():
     long = {f"exchanges.some_long_name.replay.data.{n}": "a path " * 20 for n in range(LISTED + 3)}
     a = run(order(1, fills=[fill(2)]), payments=[fill(8, kind="funding")])
-    b = run(order(1, fills=[fill(2.5, price="8699")]), refused(3, "why not " * 20), config_values=long)
+    b = run(order(1, fills=[fill(2.5, price="8699")]), refused(3, "why not " * 20), told=long)
     told = side_by_side(compare(a, b), width=80)
     assert max(map(len, told.splitlines())) <= 80
     assert "and 3 more; --json lists them all" in told
@@ -53,7 +53,7 @@ def test_money_shows_both_and_the_difference():
 
 def test_nothing_from_outside_steers_the_terminal_and_ascii_stays_ascii():
     evil = "\x1b[2J\u2028é"
-    a = run(order(1, tag=evil), strategies=[StrategyRow(name=evil)], mode=evil, config_values={evil: evil})
+    a = run(order(1, tag=evil), strategies=[StrategyRow(name=evil)], mode=evil, told={evil: evil})
     b = run(refused(1, evil), strategy=evil)
     told = side_by_side(compare(a, b), ascii=True)
     assert "\x1b" not in told

@@ -1,4 +1,7 @@
-"""Lines for a terminal: wrapped to its width, coloured where that is wanted, nothing in them that could steer it."""
+"""Lines for a terminal: wrapped, with labels in the margin, painted where that is wanted.
+
+Everything from outside passes through `clean`, so that a tag or a venue's text cannot send codes to the terminal.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ class Page:
         self.colour = colour
         self.lines: list[str] = []
 
-    def text(self, *, ascii: bool) -> str:
+    def text(self, *, ascii: bool = False) -> str:
         """All lines; `ascii` keeps to characters that any stream can encode."""
-        text = "\n".join(self.lines)
-        return text.translate(_ASCII).encode("ascii", "replace").decode("ascii") if ascii else text
+        whole = "\n".join(self.lines)
+        return whole.translate(_ASCII).encode("ascii", "replace").decode("ascii") if ascii else whole
 
     def paint(self, text: str, code: str) -> str:
-        """The text in a colour, if there are any."""
+        """The text in a terminal code, where codes are wanted."""
         return f"{code}{text}{OFF}" if self.colour and text else text
 
     def blank(self) -> None:
-        """An empty line, never two."""
+        """An empty line, unless there is one."""
         if self.lines and self.lines[-1]:
             self.lines.append("")
 
@@ -46,7 +49,7 @@ class Page:
             self.lines.append(self.paint(margin, code or DIM) + self.paint(line, code))
 
     def entries(self, label: str, texts: Iterable[str], code: str = "") -> None:
-        """Several of them under one label."""
+        """Several under one label."""
         for index, text in enumerate(texts):
             self.entry(label if index == 0 else "", text, code)
 
@@ -54,5 +57,3 @@ class Page:
 def clean(text: str) -> str:
     """One line without control characters."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
