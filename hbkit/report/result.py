@@ -165,6 +165,13 @@ class EquitySeries(msgspec.Struct, frozen=True, kw_only=True):
 
     ts: list[int] = []
     minor: dict[str, list[int]] = {}
+    paid: dict[str, list[int]] = {}
+    """Where it is told: what was paid in less what was paid out since the start, beside the same times."""
+
+    def earned(self, code: str) -> list[int]:
+        """The equity of a currency less what was paid in, so that what falls of it was lost."""
+        equity, paid = self.minor.get(code, []), self.paid.get(code)
+        return equity if paid is None else [value - sum_ for value, sum_ in zip(equity, paid, strict=True)]
 
 
 class PriceSeries(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,7 +73,6 @@ def result(account: Account, name: str) -> RunResult:
     run_id = f"{name}-{days[:8]}-{days[8:]}-{identity[:8]}"
     courses = [(mine, moves(mine, account.trades)) for mine in account.books]
     has_fills = bool(account.trades.rows)
-    fills = list(fill_rows(account.trades))
     return RunResult(
         run_id=run_id,
         name=name,
@@ -91,7 +90,7 @@ def result(account: Account, name: str) -> RunResult:
         positions=list(_positions(account.trades)),
         journal_hash=identity,
         equity_series=equity(courses, start, end),
-        fill_rows=fills,
+        fill_rows=list(_fill_rows(account.trades)),
         order_rows=account.trades.orders,
         provenance=[_provenance(sheet) for sheet in account.sheets],
         instruments=[_instrument(one) for one in account.trades.instruments],
@@ -108,7 +107,7 @@ def result(account: Account, name: str) -> RunResult:
     )
 
 
-def fill_rows(trades: Trades) -> Iterator[FillRow]:
+def _fill_rows(trades: Trades) -> Iterator[FillRow]:
     """The booked executions as rows of the report; an order of the website has no client id and goes by the "
     "exchange's."""
     recorder = Recorder()
