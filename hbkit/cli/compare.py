@@ -13,7 +13,6 @@ from hbkit.clock import SECOND
 
 if TYPE_CHECKING:
     from hbkit.report.course import Rows
-    from hbkit.report.result import RunResult
 
 
 @click.command("compare", short_help="Two runs side by side: where they part, and why.")
@@ -34,6 +33,7 @@ def command(a: str, b: str, folder: Path, tolerance: float, as_json: bool) -> in
 
     It leaves with 0 whether they are the same or not: the answer is the first line, and `same` of the JSON object.
     """
+    from hbkit.data.journal import journal_of
     from hbkit.report.compared import as_json as json_of
     from hbkit.report.comparison import compare
     from hbkit.report.course import course_of
@@ -42,12 +42,16 @@ def command(a: str, b: str, folder: Path, tolerance: float, as_json: bool) -> in
 
     paths = [kept_run(word, folder) for word in (a, b)]
     results = [RunResult.load(path) for path in paths]
-    rows = [_rows(result, path.parent) for result, path in zip(results, paths, strict=True)]
+    journals = [
+        journal_of(result.run_id, path.parent, result.journal) for result, path in zip(results, paths, strict=True)
+    ]
     # What the journal tells of one run has to be known of the other, or everything would differ.
-    both = None not in rows
-    courses = [course_of(result, own if both else None) for result, own in zip(results, rows, strict=True)]
-    for course, own in zip(courses, rows, strict=True):
-        course.has_journal = own is not None
+    both = None not in journals
+    courses = []
+    for result, journal in zip(results, journals, strict=True):
+        course = course_of(result, _rows(journal, result.run_id) if both and journal is not None else None)
+        course.has_journal = journal is not None
+        courses.append(course)
     found = compare(courses[0], courses[1], round(tolerance * SECOND))
     say(side_by_side(found, width=width(), colour=not is_plain(), ascii=is_ascii()))
     if as_json:
@@ -55,11 +59,8 @@ def command(a: str, b: str, folder: Path, tolerance: float, as_json: bool) -> in
     return 0
 
 
-def _rows(result: RunResult, folder: Path) -> Rows | None:
-    """The run's rows of its journal; None where the journal is not there."""
-    from hbkit.data.journal import journal_of, read_rows
+def _rows(journal: Path, run_id: str) -> Rows:
+    """What a run asked for, and the answers."""
+    from hbkit.data.journal import stream_rows
 
-    path = journal_of(result.run_id, folder, result.journal)
-    if path is None:
-        return None
-    return {table: read_rows(path, table, result.run_id) for table in ("intents", "orders")}
+    return {table: stream_rows(journal, table, run_id) for table in ("intents", "orders")}

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -252,11 +252,26 @@ def read_rows(path: Path, table: str, run_id: str) -> Iterable[tuple[Any, ...]]:
     return _read(path, f"SELECT * FROM {table} WHERE run_id = ? ORDER BY seq", run_id)
 
 
+def stream_rows(path: Path, table: str, run_id: str) -> Iterator[tuple[Any, ...]]:
+    """As `read_rows`, one row at a time: a run may have written a million."""
+    if table not in _TABLES:
+        raise ValueError(f"no table {table}; there are {', '.join(_TABLES)}")
+    with _reading(path) as db:
+        yield from db.execute(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY seq", (run_id,))
+
+
 def _read(path: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
+    with _reading(path) as db:
+        return db.execute(query, values).fetchall()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file, for reading only. Raises StateError for what is no state file."""
     try:
         # As an address a `#` or `?` in a folder's name would be grammar, so it is escaped.
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            return db.execute(query, values).fetchall()
+            yield db
     except sqlite3.DatabaseError as error:
         raise StateError(f"{path} is no state file of hbkit ({error}); move it away and start again") from None
 
