@@ -24,6 +24,8 @@ from hbkit.report.result import FillRow, InstrumentRow, OrderRow, RunResult
 from hbkit.report.wording import latency_text, span_text, spoken
 
 MONEY = ("starting_balance", "transfers", "realized_pnl", "funding", "fees", "unrealized_pnl", "equity")
+_COINS = {"XBT": "BTC"}
+"""Two codes of one coin: some exchanges say the one, some the other."""
 Row = TypeVar("Row", OrderRow, FillRow)
 Key = tuple[str, str, str]
 """Strategy, instrument (unified) and leg."""
@@ -358,15 +360,16 @@ def _end(row: OrderRow) -> str:
 
 
 def _money(a: RunResult, b: RunResult) -> Iterable[MoneyPair]:
-    rows = [{row.currency: row for row in result.money} for result in (a, b)]
+    rows = [{_COINS.get(row.currency, row.currency): row for row in result.money} for result in (a, b)]
     for code in dict.fromkeys([*rows[0], *rows[1]]):
         one, other = rows[0].get(code), rows[1].get(code)
+        names = "/".join(dict.fromkeys(row.currency for row in (one, other) if row is not None))
         for line in MONEY:
             texts = [
                 "" if row is None or line in row.untold else row.unit.text(getattr(row, line)) for row in (one, other)
             ]
             values = [Decimal(text or "0") for text in texts]
-            yield MoneyPair(currency=code, line=line, a=texts[0], b=texts[1], difference=f"{values[1] - values[0]:f}")
+            yield MoneyPair(currency=names, line=line, a=texts[0], b=texts[1], difference=f"{values[1] - values[0]:f}")
 
 
 def _settings(a: RunResult, b: RunResult) -> Iterable[Difference]:

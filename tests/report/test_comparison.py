@@ -189,3 +189,11 @@ def test_a_list_that_is_long_is_cut_in_the_text_alone():
     compared = compare(a, b)
     assert len(compared.to_json()["settings"]) == 40
     assert "and 28 more; --json has them all" in side_by_side(compared)
+
+
+def test_bitcoin_is_one_coin_by_both_of_its_codes():
+    a = run(money=[MoneyRow(currency="XBT", scale=8, starting_balance=100, equity=100)])
+    b = run(money=[MoneyRow(currency="BTC", scale=8, starting_balance=100, equity=90, fees=10)])
+    compared = compare(a, b)
+    assert {row.currency for row in compared.money} == {"XBT/BTC"}
+    assert next(row for row in compared.money if row.line == "equity").difference == "-0.00000010"

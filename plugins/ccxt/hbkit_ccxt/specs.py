@@ -84,6 +84,7 @@ def _made(name: str, venue: str, api: Any) -> ExchangeSpec:
         starting_balances=STARTING_BALANCES,
         connector=f"hbkit_ccxt.exchange:{venue}",
         prompts=prompts(api.requiredCredentials),
+        verifier="hbkit_ccxt.keycheck:verify",
         connect_help=f"keys of {api.name or venue} are made on {api.urls.get('www') or 'its site'}",
         facts=facts(venue, api),
         **more,
