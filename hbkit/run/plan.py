@@ -28,6 +28,7 @@ from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
 from hbkit.model.symbols import meant
 from hbkit.plugins import Plugins, misspelt_hooks
+from hbkit.run.company import check_company
 from hbkit.run.find import find_strategy
 from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
 from hbkit.run.reporting import lacking
@@ -227,6 +228,8 @@ class _Planner:
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
         notifiers = self._plan_notifiers()
+        for code, message, at_keys in check_company(list(self._exchanges.values())):
+            self._fault(code, message, *at_keys)
         self._check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
