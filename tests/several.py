@@ -28,7 +28,7 @@ from hbkit.run import make_plan
 from hbkit.run.live import LiveRun
 from hbkit.testing.fake import FakeExchange, FakeVenue
 from hbkit.testing.fake.rows import Row
-from hbkit.testing.fake.venue import Lost, Stream
+from hbkit.testing.fake.venue import Lost, Refused, Stream
 from hbkit.testing.playing import SPEC
 from hbkit.trading.strategy import Strategy
 
@@ -44,9 +44,18 @@ class Placed(FakeExchange):
 
 
 class Place(FakeVenue):
-    """A venue that can be out of reach."""
+    """A venue that can be out of reach, and refuse orders."""
 
     down = False
+    refuses = ""
+    """Words with which new orders are refused."""
+
+    slow = 0.0
+    """Seconds that new orders need on their way."""
+
+    @staticmethod
+    def after() -> None:
+        """Called whenever something may have filled."""
 
     async def dial(self, expires: int, signature: str) -> Stream:
         if self.down:
@@ -58,7 +67,15 @@ class Place(FakeVenue):
             if verb == "time":
                 raise WireError("nobody answers")
             raise Lost("nobody answers")
+        if verb == "submit":
+            await asyncio.sleep(self.slow)
+        if self.refuses and verb == "submit":
+            raise Refused("order", self.refuses)
         return await super().ask(verb, sent, expires, signature)
+
+    def _tell(self) -> None:
+        super()._tell()
+        self.after()
 
     def fall(self) -> None:
         """Every stream breaks, and nobody answers."""

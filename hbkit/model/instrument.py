@@ -199,6 +199,25 @@ class Instrument:
         steps = _steps(price, self._tick, "price")
         return abs(steps - round(steps)) <= ON_GRID
 
+    # -- the same in coins, to compare markets that count differently
+
+    def to_base(self, qty: float, price: float) -> float:
+        """A quantity in the base currency; of an inverse contract at `price`. Raises ValueError for a quanto one."""
+        if self.kind is InstrumentKind.QUANTO:
+            raise ValueError(f"{self}: a quanto contract is no quantity of {self.base}")
+        worth = qty * self.contract_size
+        return worth / price if self.is_inverse and qty else worth
+
+    def from_base(self, amount: float, price: float) -> float:
+        """So much of the base currency as a quantity, not rounded; of an inverse contract at `price`.
+
+        Raises ValueError for a quanto contract.
+        """
+        if self.kind is InstrumentKind.QUANTO:
+            raise ValueError(f"{self}: a quanto contract is no quantity of {self.base}")
+        worth = amount * price if self.is_inverse and amount else amount
+        return worth / self.contract_size
+
     # -- the payoff
 
     @cached_property

@@ -31,6 +31,7 @@ from hbkit.model import (
 from hbkit.model.instrument import Number
 from hbkit.trading.account import AccountView
 from hbkit.trading.indicators import Indicator, Source, make
+from hbkit.trading.limits import least_qty
 from hbkit.trading.shown import ShownBook
 from hbkit.trading.trader import QuoteLevel, Trader, Wish
 from hbkit.trading.triggers import Trigger
@@ -129,6 +130,12 @@ class MarketView:
     def orders(self) -> list[Order]:
         """The strategy's open orders here, oldest first."""
         return self._trader.orders(self.instrument)
+
+    @property
+    def least_qty(self) -> float:
+        """The smallest order that the exchange takes here: a lot, or more where it has a minimum quantity or value."""
+        price = self._exchange.reference_price(self.instrument) if self.instrument.min_cost is not None else None
+        return float(least_qty(self.instrument, price))
 
     def held(self) -> list[Position]:
         """The legs that are not flat, in either position mode."""

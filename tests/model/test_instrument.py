@@ -56,6 +56,25 @@ def test_contract_size_is_what_a_quantity_of_one_is(instrument: Instrument, size
     assert instrument.contract_size == size
 
 
+@pytest.mark.parametrize(
+    ("instrument", "qty", "price", "coins"),
+    [
+        # 500 dollars at 50,000, 20,000 millionths of a coin, coins themselves, and nothing; only dollars need a price.
+        (XBTUSD, 500, 50_000, 0.01), (XBTUSDT, -20_000, math.nan, -0.02), (XBT_USDT, 0.5, math.nan, 0.5),
+        (XBTUSD, 0, math.nan, 0),
+    ],
+)  # fmt: skip
+def test_a_quantity_in_coins_and_back(instrument: Instrument, qty: float, price: float, coins: float) -> None:
+    assert instrument.to_base(qty, price) == pytest.approx(coins, rel=1e-12)
+    assert instrument.from_base(coins, price) == pytest.approx(qty, rel=1e-12)
+
+
+def test_a_quanto_contract_is_no_quantity_of_a_coin() -> None:
+    for turn in (ETHUSD.to_base, ETHUSD.from_base):
+        with pytest.raises(ValueError, match="a quanto contract is no quantity of ETH"):
+            turn(1, 3000)
+
+
 def test_value_on_the_grid_is_the_value_at_the_price() -> None:
     assert XBTUSD.value_at(24_300, 64_371) == XBTUSD.value(24_300, Decimal("32185.5"))
 

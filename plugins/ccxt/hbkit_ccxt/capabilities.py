@@ -11,11 +11,13 @@ of both, and says what that risks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from hbkit.data.candles import interval_ns
 from hbkit.exchange import Capabilities, Channel
 
+BOOK_DEPTH: Final = 25
+"""Levels of each side that are told; venues tell from five to thousands, and a sum over all of them costs time."""
 _TIMES = {"IOC": "ioc", "FOK": "fok"}
 
 
@@ -27,6 +29,7 @@ def capabilities_of(api: Any) -> Capabilities:
     return Capabilities(
         channels=frozenset(_channels(api)),
         candle_intervals=intervals(api),
+        book_depth=BOOK_DEPTH,
         post_only="PO" in times or _has(api, "createPostOnlyOrder"),
         reduce_only=contracts and _has(api, "createOrder"),
         time_in_force=frozenset({"gtc"} | {_TIMES[name] for name in times & set(_TIMES)}),

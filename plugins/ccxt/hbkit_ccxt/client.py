@@ -109,6 +109,11 @@ class Client:
         """The venue's clock, as far as it is known: ns."""
         return self._connection.clock.now() + self._offset
 
+    def market_now(self) -> int:
+        """The market's clock, which a simulator may have elsewhere than the machine's: ns."""
+        there = self._connection.market_clock
+        return self.server_now() if there is self._connection.clock else there.now()
+
     @property
     def clock(self) -> Clock:
         """The machine's."""
