@@ -24,6 +24,8 @@ from hbkit.clock import SECOND, Clock
 
 #: What only cancels may use, of every bucket.
 DEFAULT_RESERVE = 0.2
+_RESOLUTION = 1e-8
+"""Seconds of a loop's time below which two moments are the same."""
 
 
 class LoopClock:
@@ -254,7 +256,9 @@ class RateBudget:
     @property
     def paused(self) -> float:
         """Seconds until requests may leave again; 0 if they may now."""
-        return max(0.0, self._paused_until - asyncio.get_running_loop().time())
+        left = self._paused_until - asyncio.get_running_loop().time()
+        # A loop calls a timer up to its resolution early: what is left then would be waited for without end.
+        return left if left > _RESOLUTION else 0.0
 
     # -- turns
 

@@ -293,6 +293,19 @@ def test_a_pause_holds_back_everything_and_a_shorter_one_does_not_end_it() -> No
     assert run_virtual(main) == [7.0, 7.0]
 
 
+def test_what_a_float_leaves_of_a_pause_is_not_waited_for_without_end() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        budget = small(loop)
+        # 0.1 + 0.7 is 0.7999999999999999: the timer comes at 0.8 less a hair, for which no timer moves a clock.
+        await asyncio.sleep(0.1)
+        budget.pause(0.7 + 3e-10)
+        async with asyncio.timeout(5):
+            await budget.take()
+        return round(loop.time(), 6)
+
+    assert run_virtual(main) == 0.8
+
+
 def test_a_pause_also_holds_back_who_has_just_had_its_turn() -> None:
     async def main(loop: VirtualLoop) -> tuple[float, float]:
         budget = small(loop, capacity=1)

@@ -1,0 +1,1 @@
+"""FakeVenue of hbkit.testing behind HTTP and a WebSocket, and an exchange of ccxt's kind that speaks to it."""
