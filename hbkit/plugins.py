@@ -217,6 +217,10 @@ class Plugins:
         found = self._exchange(name)
         if found is None:
             if wanted not in self.installed:
+                if ":" in name:
+                    known = did_you_mean(wanted, self.installed, what="installed")
+                    message = f'exchange "{name}" needs the plugin "{wanted}", which is not installed; {known}'
+                    raise PluginError(message, code="HB201")
                 known = did_you_mean(name, self.installed, what="installed")
                 if nearest(name, self.installed) is None:
                     known += f"; hbkit exchanges {name} looks for it behind all of them"

@@ -16,6 +16,7 @@ from typing import Any
 
 from hbkit import log
 from hbkit.background import Background, Beside, InlineBackground, Main, TaskBeside
+from hbkit.clock import Clock
 from hbkit.config import load_config
 from hbkit.errors import WireError
 from hbkit.exchange import Address, Connection, ExchangeSpec, SimulatorOptions
@@ -112,7 +113,7 @@ class Ground:
     """The loop, and the way to every venue on it."""
 
     def __init__(self, loop: VirtualLoop, venues: Mapping[str, Place]) -> None:
-        self.clock = loop.clock
+        self.clock: Clock = loop.clock
         self._venues = venues
 
     def background(self) -> Background:

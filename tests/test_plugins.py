@@ -307,6 +307,12 @@ def test_the_bare_name_of_an_exchange_behind_a_bridge_is_found_by_the_listing(fa
     assert made() == []
 
 
+def test_a_bridge_that_is_not_installed_is_named_by_its_plugin(ready):
+    ready.write("d.yaml", CONFIG.replace("mode: replay", "plugin: frr:okx, mode: replay"))
+    told = 'error[HB201] d.yaml:2:30 exchange "frr:okx" needs the plugin "frr", which is not installed; installed: '
+    assert ready.hbkit("check", "d.yaml").err.startswith(told)
+
+
 def test_an_exchange_that_two_plugins_offer_is_refused_and_made_by_neither(far, site):
     plant(site, "near-dist", "near", BRIDGE.replace("polypus", "bitget"), "near")
     plugins = Plugins(["far", "near"])

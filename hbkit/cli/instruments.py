@@ -50,12 +50,12 @@ def _show(instruments: list[Instrument], listed: frozenset[str] | None, source: 
     if as_json:
         print_json({"from": source, "instruments": [_values(one, listed) for one in instruments]})
         return 0
-    rows = [("symbol", "unified", "listed", "kind", "qty counts", "tick", "lot", "maker", "taker")]
+    rows = [("symbol", "unified", "listed", "kind", "qty counts", "tick", "lot", "least", "maker", "taker")]
     for one in instruments:
         here = "" if listed is None else "yes" if one.symbol in listed else "no"
         rows.append(
             (one.symbol, one.unified, here, one.kind.value, one.unit_text, decimal_text(one.tick_size),
-             decimal_text(one.lot_size), f"{one.maker_fee * 100:f} %", f"{one.taker_fee * 100:f} %")
+             decimal_text(one.lot_size), one.least_text, f"{one.maker_fee * 100:f} %", f"{one.taker_fee * 100:f} %")
         )  # fmt: skip
     if listed is None:
         rows = [(*row[:2], *row[3:]) for row in rows]  # type: ignore[misc]
@@ -85,8 +85,12 @@ def _values(one: Instrument, listed: frozenset[str] | None) -> dict[str, object]
         "base": one.base,
         "quote": one.quote,
         "settle": one.settle.code,
+        "contract_size": None if one.is_spot else decimal_text(abs(one.multiplier).scaleb(-one.settle.scale)),
         "tick": decimal_text(one.tick_size),
         "lot": decimal_text(one.lot_size),
+        "min_qty": decimal_text(max(one.lot_size, one.min_qty or one.lot_size)),
+        "min_cost": None if one.min_cost is None else decimal_text(one.min_cost),
+        "max_qty": None if one.max_qty is None else decimal_text(one.max_qty),
         "maker_fee": decimal_text(one.maker_fee),
         "taker_fee": decimal_text(one.taker_fee),
         "listed": None if listed is None else one.symbol in listed,

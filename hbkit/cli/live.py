@@ -35,8 +35,6 @@ def play(plan: Plan, *, virtual: bool, allowed: bool, debug: bool, no_view: bool
 
     :param allowed: `--live` was given: real money may be traded with.
     """
-    if any(one.mode == "replay" for one in plan.exchanges.values()):
-        raise UsageError("mode replay has a clock of its own: a config replays all of its exchanges or none")
     if not virtual:
         _ask_for_live(plan, allowed)
         return asyncio.run(_real(plan, debug=debug, no_view=no_view))

@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "Find every fault of a config; sends nothing.",
     "report": "Show a run again and rewrite its page.",
     "runs": "List the runs.",
+    "compare": "Two runs side by side: where they part, and why.",
     "new": "A strategy, an exchange or a project to begin with.",
     "schema": "The JSON schema of a config, for editors.",
     "plugins": "What is installed and loaded, and the hooks.",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from hbkit.cli.kept import kept_run
 from hbkit.cli.output import is_ascii, is_plain, print_json, say, width
-from hbkit.errors import UsageError, did_you_mean
 
 
 @click.command("report", short_help="Show a run again and rewrite its page.")
@@ -20,7 +20,7 @@ def command(run: str | None, folder: Path, as_json: bool) -> int:
     from hbkit.report.result import RunResult
     from hbkit.report.text import summary
 
-    path = _find(run, folder)
+    path = kept_run(run, folder)
     result = RunResult.load(path)
     (path.parent / "report.html").write_text(page(result), encoding="utf-8")
     say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))
@@ -28,14 +28,3 @@ def command(run: str | None, folder: Path, as_json: bool) -> int:
         print_json(result.to_json())
     return 0
 
-
-def _find(run: str | None, folder: Path) -> Path:
-    found = {path.parent.name: path for path in folder.glob("*/result.json")}
-    if not found:
-        raise UsageError(f"no runs in {folder}; start one: hbkit run configs/quickstart.yaml")
-    if run is None:
-        return max(found.values(), key=lambda path: path.stat().st_mtime_ns)
-    run = Path(run).name if (Path(run) / "result.json").is_file() else run
-    if run not in found:
-        raise UsageError(f'no run "{run}" in {folder}; {did_you_mean(run, found, what="runs")}')
-    return found[run]

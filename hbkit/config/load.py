@@ -54,6 +54,16 @@ class Config:
         node, there = find(self._root, keys)
         return there and node.filled is None
 
+    def told(self) -> dict[str, str]:
+        """Every value by its path (`exchanges.bitmex.latency`), overrides among them, as text; no secret is in it.
+
+        What came from outside stands as it was asked for, `${NAME}`.
+        """
+        return {
+            ".".join(map(str, path)): MASK if is_secret(path) else _as_written(node)
+            for path, node in scalars(self._root)
+        }
+
     def resolve(self, text: str) -> Path:
         """The path that a text of the config means: from the config's folder, else from the current one.
 
@@ -100,6 +110,10 @@ def _loaded(
     assert root is not None
     assert settings is not None
     return Config(settings, file, _masked(content.decode("utf-8"), root), faults.found, root)
+
+
+def _as_written(node: Node) -> str:
+    return node.written if node.filled is not None else str(node.value)
 
 
 def _masked(text: str, root: Node) -> str:

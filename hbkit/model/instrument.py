@@ -137,11 +137,20 @@ class Instrument:
         """What a quantity of 1 is, in words, for checks and reports."""
         if self.is_spot:
             return self.base
+        size = plain(abs(self.multiplier).scaleb(-self.settle.scale))
         if self.is_inverse:
-            return f"contract of {self.contract_size:g} {self.quote}"
+            return f"contract of {size} {self.quote}"
         if self.kind is InstrumentKind.QUANTO:
-            return f"contract of {self.contract_size:g} {self.settle.code} per 1 {self.quote}"
-        return f"contract of {self.contract_size:g} {self.base}"
+            return f"contract of {size} {self.settle.code} per 1 {self.quote}"
+        return f"contract of {size} {self.base}"
+
+    @property
+    def least_text(self) -> str:
+        """What an order has to have at least, in words: `0.001`, `1 and 5 USDT`; quantity first, then value."""
+        least = plain(max(self.lot_size, self.min_qty or self.lot_size))
+        if self.min_cost is None:
+            return least
+        return f"{least} and {plain(self.min_cost)} {self.settle.code}"
 
     # -- the grid
 
@@ -170,11 +179,11 @@ class Instrument:
 
     def price_text(self, ticks: int) -> str:
         """Exact decimal text without exponent, as it goes over a wire."""
-        return _plain(self.tick_size * ticks)
+        return plain(self.tick_size * ticks)
 
     def qty_text(self, units: int) -> str:
         """Exact decimal text without exponent, as it goes over a wire."""
-        return _plain(self.unit_size * units)
+        return plain(self.unit_size * units)
 
     def ticks(self, price: Number, side: Side | None = None) -> int:
         """Ticks of a price: on the grid as it is, else passively (a bid down, an offer up), nearest without a side.
@@ -289,7 +298,8 @@ class Instrument:
         return self.price(ticks) if ticks > 0 and self.value_at(abs(units), ticks) == abs(cost) else mean
 
 
-def _plain(number: Decimal) -> str:
+def plain(number: Decimal) -> str:
+    """Plain decimal text: no exponent, no idle zeros."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -105,10 +105,11 @@ def _money_charts(result: RunResult, row: MoneyRow, span: tuple[int, int]) -> It
     if ts and len(ts) == len(minor):
         equity = Line("equity", ts, [row.unit.amount(value) for value in minor])
         yield Chart("Equity", row.currency, [equity], decimals=row.scale)
-        under = [row.unit.amount(value - peak) for value, peak in zip(minor, accumulate(minor, max), strict=True)]
+        earned = result.equity_series.earned(row.currency)
+        under = [row.unit.amount(value - peak) for value, peak in zip(earned, accumulate(earned, max), strict=True)]
         fall = Line("drawdown", ts, under, look="fall", area=True)
         yield Chart(
-            "Drawdown, below the highest equity so far",
+            "Drawdown, below the highest equity so far" + (", transfers left out" if earned is not minor else ""),
             row.currency,
             [fall],
             height=150,

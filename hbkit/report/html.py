@@ -104,7 +104,9 @@ def _currency_tiles(result: RunResult, sheet: Metrics) -> list[tuple[str, str, s
     tiles = [(f"Net profit, {code}", given["net_profit"], given.get("return", ""))]
     if "max_drawdown" in given:
         amount = given["max_drawdown"].partition(",")[0]
-        tiles.append((f"Largest drawdown, {code}", given.get("max_drawdown_share", amount), f"{amount} {code}"))
+        # With transfers the largest fall in percent and the largest in money may be two.
+        note = f"in money {amount} {code}" if row.transfers else f"{amount} {code}"
+        tiles.append((f"Largest drawdown, {code}", given.get("max_drawdown_share", amount), note))
     if "fees" in row.untold:
         return tiles
     share = f"{given['fee_share']} of the gross profit" if "fee_share" in given and row.fees > 0 else ""
@@ -270,6 +272,8 @@ def _money(result: RunResult) -> str:
     ]
     heads = "".join(f'<th class="number">{escape(row.currency)}</th>' for row in result.moved())
     note = "The lines add up to the equity. Profit is gross of fees and funding; fees are positive when paid."
+    if any(row.untold for row in result.money):
+        note = "The lines add up to the equity. What is not told is inside of the other lines, or in none."
     if any(result.identity_gaps().values()):
         note = "The lines do not add up to the equity: this is a fault, please report it with the journal."
     return (

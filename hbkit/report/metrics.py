@@ -26,8 +26,14 @@ YEAR_DAYS = 365
 DEFINITIONS: dict[str, tuple[str, str]] = {
     "net_profit": ("Net profit", "equity - starting balance - transfers"),
     "return": ("Return", "net profit / starting balance"),
-    "max_drawdown": ("Largest drawdown", "largest fall of the equity below its highest value so far"),
-    "max_drawdown_share": ("Drawdown in percent", "the largest drawdown / the highest equity before it"),
+    "max_drawdown": (
+        "Largest drawdown",
+        "largest fall of the equity, transfers left out, below its highest value so far",
+    ),
+    "max_drawdown_share": (
+        "Drawdown in percent",
+        "the largest drawdown / the highest equity before it; with transfers, of the growth between them",
+    ),
     "under_water": ("Time under water", "time with equity below its highest value so far / length of the run"),
     "round_trips": ("Round trips", "stretches from flat to flat, per instrument and leg"),
     "win_rate": ("Win rate", "round trips that earned more than their fees and funding / round trips"),
@@ -118,21 +124,46 @@ def drawdown(ts: Sequence[int], equity: Sequence[int]) -> Drawdown:
     return Drawdown(amount, top, since, until, under)
 
 
-def daily_returns(ts: Sequence[int], equity: Sequence[int]) -> list[float]:
+def daily_returns(ts: Sequence[int], equity: Sequence[int], paid: Sequence[int] = ()) -> list[float]:
     """Returns of whole days of 24 hours counted from the first point, each from the last value known at its ends.
 
     A day that is not over at the last point is left out; without a positive value at each start there are none.
+    What was paid in or out (`paid`, summed up beside the same times) counts as if it came at the end of its day.
     """
     if not ts:
         return []
-    values, index = [equity[0]], 0
+    ends, index = [0], 0
     for boundary in range(ts[0] + DAY, ts[-1] + 1, DAY):
         while index + 1 < len(ts) and ts[index + 1] <= boundary:
             index += 1
-        values.append(equity[index])
-    if any(value <= 0 for value in values[:-1]):
+        ends.append(index)
+    if any(equity[at] <= 0 for at in ends[:-1]):
         return []
-    return [later / earlier - 1 for earlier, later in pairwise(values)]
+    return [_grown(equity, paid, earlier, later) - 1 for earlier, later in pairwise(ends)]
+
+
+def growth_fall(equity: Sequence[int], paid: Sequence[int]) -> float | None:
+    """The largest fall of what one unit of money became, each step without what was paid in or out during it.
+
+    None where there was no money to grow from.
+    """
+    growth = top = 1.0
+    fall = 0.0
+    for at in range(1, len(equity)):
+        if equity[at - 1] <= 0:
+            if equity[at] - equity[at - 1] != paid[at] - paid[at - 1]:
+                return None
+            continue  # nothing was there, and nothing but a transfer came
+        growth *= _grown(equity, paid, at - 1, at)
+        top = max(top, growth)
+        fall = max(fall, 1 - growth / top)
+    return fall
+
+
+def _grown(equity: Sequence[int], paid: Sequence[int], earlier: int, later: int) -> float:
+    """By which factor the equity grew by itself between two points."""
+    came = paid[later] - paid[earlier] if paid else 0
+    return (equity[later] - came) / equity[earlier]
 
 
 def _sheet(result: RunResult, row: MoneyRow) -> Metrics:
@@ -142,14 +173,15 @@ def _sheet(result: RunResult, row: MoneyRow) -> Metrics:
     ts = result.equity_series.ts
     equity = result.equity_series.minor.get(row.currency, [])
     _profit(sheet, row)
-    _falls(sheet, row, ts, equity)
+    paid = result.equity_series.paid.get(row.currency, [])
+    _falls(sheet, row, ts, equity, paid)
     if "fees" in row.untold:
         sheet.leave_out("the fills are not told", *_OF_FILLS)
     else:
         _trips(sheet, row, [trip for trip in all_trips if trip.closed is not None])
         _costs(sheet, row, [fill for fill in fills if is_trade(fill)])
         _exposure(sheet, all_trips, ts)
-    _ratios(sheet, row, ts, equity)
+    _ratios(sheet, row, ts, equity, paid)
     return sheet
 
 
@@ -162,25 +194,26 @@ def _profit(sheet: Metrics, row: MoneyRow) -> None:
         sheet.leave_out("there was no starting balance", "return")
 
 
-def _series_fault(row: MoneyRow, ts: Sequence[int], equity: Sequence[int]) -> str:
+def _series_fault(row: MoneyRow, ts: Sequence[int], equity: Sequence[int], paid: Sequence[int]) -> str:
     """Why the equity series of a currency says nothing of its profits, or the empty text."""
     if len(ts) < 2 or len(ts) != len(equity) or ts[-1] <= ts[0]:
         return "the run has no course of the equity"
-    return "transfers moved the equity as well" if row.transfers else ""
+    return "transfers moved the equity as well" if row.transfers and len(paid) != len(ts) else ""
 
 
-def _falls(sheet: Metrics, row: MoneyRow, ts: Sequence[int], equity: Sequence[int]) -> None:
-    fault = _series_fault(row, ts, equity)
+def _falls(sheet: Metrics, row: MoneyRow, ts: Sequence[int], equity: Sequence[int], paid: Sequence[int]) -> None:
+    fault = _series_fault(row, ts, equity, paid)
     if fault:
         sheet.leave_out(fault, "max_drawdown", "max_drawdown_share", "under_water")
         return
-    fall = drawdown(ts, equity)
+    fall = drawdown(ts, [value - came for value, came in zip(equity, paid, strict=True)] if paid else equity)
     when = f", {between(fall.since, fall.until)}" if fall.amount else ""
     sheet.give("max_drawdown", row.unit.amount(fall.amount), row.unit.text(fall.amount) + when)
     share = fall.under / (ts[-1] - ts[0])
     sheet.give("under_water", share, f"{percent(share)}, {span_text(fall.under)}")
-    if fall.peak > 0:
-        sheet.give("max_drawdown_share", fall.amount / fall.peak, percent(fall.amount / fall.peak))
+    part = growth_fall(equity, paid) if paid else fall.amount / fall.peak if fall.peak > 0 else None
+    if part is not None:
+        sheet.give("max_drawdown_share", part, percent(part))
     else:
         sheet.leave_out("the equity was not positive", "max_drawdown_share")
 
@@ -246,11 +279,11 @@ def _exposure(sheet: Metrics, all_trips: list[Trip], ts: Sequence[int]) -> None:
     sheet.give("exposure", share, percent(share))
 
 
-def _ratios(sheet: Metrics, row: MoneyRow, ts: Sequence[int], equity: Sequence[int]) -> None:
-    fault = _series_fault(row, ts, equity)
+def _ratios(sheet: Metrics, row: MoneyRow, ts: Sequence[int], equity: Sequence[int], paid: Sequence[int]) -> None:
+    fault = _series_fault(row, ts, equity, paid)
     if not fault and ts[-1] - ts[0] < 2 * DAY:
         fault = f"needs 2 days, the run has {span_text(ts[-1] - ts[0])}"
-    returns = [] if fault else daily_returns(ts, equity)
+    returns = [] if fault else daily_returns(ts, equity, paid)
     if len(returns) < 2:
         sheet.leave_out(fault or "the equity was not positive", "sharpe", "sortino")
         return

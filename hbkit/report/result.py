@@ -165,6 +165,13 @@ class EquitySeries(msgspec.Struct, frozen=True, kw_only=True):
 
     ts: list[int] = []
     minor: dict[str, list[int]] = {}
+    paid: dict[str, list[int]] = {}
+    """Where it is told: what was paid in less what was paid out since the start, beside the same times."""
+
+    def earned(self, code: str) -> list[int]:
+        """The equity of a currency less what was paid in, so that what falls of it was lost."""
+        equity, paid = self.minor.get(code, []), self.paid.get(code)
+        return equity if paid is None else [value - sum_ for value, sum_ in zip(equity, paid, strict=True)]
 
 
 class PriceSeries(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,6 +229,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     position_side: str = "net"
     trigger_price: str = ""
+    first_price: str = ""
+    """The price that it was placed at, before it was amended; empty in results of before."""
 
 
 class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +257,10 @@ class InstrumentRow(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee: str
     quote: str = ""
     """What a price counts: the unit of the price chart."""
+    unified: str = ""
+    """`BTC/USD:BTC`, the same at every exchange; empty in results of before."""
+    contract_size: str = "1"
+    """What a quantity of 1 is: so much of the base currency, of an inverse contract of the quote currency."""
 
 
 class ExtraTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,6 +319,8 @@ class RunResult(msgspec.Struct, kw_only=True):
     warnings: list[str] = []
     config_text: str = ""
     """The config as the user wrote it, before anything was put into it: it is shown, so it must hold no secret."""
+    told: dict[str, str] = {}
+    """Every value of the config by its path, those of the command line among them; no secret is in it."""
     python_version: str = ""
     hbkit_version: str = ""
 

@@ -5,17 +5,13 @@ Everything from outside passes through `_clean`, so that a tag or a venue's text
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
 from hbkit.report import together
+from hbkit.report.lines import BOLD, DIM, WARN, Page, clean
 from hbkit.report.metrics import metrics
 from hbkit.report.result import MoneyRow, PositionRow, RunResult
 from hbkit.report.wording import known, latency_text, plural, run_span, spoken
-
-_ASCII = str.maketrans({"·": "|", "─": "-", "—": "-", "–": "-", "−": "-", "’": "'", "…": "..."})
-_LABEL = 13
-_BOLD, _DIM, _WARN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 
 NOT_TOLD = "not told"
 LINES = (
@@ -35,61 +31,23 @@ def summary(result: RunResult, *, width: int = 80, colour: bool = False, ascii: 
 
     `colour` adds terminal codes; `ascii` keeps to characters that any stream can encode.
     """
-    page = _Page(width, colour)
+    page = Page(width, colour)
     _head(page, result)
     _money(page, result)
     _activity(page, result)
     _trust(page, result)
-    text = "\n".join(page.lines)
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii") if ascii else text
+    return page.text(ascii=ascii)
 
 
-class _Page:
-    """Lines as they grow; knows the width and whether codes are wanted."""
-
-    def __init__(self, width: int, colour: bool) -> None:
-        self.width = max(width, 40)
-        self.colour = colour
-        self.lines: list[str] = []
-
-    def paint(self, text: str, code: str) -> str:
-        return f"{code}{text}{_OFF}" if self.colour and text else text
-
-    def blank(self) -> None:
-        if self.lines and self.lines[-1]:
-            self.lines.append("")
-
-    def add(self, text: str, code: str = "") -> None:
-        for line in textwrap.wrap(_clean(text), self.width, break_long_words=False, break_on_hyphens=False):
-            self.lines.append(self.paint(line, code))
-
-    def entry(self, label: str, text: str, code: str = "") -> None:
-        """A label in the margin and its text beside it, wrapped under itself."""
-        room = max(self.width - _LABEL, 20)
-        wrapped = textwrap.wrap(_clean(text), room, break_long_words=False, break_on_hyphens=False) or [""]
-        for index, line in enumerate(wrapped):
-            margin = f"{label if index == 0 else '':<{_LABEL}}"
-            self.lines.append(self.paint(margin, code or _DIM) + self.paint(line, code))
-
-    def entries(self, label: str, texts: Iterable[str], code: str = "") -> None:
-        for index, text in enumerate(texts):
-            self.entry(label if index == 0 else "", text, code)
-
-
-def _clean(text: str) -> str:
-    """One line without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _head(page: _Page, result: RunResult) -> None:
+def _head(page: Page, result: RunResult) -> None:
     seed = "" if "seed" in result.untold else f" · seed {result.seed}"
-    page.add(f"{result.name} · {result.mode}{seed}", _BOLD)
-    page.add(run_span(result), _DIM)
+    page.add(f"{result.name} · {result.mode}{seed}", BOLD)
+    page.add(run_span(result), DIM)
     reason = f"stopped: {spoken(result.stop_reason)}" if result.stop_reason else "stopped"
-    page.add(f"{plural(result.events, 'event')} · {reason} · exit {result.exit_code}", _DIM)
+    page.add(f"{plural(result.events, 'event')} · {reason} · exit {result.exit_code}", DIM)
 
 
-def _money(page: _Page, result: RunResult) -> None:
+def _money(page: Page, result: RunResult) -> None:
     page.blank()
     if not result.money:
         page.add("No money moved: the run had no account.")
@@ -98,7 +56,7 @@ def _money(page: _Page, result: RunResult) -> None:
         _money_block(page, rows)
     for row in result.money:
         if row.gap:
-            page.add(f"The {row.currency} lines miss the equity by {row.unit.text(row.gap)}: please report it.", _WARN)
+            page.add(f"The {row.currency} lines miss the equity by {row.unit.text(row.gap)}: please report it.", WARN)
     page.blank()
     if result.idle_text():
         page.entry("Not moved", result.idle_text())
@@ -118,7 +76,7 @@ def cell(row: MoneyRow, field: str) -> str:
     return NOT_TOLD if field in row.untold else row.unit.text(getattr(row, field))
 
 
-def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
+def _blocks(page: Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
     """As many currencies beside each other as the width takes."""
     block: list[MoneyRow] = []
     used = 20
@@ -133,11 +91,11 @@ def _blocks(page: _Page, rows: list[MoneyRow]) -> Iterable[list[MoneyRow]]:
 
 
 def _column(row: MoneyRow) -> int:
-    cells = [cell(row, field) for _, field in LINES] + [_clean(row.currency)]
+    cells = [cell(row, field) for _, field in LINES] + [clean(row.currency)]
     return max(len(cell) for cell in cells) + 3
 
 
-def _money_block(page: _Page, rows: list[MoneyRow]) -> None:
+def _money_block(page: Page, rows: list[MoneyRow]) -> None:
     page.blank()
     widths = [_column(row) for row in rows]
 
@@ -145,14 +103,14 @@ def _money_block(page: _Page, rows: list[MoneyRow]) -> None:
         text = "".join(f"{cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True))
         page.lines.append(page.paint(f"{label:<20}{text}", code))
 
-    line("", (_clean(row.currency) for row in rows), _DIM)
+    line("", (clean(row.currency) for row in rows), DIM)
     for label, field in LINES:
         if field == "equity":
-            page.lines.append(page.paint("─" * (20 + sum(widths)), _DIM))
-        line(label, (cell(row, field) for row in rows), _BOLD if field == "equity" else "")
+            page.lines.append(page.paint("─" * (20 + sum(widths)), DIM))
+        line(label, (cell(row, field) for row in rows), BOLD if field == "equity" else "")
 
 
-def _activity(page: _Page, result: RunResult) -> None:
+def _activity(page: Page, result: RunResult) -> None:
     if "fills" in result.untold:
         page.entry("Orders", "orders and fills are not told")
     else:
@@ -177,12 +135,12 @@ def _position(row: PositionRow) -> str:
     return f"{row.instrument} {row.side} {row.qty}{price} ({row.exchange})"
 
 
-def _trust(page: _Page, result: RunResult) -> None:
+def _trust(page: Page, result: RunResult) -> None:
     page.blank()
     if result.fill_model:
         page.entry("Fills", f"{result.fill_model} · latency {latency_text(result.latency_ns)}")
     page.entries("Data", (f"{row.part} {row.origin}: {row.text}" for row in result.provenance))
-    page.entries("Warnings" if len(result.warnings) > 1 else "Warning", result.warnings, _WARN)
+    page.entries("Warnings" if len(result.warnings) > 1 else "Warning", result.warnings, WARN)
     if result.journal_hash:
         page.entry("Journal hash", result.journal_hash)
     if result.report:

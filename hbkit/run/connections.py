@@ -160,8 +160,12 @@ class Connections:
         return min((one.settings.dead_man_switch for one in blocks if one.settings.dead_man_switch), default=None)
 
     def _options(self, word: str) -> SimulatorOptions:
-        """What all blocks of a venue ask of the simulator that they share; the first that asks is heard."""
-        blocks = [one for one in self._plans.values() if one.feed == "simulator" and one.spec.simulator == word]
+        """What all blocks of a venue ask of the simulator that they share; none of them contradicts another."""
+        blocks = [
+            one
+            for one in self._plans.values()
+            if one.feed == "simulator" and one.spec.simulator == word and one.settings.simulator.url is None
+        ]
         asked = [one.settings.simulator for one in blocks]
         accounts = {
             one.settings.api_key.reveal(): one.settings.api_secret
@@ -172,7 +176,7 @@ class Connections:
             data=next((one.played for one in blocks if one.played), ()),
             state=next((one.state for one in asked if one.state is not None), None),
             start=next((one.start for one in asked if one.start is not None), None),
-            speed=float(asked[0].speed),
+            speed=float(next((one.speed for one in asked if "speed" in one.model_fields_set), 1)),
             seed=next((one.seed for one in asked if one.seed is not None), self._seed),
             accounts=tuple(accounts.items()),
         )
@@ -180,7 +184,7 @@ class Connections:
     def _latency(self, word: str) -> int:
         """Of the orders that are sent there: paper's never are, and its feed is not delayed."""
         blocks = [one for one in self._plans.values() if one.spec.simulator == word and one.mode == "simulator"]
-        return next((one.settings.latency for one in blocks), 0)
+        return next((one.settings.latency for one in blocks if "latency" in one.settings.model_fields_set), 0)
 
     def _on_simulator_end(self, why: str) -> None:
         self._on_end(ExchangeError(f"{why}; the run cannot go on", code="HB436"))

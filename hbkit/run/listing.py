@@ -6,16 +6,17 @@ the folder of the state, so that `check` and a later start need no network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from hbkit.clock import DAY
-from hbkit.errors import ExchangeError, HbkitError, PluginError
+from hbkit.errors import ExchangeError, HbkitError, PluginError, did_you_mean
 from hbkit.exchange import ExchangeSpec, ListingRequest, unheard
 from hbkit.model import Instrument
+from hbkit.model.symbols import is_known, nearest_market, parse_unified
 
 FOLDER = "markets"
 """Where kept lists lie, below `state.dir`."""
@@ -72,6 +73,31 @@ def instruments_of(
 def by_symbol(name: str, found: list[Instrument]) -> dict[str, Instrument]:
     """Instruments by their native symbol, as those of the exchange block `name`."""
     return {one.symbol: replace(one, exchange=name) for one in found}
+
+
+def ambiguous(exchange: str, symbol: str, found: Sequence[Instrument]) -> str:
+    """What to say of a symbol that means several instruments."""
+    natives = " and ".join(one.symbol for one in found)
+    return f'{exchange} has {len(found)} instruments of the name "{symbol}": {natives}; write one of these'
+
+
+def unknown(exchange: str, symbol: str, instruments: Sequence[Instrument]) -> str:
+    """What to say of a symbol that means none: what comes closest, by its meaning where it has one, else by text."""
+    head = f'{exchange} has no instrument "{symbol}"'
+    wanted = parse_unified(symbol)
+    spelt = wanted is not None and is_known(wanted, instruments)
+    near = nearest_market(wanted, instruments) if wanted is not None and spelt else None
+    if wanted is not None and instruments and not wanted.is_spot and all(one.is_spot for one in instruments):
+        other = f"; on {wanted.base} it has {near.unified}" if near is not None else ""
+        return f"{exchange} has no perpetuals or futures, all it has is spot ({len(instruments)}){other}"
+    if wanted is None or near is None:
+        mend = did_you_mean(symbol, [text for one in instruments for text in (one.symbol, one.unified)],
+                            what="instruments")  # fmt: skip
+        return f"{head}; {mend}"
+    native = f" ({near.symbol})" if near.symbol != near.unified else ""
+    if near.unified == symbol:
+        return f"{head}; did you mean {near.symbol}?"
+    return f'{head}; did you mean "{near.unified}"{native}?'
 
 
 def _called(spec: ExchangeSpec, place: str, argument: Any) -> list[Instrument]:

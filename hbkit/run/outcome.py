@@ -104,6 +104,7 @@ def outcome(
         instruments=[_instrument_row(market) for market in plan.markets],
         warnings=[*plan.warnings, *_warnings(plan.warnings, story, rows, valued, hosts, recorder)],
         config_text=plan.config.text,
+        told=plan.config.told(),
         python_version=platform.python_version(),
         hbkit_version=VERSION,
     )  # fmt: skip
@@ -151,6 +152,8 @@ def _instrument_row(market: Instrument) -> InstrumentRow:
         maker_fee=str(market.maker_fee),
         taker_fee=str(market.taker_fee),
         quote=market.quote,
+        unified=market.unified,
+        contract_size=f"{market.contract_size:.15g}",
     )
 
 

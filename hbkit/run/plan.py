@@ -26,9 +26,11 @@ from hbkit.exchange import Channel, ExchangeSpec
 from hbkit.hookspecs import Notifier
 from hbkit.matching import FillModel
 from hbkit.model import Currency, Instrument
+from hbkit.model.symbols import meant
 from hbkit.plugins import Plugins, misspelt_hooks
+from hbkit.run.company import check_company
 from hbkit.run.find import find_strategy
-from hbkit.run.listing import FOLDER, Asking, by_symbol, instruments_of
+from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
 from hbkit.run.reporting import lacking
 from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
@@ -226,6 +228,8 @@ class _Planner:
             self._plan_exchange(name, block)
         strategies = [self._plan_strategy(at, block) for at, block in enumerate(settings.strategies)]
         notifiers = self._plan_notifiers()
+        for code, message, at_keys in check_company(list(self._exchanges.values())):
+            self._fault(code, message, *at_keys)
         self._check()
         for name in self._exchanges:
             self._plan_data(name, strategies)
@@ -428,8 +432,13 @@ class _Planner:
         plan = self._exchanges.get(exchange)
         if plan is None:
             return None
-        found = next((one for one in plan.instruments.values() if symbol in (one.symbol, one.unified)), None)
         serves = plan.spec.serves
+        alike = meant(symbol, plan.instruments.values())
+        mine = [one for one in alike if serves is None or serves(one)] or alike
+        if len(mine) > 1:
+            self._fault("HB401", ambiguous(exchange, symbol, mine), *keys)
+            return None
+        found = mine[0] if mine else None
         if found is not None and serves is not None and not serves(found):
             kind = "spot" if found.is_spot else "a contract"
             self._fault("HB403", f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", *keys)
@@ -437,10 +446,8 @@ class _Planner:
         if found is None and (gone := _settled(plan.spec, symbol)):
             self._fault("HB402", gone, *keys)
         elif found is None:
-            known = [one.symbol for one in plan.instruments.values() if serves is None or serves(one)]
-            unified = [one.unified for one in plan.instruments.values() if serves is None or serves(one)]
-            mend = did_you_mean(symbol, [*known, *unified], what="instruments")
-            self._fault("HB401", f'{exchange} has no instrument "{symbol}"; {mend}', *keys)
+            served = [one for one in plan.instruments.values() if serves is None or serves(one)]
+            self._fault("HB401", unknown(exchange, symbol, served), *keys)
         return found
 
     def _check_owners(self, strategies: Sequence[StrategyPlan]) -> None:

@@ -29,10 +29,11 @@ from hbkit.data.candles import inner_interval, resampled
 from hbkit.errors import ConfigError, ExchangeError, HbkitError, UsageError, did_you_mean
 from hbkit.exchange import Channel, Exchange, unheard
 from hbkit.model import Candle, Instrument, Mark, OrderBook, PositionMode, PositionModeChange, Side
+from hbkit.model.symbols import meant
 from hbkit.plugins import Plugins
 from hbkit.run.connections import Connections
 from hbkit.run.ground import Ground, RealGround
-from hbkit.run.listing import FOLDER, Asking, by_symbol, instruments_of
+from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
 from hbkit.run.market_clock import read_clock
 from hbkit.run.plan import ExchangePlan
 
@@ -94,11 +95,14 @@ def served(plan: ExchangePlan) -> list[Instrument]:
 
 def instrument_of(plan: ExchangePlan, symbol: str) -> Instrument:
     """The instrument of a native or unified symbol. Raises UsageError with the nearest one, or the name to use."""
-    found = next((one for one in plan.instruments.values() if symbol in (one.symbol, one.unified)), None)
     mine = served(plan)
-    if found is None:
-        mend = did_you_mean(symbol, [text for one in mine for text in (one.symbol, one.unified)], what="instruments")
-        raise UsageError(f'{plan.name} has no instrument "{symbol}"; {mend}', code="HB401")
+    alike = meant(symbol, plan.instruments.values())
+    alike = [one for one in alike if one in mine] or alike
+    if len(alike) > 1:
+        raise UsageError(ambiguous(plan.name, symbol, alike), code="HB401")
+    if not alike:
+        raise UsageError(unknown(plan.name, symbol, mine), code="HB401")
+    (found,) = alike
     if found not in mine:
         kind = "spot" if found.is_spot else "a contract"
         raise UsageError(f"{symbol} is {kind}; use the exchange {plan.spec.elsewhere} for it", code="HB403")

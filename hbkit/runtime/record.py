@@ -54,6 +54,7 @@ class Recorder:
             tag=order.tag,
             position_side=order.position_side.value,
             trigger_price=trigger,
+            first_price=known.first_price if known is not None else price,
         )
 
     def execution(self, host: Host | None, execution: Execution, realized: int) -> None:

@@ -41,12 +41,12 @@ _READS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"})
 def needed(cls: type, base: type) -> frozenset[Channel]:
     """The channels that `cls`, a subclass of `base`, asks for."""
     channels = {channel for name, channel in BY_CALLBACK.items() if getattr(cls, name) is not getattr(base, name)}
-    for code in _code_of(cls, base):
+    for code in code_of(cls, base):
         channels.update(BY_READING[name] for name in _attributes_read(code) if name in BY_READING)
     return frozenset(channels)
 
 
-def _code_of(cls: type, base: type) -> Iterator[CodeType]:
+def code_of(cls: type, base: type) -> Iterator[CodeType]:
     """Every function body of the user's classes, nested ones too, and of what they call in their files."""
     seen: set[CodeType] = set()
     for owner in cls.__mro__:

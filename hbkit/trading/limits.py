@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from hbkit.model import Instrument
+from hbkit.model.instrument import plain
 
 
 def limit_refusal(instrument: Instrument, units: int, price: float | None) -> str:
@@ -22,17 +23,17 @@ def limit_refusal(instrument: Instrument, units: int, price: float | None) -> st
     least, qty = instrument.min_qty, instrument.unit_size * units
     if least is not None and qty < least:
         counted = f" ({instrument.unit_text})" if not instrument.is_spot else f" {instrument.base}"
-        return f"quantity {_plain(qty)} is below the minimum {_plain(least)}{counted} of {instrument}"
+        return f"quantity {plain(qty)} is below the minimum {plain(least)}{counted} of {instrument}"
     if price is None or price <= 0 or (instrument.min_cost is None and instrument.max_cost is None):
         return ""
     code = instrument.settle.code
     worth = Decimal(instrument.value(units, price)).scaleb(-instrument.settle.scale)
-    order = f"{_plain(qty)} at {price:.10g} is worth {_plain(worth)} {code}"
+    order = f"{plain(qty)} at {price:.10g} is worth {plain(worth)} {code}"
     if instrument.min_cost is not None and worth < instrument.min_cost:
         enough = _enough(instrument, price, instrument.min_cost)
-        return f"{order}, below the minimum of {_plain(instrument.min_cost)} {code} of {instrument}; {enough} is enough"
+        return f"{order}, below the minimum of {plain(instrument.min_cost)} {code} of {instrument}; {enough} is enough"
     if instrument.max_cost is not None and worth > instrument.max_cost:
-        return f"{order}, above the maximum of {_plain(instrument.max_cost)} {code} of {instrument}"
+        return f"{order}, above the maximum of {plain(instrument.max_cost)} {code} of {instrument}"
     return ""
 
 
@@ -52,8 +53,3 @@ def _enough(instrument: Instrument, price: float, cost: Decimal) -> str:
     while Decimal(instrument.value(units, price)).scaleb(-instrument.settle.scale) < cost:
         units += instrument.lot_units
     return instrument.qty_text(units)
-
-
-def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -70,13 +70,14 @@ def rows(outcome):
 def test_instruments_by_themselves_are_the_plugins_own_and_say_so(bench):
     done = bench.hbkit("instruments", "bitmex_perpetual")
     assert (done.code, done.err) == (0, "")
-    assert rows(done)[0] == ["symbol", "unified", "kind", "qty", "counts", "tick", "lot", "maker", "taker"]
+    assert rows(done)[0] == ["symbol", "unified", "kind", "qty", "counts", "tick", "lot", "least", "maker", "taker"]
     (xbt,) = [row for row in rows(done) if row[:1] == ["XBTUSD"]]
-    assert " ".join(xbt[1:]) == "BTC/USD:BTC inverse contract of 1 USD 0.1 100 0.0500 % 0.0500 %"
+    assert " ".join(xbt[1:]) == "BTC/USD:BTC inverse contract of 1 USD 0.1 100 100 0.0500 % 0.0500 %"
     assert done.out.splitlines()[-1].startswith("108 instruments of hbkit-bitmex ")
     assert done.out.endswith("; nothing was sent\n")
     listed = bench.hbkit("instruments", "bitmex_perpetual", "--json").json["instruments"]
-    assert {"symbol": "XBTUSD", "tick": "0.1", "lot": "100", "maker_fee": "0.0005", "listed": None}.items() <= next(
+    told = {"tick": "0.1", "lot": "100", "min_qty": "100", "min_cost": None, "contract_size": "1"}
+    assert {"symbol": "XBTUSD", "maker_fee": "0.0005", "listed": None, **told}.items() <= next(
         one for one in listed if one["symbol"] == "XBTUSD"
     ).items()
     assert not {one["kind"] for one in listed} & {"spot"}

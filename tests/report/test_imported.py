@@ -39,6 +39,7 @@ def test_the_page_says_what_is_not_told_and_shows_the_tables(told: RunResult) ->
     assert "<h2>By &lt;day&gt;</h2>" in text
     assert '<td class="number">&lt;5&gt;</td>' in text
     assert "All &amp; each." in text
+    assert "What is not told is inside of the other lines, or in none." in text
 
 
 def test_the_terminal_says_so_too(told: RunResult) -> None:

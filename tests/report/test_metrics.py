@@ -5,7 +5,7 @@ import math
 import pytest
 
 from hbkit.clock import DAY, HOUR, MINUTE
-from hbkit.report.metrics import DEFINITIONS, Metrics, daily_returns, drawdown, metrics
+from hbkit.report.metrics import DEFINITIONS, Metrics, daily_returns, drawdown, growth_fall, metrics
 from hbkit.report.result import EquitySeries, MoneyRow, RunResult
 from hbkit.report.trips import trips
 
@@ -69,6 +69,24 @@ def test_drawdown_figures(maker):
 def test_transfers_leave_no_drawdown(maker):
     only = sheet(maker(money=money(equity=1300, transfers=200)))
     assert only.absent["max_drawdown"] == "transfers moved the equity as well"
+
+
+def test_transfers_that_are_told_step_by_step_are_left_out_of_falls_and_returns(maker):
+    # 100, then 50 more are paid in (150), a loss of 15 (135), 100 paid out (35), a gain of 7 (42).
+    series = EquitySeries(ts=[0, DAY, 2 * DAY, 3 * DAY, 4 * DAY], minor={"XBT": [100, 150, 135, 35, 42]},
+                          paid={"XBT": [0, 50, 50, -50, -50]})  # fmt: skip
+    only = sheet(maker(money=money(equity=42, transfers=-50), equity_series=series))
+    assert only.figures["max_drawdown"].text.startswith("0.00000015, 1970-01-02 00:00:00 to")
+    # 15 of 150 are a tenth, whatever was paid out afterwards.
+    assert only.figures["max_drawdown_share"].value == pytest.approx(0.1)
+    assert daily_returns(series.ts, series.minor["XBT"], series.paid["XBT"]) == pytest.approx([0, -0.1, 0, 0.2])
+    assert "sharpe" in only.figures
+    assert series.earned("XBT") == [100, 100, 85, 85, 92]
+
+
+def test_growth_out_of_nothing_is_no_growth():
+    assert growth_fall([0, 100, 90], [0, 100, 100]) == pytest.approx(0.1)
+    assert growth_fall([0, 110, 90], [0, 100, 100]) is None
 
 
 def test_round_trips_run_from_flat_to_flat(fill):

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 
 import keyring
 import pytest
@@ -41,9 +42,11 @@ def spec(name):
 def listed(request):
     return [SPOT]
 
+BRIDGE = Bridge("through far", lambda: ["far:okx", "far:kraken"], spec)
+
 @hookimpl
 def hbkit_exchanges():
-    return Bridge("through far", lambda: ["far:okx", "far:kraken"], spec)
+    return BRIDGE
 """
 KEY, SECRET, PHRASE = "canary-key-7q", "canary-secret", "canary-phrase"
 
@@ -95,6 +98,17 @@ def test_a_key_is_verified_and_kept_under_the_name_with_the_colon(far, connect):
     assert not [secret for secret in (KEY, SECRET, PHRASE) if secret in kept]
     assert far.hbkit("disconnect", "far:okx").code == 0
     assert list((far.folder / "settings/hbkit/keys").iterdir()) == []
+
+
+def test_a_key_that_nobody_can_verify_is_not_asked_for(far, connect, monkeypatch):
+    Plugins().exchange("far:okx")
+    module = sys.modules["far"]
+    plain = replace(module.spec("far:okx"), verifier="")
+    monkeypatch.setitem(module.BRIDGE._made, "far:okx", plain)
+    done = connect()
+    assert done.code == 2
+    assert "the plugin of far:okx cannot verify a key, and what was not verified is not kept" in done.err
+    assert not (far.folder / "settings").exists()
 
 
 def test_a_run_gets_the_kept_key_whole(far, connect):

@@ -1,6 +1,7 @@
 """Instruments that an exchange has to be asked for: when it is asked, what it is told, what becomes of its silence."""
 
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from hbkit.clock import DAY, WallClock
 from hbkit.config import load_config
 from hbkit.errors import ConfigError
 from hbkit.exchange import ExchangeSpec, ListingRequest
+from hbkit.model import Currency, Instrument, InstrumentKind
 from hbkit.plugins import Plugins
 from hbkit.run import make_plan
-from hbkit.run.listing import Asking, instruments_of
+from hbkit.run.listing import Asking, instruments_of, unknown
 from tests.workbench import Bench, plant
 
 ASKED = """
@@ -33,7 +35,11 @@ def listed(request):
         raise ExchangeError("far:mute could not be reached (timed out)", code="HB432")
     if request.name == "far:odd":
         raise KeyError("markets")
-    if not request.may_ask:
+    kept = request.folder / request.file_stem
+    if request.may_ask:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch()
+    elif not kept.exists():
         raise ExchangeError(
             f"{request.name} has not told its instruments yet; run: hbkit instruments {request.name}", code="HB444")
     if request.name == "far:old":
@@ -187,3 +193,54 @@ def test_an_asking_that_may_not_ask_takes_any_age():
     assert (now.max_age, silent.max_age, silent.era) == (0, DAY, "2021")
     assert isinstance(now.clock, WallClock)
     assert Decimal(now.clock.now()) > 0
+
+
+# -- a symbol that is not there
+
+
+def spot_only(*unified: str) -> list[Instrument]:
+    one = Decimal(1)
+    return [
+        Instrument("", text.replace("/", "-"), text, InstrumentKind.SPOT, *text.split("/"), Currency("USD", 8),
+                   one, one, one, one, one, one)
+        for text in unified
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("symbol", "told"),
+    [
+        ("BTC/USDT", 'x has no instrument "BTC/USDT"; did you mean "BTC/USD" (BTC-USD)?'),
+        ("BTC/USD:BTC", "x has no perpetuals or futures, all it has is spot (2); on BTC it has BTC/USD"),
+        ("DOGE/USD:USD", "x has no perpetuals or futures, all it has is spot (2)"),
+        ("BTC/UDS", 'x has no instrument "BTC/UDS"; did you mean "BTC/USD"?'),
+        ("BTC-USDT", 'x has no instrument "BTC-USDT"; did you mean "BTC-USD"?'),
+        ("XBT/USD", 'x has no instrument "XBT/USD"; did you mean "BTC/USD" (BTC-USD)?'),
+    ],
+)
+def test_a_symbol_that_is_not_there_gets_what_comes_closest(symbol, told):
+    assert unknown("x", symbol, spot_only("BTC/USD", "ETH/USD")) == told
+
+
+def test_a_unified_symbol_of_two_instruments_is_asked_for_by_its_native_one(far, monkeypatch):
+    write(far, "plugin: far:okx")
+    Plugins().exchange("far:okx")
+    module = sys.modules["far"]
+    twin = replace(module.SWAP, symbol="BTCPERP")
+    monkeypatch.setattr(module, "listed", lambda request: [module.SWAP, twin])
+    told = 'has 2 instruments of the name "BTC/USDT:USDT": BTCUSDT and BTCPERP; write one of these'
+    assert f"error[HB401] c.yaml:2:39 main {told}" in far.hbkit("check", "c.yaml").err
+    assert f"far:okx {told}" in far.hbkit("book", "far:okx", "BTC/USDT:USDT").err
+    write(far, "plugin: far:okx").write_text(Path("c.yaml").read_text().replace("BTC/USDT:USDT", "BTCPERP"))
+    assert far.hbkit("check", "c.yaml").code == 0
+
+
+def test_the_least_order_is_shown_by_instruments_and_by_check(far):
+    told = far.hbkit("instruments", "far:okx")
+    (row,) = [line.split() for line in told.out.splitlines() if line.startswith("BTCUSDT")]
+    assert row[1:10] == ["BTC/USDT:USDT", "linear", "contract", "of", "0.01", "BTC", "0.1", "1", "1"]
+    assert row[10:13] == ["and", "5", "USDT"]
+    (one,) = far.hbkit("instruments", "far:okx", "--json").json["instruments"]
+    assert {"contract_size": "0.01", "min_qty": "1", "min_cost": "5", "max_qty": None}.items() <= one.items()
+    write(far, "plugin: far:okx")
+    assert "contract of 0.01 BTC  0.1   1    1 and 5 USDT" in far.hbkit("check", "c.yaml").out

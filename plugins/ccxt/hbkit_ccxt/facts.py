@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from hbkit_ccxt import venues
 from hbkit_ccxt.capabilities import intervals
 from hbkit_ccxt.credentials import missing, names
+from hbkit_ccxt.markets import plain
 
 _KINDS = ("spot", "swap", "future")
 _WORDS = {"swap": "perpetuals", "future": "futures"}
@@ -50,12 +52,12 @@ def _text(value: object) -> str:
 def _fees(api: Any) -> str:
     page = _text(api.urls.get("fees"))
     trading = (api.fees or {}).get("trading") or {}
-    maker, taker = trading.get("maker"), trading.get("taker")
-    if maker is None or taker is None:
-        return page or "each instrument's own: hbkit instruments"
-    told = (
-        f"maker {maker * 100:g} %, taker {taker * 100:g} % by ccxt's defaults; each instrument's own: hbkit instruments"
-    )
+    rates = [trading.get(name) for name in ("maker", "taker")]
+    each = "hbkit instruments has each one's own"
+    if any(isinstance(rate, bool) or not isinstance(rate, (int, float)) for rate in rates):
+        return page or each
+    maker, taker = (Decimal(repr(rate)) * 100 for rate in rates)
+    told = f"maker {plain(maker)} %, taker {plain(taker)} % by ccxt's defaults; {each}"
     return f"{told}; {page}" if page else told
 
 

@@ -29,8 +29,8 @@ from hbkit.log import get_logger
 
 QUIET_SECONDS: Final = 10.0
 DEAD_SECONDS: Final = 10.0
+_SLACK: Final = 1e-6
 _CLOSE_SECONDS: Final = 2.0
-_TICK: Final = 0.001
 _TURNS: Final = 3
 """Steps of the loop that a watch needs from its answer to the next question: two through ccxt's race of several."""
 _TOLD = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
@@ -130,9 +130,9 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         next_ping, asked, frames = loop.time() + every, None, 0
         while not self.closed():
             due = self.heard + QUIET_SECONDS if asked is None else asked + DEAD_SECONDS
-            # Never shorter than a float of seconds can tell apart: a moment that is nearly due would come round for ever.
-            await asyncio.sleep(max(_TICK, min(next_ping, due) - loop.time()))
-            now = loop.time()
+            await asyncio.sleep(max(0.0, min(next_ping, due) - loop.time()))
+            # A loop calls a timer up to its resolution early: what is left then would be waited for without end.
+            now = loop.time() + _SLACK
             if asked is not None and self.frames > frames:
                 asked = None
             elif asked is not None and now >= asked + DEAD_SECONDS:

@@ -1,7 +1,7 @@
 """The spec of one exchange of ccxt, made when somebody asks for it: this is where ccxt itself is imported.
 
-ccxt's plain class is enough: it has the same `has` and `features` as the one with sockets, but for what is watched, and
-loads no aiohttp.
+ccxt's plain class is enough for nearly all: it has the same `has` and `features` as the one with sockets, but for what
+is watched, and loads no aiohttp.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def spec_of(name: str) -> ExchangeSpec:
         if told:
             raise PluginError(told, code="HB201")
         raise KeyError(name)
-    return _made(name, venue, plain_object(venue))
+    return _made(name, venue, _described(venue))
 
 
 def plain_object(venue: str) -> Any:
@@ -50,6 +50,16 @@ def plain_object(venue: str) -> Any:
     import ccxt
 
     return getattr(ccxt, venue)()
+
+
+def _described(venue: str) -> Any:
+    """The object whose `has` says what there is: where the market is told on a socket alone, the one with sockets."""
+    api = plain_object(venue)
+    if venue in venues.streaming() and not (api.has.get("fetchOrderBook") and api.has.get("fetchTrades")):
+        import ccxt.pro
+
+        return getattr(ccxt.pro, venue)()
+    return api
 
 
 def _made(name: str, venue: str, api: Any) -> ExchangeSpec:
@@ -74,6 +84,7 @@ def _made(name: str, venue: str, api: Any) -> ExchangeSpec:
         starting_balances=STARTING_BALANCES,
         connector=f"hbkit_ccxt.exchange:{venue}",
         prompts=prompts(api.requiredCredentials),
+        verifier="hbkit_ccxt.keycheck:verify",
         connect_help=f"keys of {api.name or venue} are made on {api.urls.get('www') or 'its site'}",
         facts=facts(venue, api),
         **more,

@@ -1,4 +1,4 @@
-"""One strategy on `bitmex_perpetual` and on `ccxt:bitmex`, against the same simulator on the stepped clock: the same run.
+"""One strategy on `bitmex_perpetual` and on `ccxt:bitmex`, against the same simulator on the stepped clock.
 
 Only the exchange block of the config differs. What is compared: every order, amend and cancel that the strategy sent,
 and every fill, with its moment.

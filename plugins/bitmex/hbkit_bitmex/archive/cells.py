@@ -57,8 +57,7 @@ class Movement:
 
     row: Row
     ts: int
-    """When it was booked: `timestamp`, else `transactTime`; 0 for the pseudo rows of open profit, which have no "
-    "time."""
+    """When it was booked: `timestamp`, else `transactTime`; 0 for the pseudo rows of open profit, which have none."""
     transacted: int
     kind: str
     status: str
@@ -248,9 +247,11 @@ class _Reader:
         kind = str(row.cells.get("transactType", ""))
         if not kind:
             raise _Wrong("no transactType; fill it in or remove the line")
-        transacted = self._time(row, "transactTime")
-        ts = self._time(row, "timestamp") or transacted
-        if not ts and kind != "UnrealisedPNL":
+        # The pseudo rows of open profit have no time (4.7), and pages wrote something in its place.
+        has_time = kind != "UnrealisedPNL"
+        transacted = self._time(row, "transactTime") if has_time else 0
+        ts = (self._time(row, "timestamp") if has_time else 0) or transacted
+        if not ts and has_time:
             raise _Wrong(f"a {kind} without a time; fill in transactTime or remove the line")
         amount = self._whole(row, "amount")
         if amount is None:

@@ -11,6 +11,9 @@ from hbkit_bitmex.archive.sessions import Books
 from hbkit_bitmex.archive.trades import Trades
 from hbkit_bitmex.archive.wallet import TRADING
 
+_PAID = "paid "
+"""Before the code of a currency: the line of what was paid into it, kept beside its equity."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -73,19 +76,25 @@ def _spot(mine: Books, trades: Trades) -> list[Move]:
 def equity(courses: Sequence[tuple[Books, Sequence[Move]]], start: int, end: int) -> EquitySeries:
     """The balance of every currency after each movement; the last point holds open profit where it is told."""
     steps = sorted(
-        ((move.ts, mine.currency.code, move.amount) for mine, course in courses for move in course),
-        key=lambda step: step[0],
+        ((move.ts, mine.currency.code, move) for mine, course in courses for move in course), key=lambda step: step[0]
     )
     now = {mine.currency.code: mine.start for mine, _ in courses}
+    paid = {_PAID + code: 0 for code in now}
     recorder = Recorder()
-    recorder.sample(start, now, {})
-    for ts, code, amount in steps:
-        now[code] += amount
-        recorder.sample(ts, now, {})
-    recorder.sample(
-        end, {mine.currency.code: now[mine.currency.code] + (mine.unrealized or 0) for mine, _ in courses}, {}
-    )
+    recorder.sample(start, {**now, **paid}, {})
+    for ts, code, move in steps:
+        now[code] += move.amount
+        paid[_PAID + code] += move.transfer
+        recorder.sample(ts, {**now, **paid}, {})
+    for mine, _ in courses:
+        now[mine.currency.code] += mine.unrealized or 0
+    recorder.sample(end, {**now, **paid}, {})
     series = recorder.equity_series()
     # A currency that was paid in and never touched again has no course.
     still = {mine.currency.code for mine, course in courses if len(course) <= 1 and not mine.unrealized}
-    return EquitySeries(ts=series.ts, minor={code: line for code, line in series.minor.items() if code not in still})
+    shown = [code for code in now if code not in still]
+    return EquitySeries(
+        ts=series.ts,
+        minor={code: series.minor[code] for code in shown},
+        paid={code: series.minor[_PAID + code] for code in shown if any(series.minor[_PAID + code])},
+    )

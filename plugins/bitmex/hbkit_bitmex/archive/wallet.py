@@ -61,7 +61,7 @@ class Wallet:
 
     purses: dict[str, Purse] = field(default_factory=dict)
     open_profit: list[Movement] = field(default_factory=list)
-    """The pseudo rows of the newest file that has some."""
+    """The pseudo rows, of each currency those of its newest file."""
     left_out: list[Movement] = field(default_factory=list)
     """Canceled, pending, or of a status that nobody knows: kept, not counted."""
     notes: list[str] = field(default_factory=list)
@@ -99,15 +99,12 @@ def wallet(read: Sequence[Sheet]) -> Wallet:
 
 
 def _open_profit(read: Sequence[Sheet]) -> list[Movement]:
-    """Open profit stands without a time: it was so when the file was made, and only the newest file's is of use."""
-    newest: list[Movement] = []
-    latest = -1
-    for sheet in read:
-        rows = [one for one in sheet.movements if not one.ts]
-        last = max((one.ts for one in sheet.movements), default=0)
-        if last > latest and sheet.movements:
-            latest, newest = last, rows
-    return newest
+    """Open profit has no time: it was so when the file was made. Of each currency the newest file tells it."""
+    newest: dict[str, list[Movement]] = {}
+    for sheet in sorted(read, key=lambda sheet: max((one.ts for one in sheet.movements), default=0)):
+        for code in {one.currency.code for one in sheet.movements}:
+            newest[code] = [one for one in sheet.movements if not one.ts and one.currency.code == code]
+    return [one for _, rows in sorted(newest.items()) for one in rows]
 
 
 # -- none twice

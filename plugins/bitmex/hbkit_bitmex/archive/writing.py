@@ -20,7 +20,7 @@ from hbkit.report.html import page
 from hbkit.report.result import RunResult
 from hbkit_bitmex.archive.cells import EXECUTION_COLUMNS, WALLET_COLUMNS
 from hbkit_bitmex.archive.files import Row
-from hbkit_bitmex.archive.outcome import Account, fill_rows
+from hbkit_bitmex.archive.outcome import Account
 
 FILLS = "fills-and-funding.csv"
 WALLET = "wallet.csv"
@@ -44,7 +44,7 @@ def write(account: Account, result: RunResult, runs: Path) -> tuple[Path, bool]:
     result.report = str(folder / "report.html")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _csv(folder / FILLS, _FILL_HEADS, _fills(account))
+        _csv(folder / FILLS, _FILL_HEADS, _fills(account, result))
         _csv(folder / WALLET, _WALLET_HEADS, _wallet(account))
         (folder / "report.html").write_text(page(result), encoding="utf-8")
         result.save(folder / "result.json")
@@ -62,8 +62,8 @@ def _csv(path: Path, heads: Iterable[str], rows: Iterable[tuple[int, list[str]]]
         writer.writerows(cells for _, cells in sorted(rows, key=lambda row: row[0]))
 
 
-def _fills(account: Account) -> Iterator[tuple[int, list[str]]]:
-    for row, booked in zip(fill_rows(account.trades), account.trades.booked, strict=True):
+def _fills(account: Account, result: RunResult) -> Iterator[tuple[int, list[str]]]:
+    for row, booked in zip(result.fill_rows, account.trades.booked, strict=True):
         unit = booked.execution.instrument.settle
         fee = unit.text(booked.execution.fee)
         fee, funding = ("", unit.text(-booked.execution.fee)) if booked.is_funding else (fee, "")

@@ -126,8 +126,12 @@ def test_open_profit_is_that_of_the_newest_file(tmp_path: Path) -> None:
     nil = "00000000-0000-0000-0000-000000000000"
     older = paid(9, 5, 0, "UnrealisedPNL", transactTime=None, timestamp=None, transactID=nil, transactStatus="Pending")
     newer = {**older, "amount": 8}
-    _, result = imported(tmp_path, [newer, *YEAR], [older, *YEAR[:2]])
+    # A page wrote something where there is no time; another currency's file is newer than both.
+    newer["transactTime"] = "Invalid Date"
+    dollars = [paid(9, 7, 7, currency="USDt"), {**older, "currency": "USDt", "amount": -3}]
+    _, result = imported(tmp_path, [newer, *YEAR], [older, *YEAR[:2]], dollars)
     assert (money(result).unrealized_pnl, money(result).equity) == (8, 708)
+    assert (money(result, "USDT").unrealized_pnl, money(result, "USDT").equity) == (-3, 4)
     assert any("open profit as it stood when the file was made" in line for line in result.warnings)
 
 
