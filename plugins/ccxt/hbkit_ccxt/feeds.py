@@ -24,12 +24,13 @@ from math import isnan
 from typing import Any, Final
 
 from hbkit.clock import HOUR, SECOND
+from hbkit.data.candles import Resampler, inner_interval
 from hbkit.errors import ExchangeError, HbkitError, Unsupported
 from hbkit.exchange import Channel, Listener
 from hbkit.log import get_logger
 from hbkit.model import Candle, Instrument, OrderBook, Quote
 from hbkit_ccxt import history, values
-from hbkit_ccxt.capabilities import BOOK_DEPTH
+from hbkit_ccxt.capabilities import BOOK_DEPTH, intervals
 from hbkit_ccxt.closing import Closing
 from hbkit_ccxt.news import News
 from hbkit_ccxt.values import MILLISECOND
@@ -312,7 +313,19 @@ class Feeds:
 
     def _follow_candles(self, market: _Market, interval: str) -> None:
         self._need("fetchOHLCV", Channel.CANDLE, market)
-        closing = Closing(self._client, market.instrument, interval, self._now, self._tell_candle)
+        try:
+            inner = inner_interval(interval, intervals(self._client.api))
+        except ValueError as error:
+            raise Unsupported(f"{self._client.venue}: {error}") from None
+        tell = self._tell_candle
+        if inner != interval:
+            larger = Resampler(market.instrument, inner, interval)
+
+            def tell(candle: Candle) -> None:
+                for one in larger.add(candle):
+                    self._tell_candle(one)
+
+        closing = Closing(self._client, market.instrument, inner, self._now, tell)
         self._start(self._close_for_ever(closing))
 
     async def _close_for_ever(self, closing: Closing) -> None:

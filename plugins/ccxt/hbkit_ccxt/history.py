@@ -12,10 +12,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from hbkit.data.candles import interval_ns
-from hbkit.errors import RateLimited
+from hbkit.data.candles import inner_interval, interval_ns, resampled
+from hbkit.errors import RateLimited, Unsupported
 from hbkit.model import Candle, Instrument
-from hbkit_ccxt.capabilities import page_limit
+from hbkit_ccxt.capabilities import intervals, page_limit
 from hbkit_ccxt.values import MILLISECOND, candle, empty
 
 PAGE: Final = 500
@@ -28,8 +28,16 @@ _TRIES: Final = 6
 async def candles(client: Any, instrument: Instrument, interval: str, start: int, end: int) -> list[Candle]:
     """Candles that open at `start` or later and close at `end` or earlier, oldest first; times in ns.
 
-    `end` must have passed. Raises ExchangeError with the venue's reason.
+    `end` must have passed. An interval that the venue has not is put together from a smaller one. Raises ExchangeError
+    with the venue's reason.
     """
+    try:
+        inner = inner_interval(interval, intervals(client.api))
+    except ValueError as error:
+        raise Unsupported(f"{client.venue}: {error}") from None
+    if inner != interval:
+        smaller = await candles(client, instrument, inner, start, end)
+        return resampled(smaller, instrument, inner, interval)
     length = interval_ns(interval)
     market: Mapping[str, Any] = (client.api.markets or {}).get(instrument.unified) or {}
     page = min(page_limit(client.api, market) or PAGE, LARGEST_PAGE)

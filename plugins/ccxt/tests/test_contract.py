@@ -24,8 +24,6 @@ def _known_to_ccxt(monkeypatch: pytest.MonkeyPatch) -> None:
 CANDLES = {
     "C08": "ccxt's candles do not say how many trades they hold",
     "C15": "the case funds at any moment, and ccxt is asked for a funding when one is due",
-    "C17": "the first of three minutes is told as all of them",
-    "C39": "an interval below the shortest is not refused",
 }
 SLOW = {
     "C06": "the case gives the book a fifth of a second, and who asks does so every two seconds",

@@ -11,7 +11,7 @@ from hbkit_ccxt.closing import Closing
 from hbkit_ccxt.history import candles
 
 from hbkit.clock import MINUTE
-from hbkit.errors import RateLimited
+from hbkit.errors import RateLimited, Unsupported
 from hbkit.net.virtual import run_virtual
 from plugins.ccxt.tests.script import Script
 from plugins.ccxt.tests.test_feeds import COIN
@@ -25,12 +25,13 @@ def row(minute: int, volume: float = 5.0) -> list[Any]:
     return [START + 60_000 * minute, 100.0 + minute, 101.0 + minute, 99.0 + minute, 100.5 + minute, volume]
 
 
-def read(answer: Callable[..., Any], first: int, last: int, limit: int | None = 100):
+def read(answer: Callable[..., Any], first: int, last: int, interval: str = "1m"):
     async def main(loop):
-        script = Script(loop, {}, {"fetch_ohlcv": answer}, FEATURES if limit else None)
+        script = Script(loop, {"fetchOHLCV": True}, {"fetch_ohlcv": answer}, FEATURES)
         script.api.markets = {COIN.unified: MARKET}
+        script.api.timeframes = {"1m": "1", "1M": "month"}
         start = START * 1_000_000
-        return await candles(script, COIN, "1m", start + first * MINUTE, start + last * MINUTE), script.asked
+        return await candles(script, COIN, interval, start + first * MINUTE, start + last * MINUTE), script.asked
 
     return run_virtual(main)
 
@@ -100,6 +101,20 @@ def test_a_venue_that_asks_to_wait_is_waited_for():
 def test_rows_that_lack_a_price_are_left_aside():
     found, _ = read(lambda *asked: [row(0), [START + 60_000, None, None, None, None, 0.0], [], row(2)], 0, 3)
     assert [one.trades for one in found] == [-1, 0, -1]
+
+
+def test_an_interval_that_the_venue_has_not_is_put_together_from_a_smaller_one():
+    # 1,700,000,040 s are 28,333,334 minutes, which is even: two-minute candles begin there.
+    found, asked = read(lambda *asked: [row(minute) for minute in range(7)], 0, 7, "2m")
+    assert {one[2] for one in asked} == {"1m"}
+    assert [(one.open, one.close, one.high, one.low, one.volume) for one in found] == [
+        (100.0, 101.5, 102.0, 99.0, 10.0), (102.0, 103.5, 104.0, 101.0, 10.0), (104.0, 105.5, 106.0, 103.0, 10.0),
+    ]  # fmt: skip
+
+
+def test_an_interval_that_no_other_makes_is_refused():
+    with pytest.raises(Unsupported, match="okx: 30s candles cannot be made of 1m"):
+        read(lambda *asked: [], 0, 1, "30s")
 
 
 # -- the present

@@ -15,7 +15,7 @@ from hbkit_bitmex.archive.wallet import wallet
 
 
 def import_account(
-    files: Sequence[Path], choices: Choices | None = None, name: str = "bitmex-archive"
+    files: Sequence[Path], choices: Choices | None = None, name: str = "bitmex-archive", strategy: str = ""
 ) -> tuple[Account, RunResult]:
     """The account and its result. Raises DataError with all faults of all files."""
     chosen = choices or Choices()
@@ -23,7 +23,7 @@ def import_account(
     account = Account.of(told, wallet(told), trades(told, chosen.currency))
     if not account.span[1]:
         raise DataError("there is no row in these files that is of this account; check --account", code="HB511")
-    return account, result(account, name)
+    return account, result(account, name, strategy)
 
 
 def _read(files: Sequence[Path]) -> list[HistoryFile]:

@@ -14,6 +14,7 @@ from hbkit_bitmex.archive.importing import import_account
 from hbkit_bitmex.archive.writing import FILLS, write
 
 from hbkit.clock import SECOND, parse_time
+from hbkit.report.comparison import compare
 from plugins.bitmex.tests.archive.exported import History, as_csv, as_json, exporting
 from plugins.bitmex.tests.archive.ledger import money
 from plugins.bitmex.tests.connector.scene import CHURN, TAPE, play
@@ -72,7 +73,7 @@ def test_a_run_s_account_imports_as_the_run_reported_it(tmp_path: Path, route: s
     )  # fmt: skip
     wallet = write_rows(tmp_path / "wallet", history["wallet"])
     rows = write_rows(tmp_path / "rows", history[route])
-    account, result = import_account([wallet, rows])
+    account, result = import_account([wallet, rows], strategy="Legs")
     told = {row.currency: row for row in scene.result.money}
     for mine in result.money:
         run = told[mine.currency]
@@ -92,6 +93,9 @@ def test_a_run_s_account_imports_as_the_run_reported_it(tmp_path: Path, route: s
     assert mine_rows == theirs
     assert result.fills == scene.result.fills > 20
     assert not [line for line in result.warnings if line.startswith("warning")]
+    # Held against each other, order by order where the files have all orders, fill by fill in any case.
+    found = compare(scene.result, result)
+    assert (found.fills.same, found.orders.same) == (True, route == "executions")
     # The CSV adds up to what trading earned.
     folder, _ = write(account, result, tmp_path / "imported")
     with (folder / FILLS).open(encoding="utf-8", newline="") as file:
