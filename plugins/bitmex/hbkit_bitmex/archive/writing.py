@@ -72,8 +72,8 @@ def _fills(account: Account, result: RunResult) -> Iterator[tuple[int, list[str]
             line.ts,
             [
                 iso(line.ts), row.kind, safe(row.instrument), row.side, row.position_side, row.qty, row.price,
-                row.value, row.liquidity, row.realized, fee, funding, unit.text(booked.net), unit.code, safe(row.order_id),
-                safe(line.id), line.row.short_place, _other(line.row, EXECUTION_COLUMNS),
+                row.value, row.liquidity, row.realized, fee, funding, unit.text(booked.net), unit.code,
+                safe(row.order_id), safe(line.id), line.row.short_place, _other(line.row, EXECUTION_COLUMNS),
             ],
         )  # fmt: skip
     for one in account.trades.unbooked:
