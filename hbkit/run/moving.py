@@ -223,12 +223,18 @@ class _Mover:
                  if _QUANTITY.search(name)}  # fmt: skip
         risk = self._config.settings.risk
         named |= {"risk.max_position": risk.max_position, "risk.max_order_qty": risk.max_order_qty}
+        block = self._config.settings.exchanges.get(here.exchange)
+        if block is not None:
+            above = f"exchanges.{here.exchange}.risk"
+            named |= {
+                f"{above}.max_position": block.risk.max_position, f"{above}.max_order_qty": block.risk.max_order_qty,
+            }  # fmt: skip
         for path, value in named.items():
             if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
                 continue
             qty = Decimal(str(value))
             if qty.is_finite() and qty > 0:
-                problem = "" if path.startswith("risk.") else _problem(qty, there)
+                problem = "" if path.startswith(("risk.", "exchanges.")) else _problem(qty, there)
                 yield Quantity(
                     path, plain(qty), _worth(qty, here), _worth(qty, there), _alike(qty, here, there), problem
                 )
