@@ -29,6 +29,7 @@ from hbkit.log import get_logger
 
 QUIET_SECONDS: Final = 10.0
 DEAD_SECONDS: Final = 10.0
+_SLACK: Final = 1e-6
 _CLOSE_SECONDS: Final = 2.0
 _TURNS: Final = 3
 """Steps of the loop that a watch needs from its answer to the next question: two through ccxt's race of several."""
@@ -119,7 +120,8 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         while not self.closed():
             due = self.heard + QUIET_SECONDS if asked is None else asked + DEAD_SECONDS
             await asyncio.sleep(max(0.0, min(next_ping, due) - loop.time()))
-            now = loop.time()
+            # A loop calls a timer up to its resolution early: what is left then would be waited for without end.
+            now = loop.time() + _SLACK
             if asked is not None and self.frames > frames:
                 asked = None
             elif asked is not None and now >= asked + DEAD_SECONDS:
