@@ -26,7 +26,7 @@ from hbkit.log import get_logger
 from hbkit.model import Instrument, OrderReport, OrderRequest, OrderStatus, OrderType, PositionSide, TimeInForce
 from hbkit.net.http import may_have_arrived
 from hbkit_ccxt.errors import DuplicateOrder, OrderNotFound
-from hbkit_ccxt.fills import Owner
+from hbkit_ccxt.fills import Owner, named
 from hbkit_ccxt.ids import Ids
 from hbkit_ccxt.lookup import Lookup
 from hbkit_ccxt.numbers import sent, units
@@ -178,6 +178,20 @@ class OrderDesk:
         """The same by our id."""
         order = self._orders.get(order_id)
         return None if order is None else Owner(order.report.id, order.report.position_side, order.request)
+
+    def owner_named(self, row: Row, exchange_id: str) -> Owner | None:
+        """The same for a trade that names one of our ids in the venue's own fields, where an answer was lost."""
+        if self._ids.none:
+            return None
+        for order in self.standing:
+            if (
+                order.placed
+                and not order.exchange_id
+                and any(named(row, text) for text in self._client_id(order).values())
+            ):
+                self._learn(order, exchange_id)
+                return self.owner(exchange_id)
+        return None
 
     def learn(self, row: Row) -> None:
         """An order that was looked up for its trades' sake; nothing is told of it."""
