@@ -312,3 +312,28 @@ def test_an_account_on_paper_begins_anew_beside_one_that_lasts(tmp_path: Path) -
         assert (town.held("alpha"), town.held("beta")) == (1, 1)
 
     in_town(tmp_path, test)
+
+
+def test_each_exchange_has_caps_in_its_own_unit_and_one_count_of_orders(tmp_path: Path) -> None:
+    async def script(town: Town) -> None:
+        for name in ("alpha", "beta"):
+            town.move(name, 100, 101)
+        await asyncio.sleep(1)
+        strategy = town.run.hosts[0].strategy
+        for _ in range(4):
+            strategy.views[0].buy(0.1, 90)
+
+    blocks = {"beta": {"risk": {"max_position": 0.5}}}
+    risk = {"max_position": 5, "max_orders_per_minute": 3}
+
+    async def test(town: Town) -> None:
+        result = await town.play(Buyer, script, seconds=4, blocks=blocks, risk=risk)
+        refused = [(row.exchange, row.reason) for row in result.order_rows if row.status == "rejected"]
+        assert refused[0] == (
+            "beta", "exchanges.beta.risk.max_position is 0.5, with this order COIN could reach 1",
+        )  # fmt: skip
+        # One purchase at alpha and two bids are three orders; what was refused was none.
+        assert refused[-1] == ("alpha", "risk.max_orders_per_minute is 3")
+        assert (town.held("alpha"), town.held("beta")) == (1, 0)
+
+    in_town(tmp_path, test)

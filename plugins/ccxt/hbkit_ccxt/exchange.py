@@ -52,6 +52,8 @@ HELD_SECONDS = 1.5
 AFTER_SECONDS = 2.0
 """How long after a connection is there again trades are asked for once more: what filled before a watch began anew."""
 _FIRST_LOOK = 10 * MINUTE
+_PRICE_LOOKS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds between looks for the price of a fill."""
 
 
 class CcxtExchange(Exchange):
@@ -582,7 +584,24 @@ class CcxtExchange(Exchange):
             self._news.poke("trades")
         elif (made := self._fills.difference(before, report, row, request)) is not None:
             self._tell("on_fill", made)
+        else:
+            self._do(self._ask_for_a_price(report, request))
         self._news.poke("balance")
+
+    async def _ask_for_a_price(self, report: OrderReport, request: OrderRequest | None) -> None:
+        """A venue that tells no trades may tell first how much of an order has filled, and later at which price."""
+        for pause in _PRICE_LOOKS:
+            await asyncio.sleep(pause)
+            if self._fills.is_booked(report):
+                return
+            try:
+                row = await self._lookup.by_exchange_id(report.exchange_id, report.instrument)
+            except ExchangeError:
+                continue  # it is out of reach, and asked again
+            if row is not None and (made := self._fills.difference(0, report, row, request)) is not None:
+                self._tell("on_fill", made)
+                return
+        self._log.error("a fill without a price cannot be booked", exchange=self.name, order=report.id)
 
     async def _poll_trades(self) -> None:
         """Trades since shortly before the last look."""

@@ -18,7 +18,7 @@ from hbkit.report.result import OrderRow
 from hbkit.trading.ledger import Ledger
 from hbkit_bitmex.archive.cells import ExecutionLine, Sheet
 from hbkit_bitmex.archive.markets import Markets
-from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked
+from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked, leg_of
 from hbkit_bitmex.words import ExecType, OrdStatus, OrdType
 
 _FINAL = frozenset(
@@ -228,7 +228,7 @@ def _orders(lines: Sequence[ExecutionLine], markets: Markets, told: Trades) -> l
             short.append((rows[-1], known, filled))
         status = last.ordStatus or OrdStatus("")
         told.rejects += status == OrdStatus.REJECTED
-        price = next((row.values.price for row in reversed(rows) if row.values.price), None)
+        prices = [row.values.price for row in rows if row.values.price] if last.ordType not in _WITHOUT_PRICE else []
         stop = next((row.values.stopPx for row in reversed(rows) if row.values.stopPx), None)
         qty = next((row.values.orderQty for row in reversed(rows) if row.values.orderQty), known or filled)
         orders.append(
@@ -237,15 +237,18 @@ def _orders(lines: Sequence[ExecutionLine], markets: Markets, told: Trades) -> l
                 ended_ts=rows[-1].ts if status in _FINAL or not status else None,
                 id=last.clOrdID or identity,
                 strategy="",
+                exchange=market.exchange,
                 instrument=market.symbol,
                 side=_SIDES.get(str(next((row.values.side for row in rows if row.values.side), "")), ""),
-                type=str(last.ordType or "").lower(),
-                price="" if price is None or last.ordType in _WITHOUT_PRICE else f"{price:.12g}",
+                type="market" if last.ordType in _WITHOUT_PRICE else "limit",
+                price=f"{prices[-1]:.12g}" if prices else "",
+                first_price=f"{prices[0]:.12g}" if prices else "",
                 qty=market.qty_text(qty),
                 filled=market.qty_text(filled),
                 status=_STATUS.get(status, str(status).lower() or "told by its fills"),
                 reason=last.ordRejReason or "",
                 trigger_price="" if stop is None else f"{stop:.12g}",
+                position_side=leg_of(last.strategy).value,
             )
         )
     if short:

@@ -461,7 +461,7 @@ class hbkituntold(hbkitfake):
         return self.deep_extend(super().describe(), {"has": {"fetchMyTrades": False, "watchMyTrades": False}})
 
     def _order(self, row: Row) -> Row:
-        return {**super()._order(row), "average": float(row["px"]) if row["px"] else None}
+        return {**super()._order(row), "average": row["avg"]}
 
 
 def register(patch: pytest.MonkeyPatch) -> None:
