@@ -198,6 +198,8 @@ def check_position(row: Any, beside: Any, market: Instrument) -> int:
 def test_the_recorded_markets_become_instruments(venue):
     assert PLACE is not None
     api = api_of(venue, PLACE)
+    if not api.markets:
+        pytest.skip(f"{PLACE} has no markets of {venue}")
     found, left_out = rows(api)
     made = {one.unified: one for one in instruments(found)}
     assert len(made) + left_out.total() == len(api.markets)
