@@ -107,6 +107,7 @@ class CcxtExchange(Exchange):
             start=self._do,
         )
         self._feeds: Feeds | None = None
+        self._heart: asyncio.Task[None] | None = None
         self._log = get_logger("ccxt")
 
     # -- life
@@ -118,6 +119,10 @@ class CcxtExchange(Exchange):
 
     async def open(self, listener: Listener) -> None:
         """Clock and markets first, then the account, whose answer proves the key; then the watches."""
+        if self._connection.dead_man_switch and self._client.has("cancelAllOrdersAfter") is not True:
+            raise ConfigError(
+                f"{self.name} has no dead man's switch, as far as ccxt knows; leave dead_man_switch out", code="HB110"
+            )
         self._listener = listener
         await self._client.load()
         self._feeds = Feeds(
@@ -138,7 +143,10 @@ class CcxtExchange(Exchange):
     async def shut(self) -> None:
         """Nothing is told from here on; when this returns every task and socket has ended."""
         self._leaving = True
-        if self._connection.dead_man_switch and self._connection.api_key:
+        if self._heart is not None:
+            # First the heartbeat ends, or it would arm the switch again.
+            self._heart.cancel()
+            await asyncio.gather(self._heart, return_exceptions=True)
             await self._disarm()
         self._listener = None
         tasks = list(self._tasks)
@@ -165,7 +173,7 @@ class CcxtExchange(Exchange):
             self._ask_balance()
         self._news.ask("terms", self._look_at_terms, MODE_SECONDS)
         if self._connection.dead_man_switch:
-            self._do(self._beat(self._connection.dead_man_switch / SECOND))
+            self._heart = self._do(self._beat(self._connection.dead_man_switch / SECOND))
 
     def _follow(self, instrument: Instrument) -> bool:
         """The account's news of one market; whether that is new."""
@@ -442,10 +450,6 @@ class CcxtExchange(Exchange):
             self._log.warning("the dead man's switch was not set", seconds=seconds, reason=error.message)
 
     async def _beat(self, seconds: float) -> None:
-        if self._client.has("cancelAllOrdersAfter") is not True:
-            raise ConfigError(
-                f"{self.name} has no dead man's switch, as far as ccxt knows; leave dead_man_switch out", code="HB110"
-            )
         while True:
             await self._arm(seconds)
             await asyncio.sleep(seconds / 4)

@@ -1,5 +1,4 @@
-"""The executions of one account out of several histories: none twice, booked one after the other, and looked at for
-holes.
+"""The executions of one account out of several histories: none twice, booked in order, and looked at for holes.
 
 Positions count from flat. Two things in the rows show where executions are missing, and both are told, never mended: a
 funding names the position it was paid on, and an order how much of it had filled.
@@ -7,17 +6,17 @@ funding names the position it was paid on, and an order how much of it had fille
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hbkit.clock import iso
-from hbkit.errors import DataError, Fault
 from hbkit.model import Execution, ExecutionKind, Instrument, PositionMode, PositionSide
 from hbkit.report.result import OrderRow
 from hbkit.trading.ledger import Ledger
 from hbkit_bitmex.archive.cells import ExecutionLine, Sheet
 from hbkit_bitmex.archive.markets import Markets
+from hbkit_bitmex.archive.merging import merged
 from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked, leg_of
 from hbkit_bitmex.words import ExecType, OrdStatus, OrdType
 
@@ -149,47 +148,17 @@ def _guessed_notes(markets: Markets) -> Iterable[str]:
 
 def _merged(read: Sequence[Sheet], told: Trades) -> list[ExecutionLine]:
     """Every execution once, the oldest first."""
-    named: dict[str, ExecutionLine] = {}
-    kept: list[ExecutionLine] = []
-    nameless: list[list[ExecutionLine]] = []
-    twice: list[ExecutionLine] = []
-    faults: list[Fault] = []
-    for sheet in read:
-        rows = list(sheet.executions)
-        if len(rows) > 1 and rows[0].ts > rows[-1].ts:
-            rows.reverse()
-        rest = []
-        for one in rows:
-            if not one.id:
-                rest.append(one)
-                continue
-            before = named.setdefault(one.id, one)
-            if before is one:
-                kept.append(one)
-                continue
-            twice.append(one)
-            if _looks(before) != _looks(one):
-                message = (
-                    f"execID {one.id} is not the same in {before.row.place}; one of the files was changed, leave it out"
-                )
-                faults.append(Fault("HB514", message, one.row.file, one.row.line))
-        if rest:
-            nameless.append(rest)
-    if faults:
-        raise DataError(faults)
-    for rows in nameless:
-        have = Counter(map(_looks, kept))
-        for one in rows:
-            if have[_looks(one)] > 0:
-                have[_looks(one)] -= 1
-                twice.append(one)
-            else:
-                kept.append(one)
+    kept, twice = merged([sheet.executions for sheet in read], _looks, _contradiction)
     if twice:
-        told.notes.append(
-            f"note[HB515] {twice[0].row.place}: {len(twice):,} executions are there more than once and count once"
-        )
-    return sorted(kept, key=lambda one: one.ts)
+        place = twice[0].row.place
+        told.notes.append(f"note[HB515] {place}: {len(twice):,} executions are there more than once and count once")
+    return kept
+
+
+def _contradiction(one: ExecutionLine, before: ExecutionLine) -> str:
+    if _looks(one) == _looks(before):
+        return ""
+    return f"execID {one.id} is not the same in {before.row.place}; one of the files was changed, leave it out"
 
 
 def _looks(one: ExecutionLine) -> tuple[object, ...]:
