@@ -500,7 +500,7 @@ class CcxtExchange(Exchange):
 
     async def _look_at_mode(self) -> None:
         """The mode of an account is told by nobody: it is asked for now and then."""
-        if not self.capabilities.hedge_mode or self._asked_mode is not None:
+        if not self._client.has("fetchPositionMode") or self._asked_mode is not None:
             return
         previous = self._account.mode
         found = await self._account.read_mode()
