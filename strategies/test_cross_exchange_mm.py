@@ -5,7 +5,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -358,15 +357,50 @@ def test_whatever_happens_the_limit_holds_and_in_the_end_all_is_hedged(tmp_path:
 # -- as it comes
 
 
-def test_its_config_runs_from_a_clone() -> None:
-    config = load_config(ROOT / "configs" / "cross_exchange.yaml", overrides=["run.duration=12s"], environ={})
-    plan = make_plan(config, Plugins([], []), None)
-    result: Any = live.play(plan, virtual=True, allowed=False, debug=False, no_view=True)
+def run_config(*overrides: str) -> RunResult:
+    """Twelve virtual seconds of the config, three minutes of the market."""
+    over = ["run.duration=12s", *overrides]
+    config = load_config(ROOT / "configs" / "cross_exchange.yaml", overrides=over, environ={})
+    plan = make_plan(config, Plugins(), None)
+    return live.play(plan, virtual=True, allowed=False, debug=False, no_view=True)
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """The config as it comes."""
+    folder = tmp_path_factory.mktemp("native")
+    return run_config(f"run.dir={folder}", f"state.dir={folder}")
+
+
+def traded(result: RunResult) -> list[tuple[str, ...]]:
+    return [(row.exchange, row.instrument, row.side, row.qty, row.price) for row in result.fill_rows]
+
+
+def test_the_hedge_may_go_through_another_connector_by_editing_its_block(native: RunResult) -> None:
+    pytest.importorskip("hbkit_ccxt")
+    ccxt = pytest.importorskip("ccxt")
+    if "bitmex" not in ccxt.exchanges:
+        pytest.skip(f"ccxt {ccxt.__version__} has no bitmex")
+    # An account of its own at the same simulator, spoken to through ccxt.
+    block = "exchanges.bitmex_perpetual"
+    other = [f"{block}.plugin=ccxt:bitmex", f"{block}.api_key=mine", f"{block}.api_secret=of-the-other"]
+    through = run_config(*other)
+    assert (through.exit_code, through.rejects) == (0, 0)
+    assert traded(through) == traded(native) != []
+    assert {row.currency: row.gap for account in through.accounts for row in account.money if row.gap} == {}
+    # Two accounts now, and one currency counted in one unit over both.
+    (usdt,) = [row for row in through.money if row.currency == "USDT"]
+    assert usdt.starting_balance == 2 * 10_000 * 10**usdt.scale
+
+
+def test_its_config_runs_from_a_clone(native: RunResult) -> None:
+    result = native
     assert (result.exit_code, result.rejects, result.warnings) == (0, 0, [])
     held = {row.instrument: float(row.qty) for row in result.positions}
     assert result.fills > 5
     # A lot of the perpetual is 100 contracts of a millionth of a coin.
     assert abs(held.get("XBT_USDT", 0) + held.get("XBTUSDT", 0) / 1_000_000) < 0.0001
+    assert result.reporting is not None
     assert result.reporting.equity is not None
     assert {row.currency: row.gap for row in result.money if row.gap} == {}
 

@@ -13,6 +13,7 @@ from hbkit.config import MODES, load_config
 from hbkit.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from hbkit.model import Instrument
     from hbkit.plugins import Plugins
     from hbkit.run import Plan
 
@@ -67,8 +68,27 @@ def command(
         say(f"\n{config}: no faults, nothing was started")
     if as_json:
         more = {"exchanges": contacted} if connect else {}
-        print_json({"ok": True, "faults": [], "warnings": plan.warnings, **more, "exit_code": 0})
+        markets = [_market(plan, one.name, market) for one in plan.strategies for market in one.markets]
+        print_json({
+            "ok": True, "faults": [], "warnings": plan.warnings, "markets": markets, **more, "exit_code": 0,
+        })  # fmt: skip
     return 0
+
+
+def _market(plan: Plan, strategy: str, market: Instrument) -> dict[str, str]:
+    from hbkit.model.instrument import plain
+
+    return {
+        "strategy": strategy,
+        "exchange": market.exchange,
+        "mode": plan.exchanges[market.exchange].mode,
+        "symbol": market.symbol,
+        "unified": market.unified,
+        "qty_counts": market.unit_text,
+        "tick": plain(market.tick_size),
+        "lot": plain(market.lot_size),
+        "least": market.least_text,
+    }
 
 
 def _faulty(error: ConfigError) -> int:
@@ -81,13 +101,15 @@ def _faulty(error: ConfigError) -> int:
 
 
 def _table(plan: Plan) -> str:
+    from hbkit.model.instrument import plain
+
     rows = [("strategy", "exchange", "mode", "instrument", "qty counts", "tick", "lot", "least")]
     for strategy in plan.strategies:
         for market in strategy.markets:
             mode_name = plan.exchanges[market.exchange].mode
             rows.append(
                 (strategy.name, market.exchange, mode_name, f"{market.symbol} ({market.unified})", market.unit_text,
-                 str(market.tick_size), str(market.lot_size), market.least_text)
+                 plain(market.tick_size), plain(market.lot_size), market.least_text)
             )  # fmt: skip
     return table(rows)
 

@@ -48,12 +48,12 @@ def command(exchange: str | None, listing: bool, mode: str | None, rest_url: str
         if spec.modes == ("paper",):
             say("It needs no key; its starting balances come from `balances` in its block of the config.")
         return 0
+    where = whither(spec, mode, rest_url)
     if not spec.verifier:
         raise UsageError(
             f"the plugin of {spec.name} cannot verify a key, and what was not verified is not kept; write api_key and "
             "api_secret in the config as ${VAR}"
         )
-    where = whither(spec, mode, rest_url)
     fields = {
         one.field: answer(f"Enter your {spec.name} {one.words} >>>", hidden=one.hidden, optional=one.optional)
         for one in spec.prompts

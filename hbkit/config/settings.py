@@ -145,6 +145,15 @@ class Paper(Section):
     `live`, and the simulator of a venue that has closed."""
 
 
+class BlockRisk(Section):
+    """Limits for the instruments of one exchange, in place of those of the run: units of quantity may differ."""
+
+    max_position: Above | None = None
+    """Largest position of each instrument here, in its unit of qty: a number > 0; default None: `risk.max_position`."""
+    max_order_qty: Above | None = None
+    """Largest quantity of one order here, in its instrument's unit: a number > 0; default: `risk.max_order_qty`."""
+
+
 class Exchange(Section):
     """One exchange under the name that strategies use for it."""
 
@@ -169,6 +178,8 @@ class Exchange(Section):
     """The simulator for mode `simulator`."""
     paper: Paper = Paper()
     """The feed for mode `paper`."""
+    risk: BlockRisk = BlockRisk()
+    """Limits for its instruments, in place of the run's."""
     dead_man_switch: Duration | None = None
     """Have the exchange cancel every order of the account, also those of others, when nothing is heard of the bot for
     this long, written like `60s`; here in nanoseconds. Default None: off."""

@@ -27,6 +27,10 @@ class Block(Protocol):
     def feed(self) -> str:
         """Where the market comes from."""
 
+    @property
+    def purse(self) -> str:
+        """Whose money is traded."""
+
 
 def check_company(plans: Sequence[Block]) -> Iterator[Found]:
     """Where blocks contradict each other; each at the later one."""
@@ -35,6 +39,9 @@ def check_company(plans: Sequence[Block]) -> Iterator[Found]:
         first = next((one for one in plans[:at] if _is_shared(one, plan)), None)
         if first is not None:
             yield from _differences(first, plan)
+        twin = next((one for one in plans[:at] if one.purse == plan.purse), None)
+        if twin is not None and twin.spec.connector != plan.spec.connector:
+            yield "HB114", _twice(twin, plan), ("exchanges", plan.name)
 
 
 def _clocks(plans: Sequence[Block]) -> Iterator[Found]:
@@ -75,6 +82,13 @@ def _differences(first: Block, plan: Block) -> Iterator[Found]:
     if both and "latency" in plan.settings.model_fields_set and first.settings.latency != plan.settings.latency:
         message = _words(first, plan, "latency", f"{first.settings.latency / 1e6:g}ms")
         yield "HB114", message, ("exchanges", plan.name, "latency")
+
+
+def _twice(first: Block, plan: Block) -> str:
+    return (
+        f"{plan.name} ({plan.spec.name}) and {first.name} ({first.spec.name}) are one account through two connectors, "
+        "and neither would know of the other's orders; give one of them an api_key and api_secret of its own"
+    )
 
 
 def _words(first: Block, plan: Block, key: str, value: object) -> str:

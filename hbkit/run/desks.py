@@ -21,7 +21,7 @@ from hbkit.runtime.router import Router
 from hbkit.trading.account import AccountView
 from hbkit.trading.ledger import Ledger
 from hbkit.trading.pace import Pace
-from hbkit.trading.risk import RiskGate, RiskLimits
+from hbkit.trading.risk import QtyLimits, RiskGate, RiskLimits
 from hbkit.trading.sharing import Sharing
 from hbkit.trading.strategy import Desk, Strategy, hand_over, set_params, warmup_of
 from hbkit.trading.trader import Trader
@@ -70,7 +70,11 @@ class Desks:
         self._alerts = alerts
         self._log = get_logger("hbkit")
         risk = plan.config.settings.risk
-        limits = RiskLimits(risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown)
+        blocks = {name: one.settings.risk for name, one in plan.exchanges.items()}
+        limits = RiskLimits(
+            risk.max_position, risk.max_order_qty, risk.max_orders_per_minute, risk.max_drawdown,
+            {name: QtyLimits(one.max_position, one.max_order_qty) for name, one in blocks.items()},
+        )  # fmt: skip
         self._risk = RiskGate(limits)
         self._shared = {
             market: Sharing(market) for one in plan.strategies if one.settings.share for market in one.markets

@@ -18,6 +18,7 @@ from hbkit.errors import ConfigError, ExchangeError, HbkitError, UsageError
 from hbkit.exchange import Connection, ExchangeSpec, VerifiedKey
 from hbkit.log import Secret
 from hbkit.run.ground import Ground
+from hbkit.run.needs import no_mode
 from hbkit.run.plan import ExchangePlan
 
 OWN_SIMULATOR = "simulator"
@@ -43,7 +44,7 @@ def whither(spec: ExchangeSpec, mode: str | None, rest_url: str | None) -> Whith
     :param rest_url: the base of another host's REST interface.
     """
     if mode is not None and mode not in spec.modes:
-        raise UsageError(f'{spec.name} has no mode "{mode}"; it has {", ".join(spec.modes)}', code="HB205")
+        raise UsageError(no_mode(spec, mode), code="HB205")
     if mode in ("paper", "replay"):
         raise UsageError(f"mode {mode} needs no key; --mode is simulator, testnet or live")
     feed = mode or ("testnet" if "testnet" in spec.modes and "live" not in spec.modes else "live")

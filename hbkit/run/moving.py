@@ -24,25 +24,13 @@ from hbkit.model import Instrument
 from hbkit.model.instrument import plain
 from hbkit.model.symbols import common_code, meant, nearest_market, parse_unified
 from hbkit.run.listing import Asking, ambiguous, by_symbol, instruments_of, unknown
+from hbkit.run.needs import REAL, missing_orders
 from hbkit.run.plan import ExchangePlan, Plan, StrategyPlan
 from hbkit.run.terms import check_terms
 from hbkit.trading.limits import least_qty
-from hbkit.trading.strategy import Strategy
-from hbkit.trading.uses import used
 
 _QUANTITY = re.compile(r"(?:^|_)(?:qty|quantity|size|amount|contracts|lots|inventory|position)(?:_|$)")
 """Parameters that are quantities by their name."""
-_REAL = ("simulator", "testnet", "live")
-"""Modes in which the venue itself takes the orders; elsewhere hbkit's own engine does, which has all sorts."""
-_WORDS = {
-    "post_only": "post-only orders",
-    "reduce_only": "reduce-only orders",
-    "triggers": "orders with a trigger",
-    "display_qty": "orders that show a part of themselves",
-    "amend": "amending of orders",
-    "leverage": "setting of leverage",
-    "hedge_mode": "hedge mode",
-}
 
 
 @dataclass(frozen=True)
@@ -177,9 +165,14 @@ class _Mover:
         if here.is_inverse != there.is_inverse:
             word = {True: "inverse", False: there.kind.value if not there.is_spot else "no contract"}[there.is_inverse]
             self._say(f"{there.unified} is {word}, {here.unified} is {here.kind.value}: its value moves otherwise")
-        return Market(
-            strategy.name, here, there, is_same, tuple(_rows(here, there)), tuple(self._quantities(at, here, there))
-        )
+        quantities = tuple(self._quantities(at, here, there))
+        for one in quantities:
+            if one.alike:
+                self._say(f"{one.path}: {one.value} is {one.there} there; for as much as here write {one.alike}")
+            if one.problem:
+                self._say(f"{one.path}: {one.value} is {one.problem}")
+        rows = tuple(row for row in _rows(here, there) if row.here or row.there)
+        return Market(strategy.name, here, there, is_same, rows, quantities)
 
     def _found(self, at: int, here: Instrument) -> tuple[Instrument | None, bool]:
         """What would be traded there: by the unified symbol, else what comes closest on the same asset."""
@@ -223,12 +216,18 @@ class _Mover:
                  if _QUANTITY.search(name)}  # fmt: skip
         risk = self._config.settings.risk
         named |= {"risk.max_position": risk.max_position, "risk.max_order_qty": risk.max_order_qty}
+        block = self._config.settings.exchanges.get(here.exchange)
+        if block is not None:
+            above = f"exchanges.{here.exchange}.risk"
+            named |= {
+                f"{above}.max_position": block.risk.max_position, f"{above}.max_order_qty": block.risk.max_order_qty,
+            }  # fmt: skip
         for path, value in named.items():
             if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
                 continue
             qty = Decimal(str(value))
             if qty.is_finite() and qty > 0:
-                problem = "" if path.startswith("risk.") else _problem(qty, there)
+                problem = "" if path.startswith(("risk.", "exchanges.")) else _problem(qty, there)
                 yield Quantity(
                     path, plain(qty), _worth(qty, here), _worth(qty, there), _alike(qty, here, there), problem
                 )
@@ -248,29 +247,21 @@ class _Mover:
                 if not any(parse_duration(interval) % parse_duration(one) == 0 for one in native):
                     message = f"{strategy.name} needs {interval} candles, {name} has {', '.join(native)}"
                     self._fault("HB506", message, "strategies", at, "candles")
-        for what, certain in sorted(used(strategy.cls, Strategy, strategy.values).items()):
-            self._lacking(at, strategy, what, certain)
+        for what, words, certain in missing_orders(self._spec, strategy.cls, strategy.values):
+            self._lack(at, strategy, what, words, certain)
+        if not offered.amend and self._move.here.spec.capabilities.amend and there.mode in REAL:
+            self._say(f"{name} cannot amend: quotes move by a cancel and a new order")
 
-    def _lacking(self, at: int, strategy: StrategyPlan, what: str, certain: bool) -> None:
-        offered = self._spec.capabilities
-        word, _, tif = what.partition(" ")
-        if (tif in offered.time_in_force) if tif else getattr(offered, what):
-            if what == "post_only" and not offered.amend and self._move.here.spec.capabilities.amend:
-                self._say(f"{self._spec.name} cannot amend: quotes move by a cancel and a new order")
-            return
-        named = f"time_in_force {tif}" if word == "time_in_force" else _WORDS[what]
+    def _lack(self, at: int, strategy: StrategyPlan, what: str, words: str, certain: bool) -> None:
+        name, mode = self._spec.name, self._move.there.mode
         if what == "leverage" and all(one.is_spot for one in self._markets_of(strategy)):
             return
-        if certain and self._move.there.mode in _REAL:
-            self._fault(
-                "HB414", f"{strategy.name} uses {named}, which {self._spec.name} does not have", "strategies", at, "use"
-            )
+        if certain and mode in REAL:
+            self._fault("HB414", f"{strategy.name} uses {words}, which {name} does not have", "strategies", at, "use")
         elif certain:
-            self._say(
-                f"{strategy.name} uses {named}: mode {self._move.there.mode} has them, {self._spec.name} itself has not"
-            )
+            self._say(f"{strategy.name} uses {words}: mode {mode} has them, {name} itself has not")
         else:
-            self._say(f"{strategy.name} may use {named}, which {self._spec.name} has not: such orders are refused")
+            self._say(f"{strategy.name} may use {words}, which {name} has not: such orders are refused")
 
     # -- the block
 
@@ -296,7 +287,7 @@ class _Mover:
         markets = [one.there for one in self._move.markets if one.there is not None]
         for code, message, keys in check_terms(block, markets):
             self._fault(code, message, *at, *keys)
-        if self._move.there.mode not in _REAL:
+        if self._move.there.mode not in REAL:
             return
         if block.position_mode == "hedge" and not spec.capabilities.hedge_mode:
             self._fault("HB420", f"{spec.name} has no hedge mode; leave position_mode out", *at, "position_mode")
@@ -370,8 +361,8 @@ def _rows(here: Instrument, there: Instrument) -> Iterator[Row]:
     yield pair("lot", lambda one: plain(one.lot_size))
     yield pair("least order", lambda one: one.least_text)
     yield pair("largest order", lambda one: "" if one.max_qty is None else plain(one.max_qty))
-    yield pair("maker fee", lambda one: f"{one.maker_fee * 100:f} %")
-    yield pair("taker fee", lambda one: f"{one.taker_fee * 100:f} %")
+    yield pair("maker fee", lambda one: f"{plain(one.maker_fee * 100)} %")
+    yield pair("taker fee", lambda one: f"{plain(one.taker_fee * 100)} %")
     yield pair("highest leverage", _leverage)
     yield pair("funding", lambda one: "" if one.is_spot or one.expiry else f"every {one.funding_interval / HOUR:g} h")
 
@@ -406,7 +397,7 @@ def _alike(qty: Decimal, here: Instrument, there: Instrument) -> str:
     """What to write there for as much as `qty` is here."""
     mine, theirs = _size(here), _size(there)
     if mine is None or theirs is None or not theirs:
-        return "" if here.unit_text == there.unit_text else "work it out: a quanto contract has no size of its own"
+        return "" if here.unit_text == there.unit_text else "(a quanto contract has no size of its own)"
     if here.is_inverse == there.is_inverse:
         return "" if mine == theirs else plain(_short(qty * mine / theirs))
     if here.is_inverse:

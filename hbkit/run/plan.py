@@ -31,6 +31,7 @@ from hbkit.plugins import Plugins, misspelt_hooks
 from hbkit.run.company import check_company
 from hbkit.run.find import code_hash, find_strategy
 from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
+from hbkit.run.needs import REAL, missing_orders, no_mode
 from hbkit.run.reporting import lacking
 from hbkit.run.terms import check_terms
 from hbkit.trading.contract import check_class
@@ -320,8 +321,7 @@ class _Planner:
             return
         mode = self._mode or block.mode or ("simulator" if "simulator" in spec.modes else spec.modes[0])
         if mode not in spec.modes:
-            known = ", ".join(spec.modes)
-            self._fault("HB205", f'{spec.name} has no mode "{mode}"; it has {known}', "exchanges", name, "mode")
+            self._fault("HB205", no_mode(spec, mode), "exchanges", name, "mode")
             return
         plan = ExchangePlan(name, block, spec, mode)
         self._check_account_keys(plan)
@@ -618,11 +618,20 @@ class _Planner:
         if plan.mode == "replay":
             return  # its data is at fault, which has been said
         offered = plan.spec.capabilities
+        if plan.mode in REAL:
+            self._check_orders(at, strategy, plan)
         for channel in sorted(strategy.channels_of(market) - offered.channels):
             message = f"{strategy.name} listens to {channel}, which {plan.name} does not tell"
             self._fault("HB506", message, "strategies", at, "use")
         if Channel.CANDLE in strategy.needs:
             self._check_intervals(at, strategy, market, offered.candle_intervals)
+
+    def _check_orders(self, at: int, strategy: StrategyPlan, plan: ExchangePlan) -> None:
+        """Sorts of orders that the exchange does not have are refused one by one: better known before the first."""
+        for _, words, certain in missing_orders(plan.spec, strategy.cls, strategy.values):
+            message = f"{strategy.name} uses {words}, which {plan.spec.name} does not have: such orders are refused"
+            if certain and not any(fault.message == message for fault in self._faults.found):
+                self._fault("HB414", message, "strategies", at, "use", severity="warning")
 
     def _check_intervals(self, at: int, strategy: StrategyPlan, market: Instrument, native: Sequence[str]) -> None:
         for interval in strategy.intervals:

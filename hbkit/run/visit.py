@@ -35,6 +35,7 @@ from hbkit.run.connections import Connections
 from hbkit.run.ground import Ground, RealGround
 from hbkit.run.listing import FOLDER, Asking, ambiguous, by_symbol, instruments_of, unknown
 from hbkit.run.market_clock import read_clock
+from hbkit.run.needs import no_mode
 from hbkit.run.plan import ExchangePlan
 
 ANSWER_SECONDS = 10.0
@@ -77,8 +78,7 @@ def plan_visit(
         # Before a run chooses it takes the same steps: the block's word, the name's, the plugin's.
         mode = block.mode or implied_mode(name) or ("simulator" if "simulator" in spec.modes else spec.modes[0])
         if mode not in spec.modes:
-            known = ", ".join(spec.modes)
-            raise ConfigError(f'{spec.name} has no mode "{mode}"; it has {known}', code="HB205")
+            raise ConfigError(no_mode(spec, mode), code="HB205")
     plan = ExchangePlan(name, block, spec, mode)
     feed, host = plan.listed_at
     folder = Path(config.settings.state.dir if config is not None else State().dir) / FOLDER

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hbkit.clock import MINUTE
 from hbkit.model import Instrument, Side
+
+
+@dataclass(frozen=True)
+class QtyLimits:
+    """What the config says for one exchange, in place of what it says for all; None where it says nothing."""
+
+    max_position: Decimal | None = None
+    max_order_qty: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,17 @@ class RiskLimits:
     max_order_qty: Decimal | None = None
     max_orders_per_minute: int | None = None
     max_drawdown: Decimal | None = None
-    """Part of the highest equity, in any currency; it ends the run and is watched by the session."""
+    """Part of the highest equity; it ends the run and is watched by the session."""
+    exchanges: Mapping[str, QtyLimits] = field(default_factory=dict)
+    """Caps of single exchanges, whose instruments may count in another unit."""
+
+    def cap(self, name: str, exchange: str) -> tuple[str, Decimal | None]:
+        """The key of a cap on quantities that is in force at an exchange, and its value."""
+        own: Decimal | None = getattr(self.exchanges.get(exchange), name, None)
+        if own is not None:
+            return f"exchanges.{exchange}.risk.{name}", own
+        limit: Decimal | None = getattr(self, name)
+        return f"risk.{name}", limit
 
 
 class RiskGate:
@@ -42,19 +61,19 @@ class RiskGate:
 
     def size_refusal(self, instrument: Instrument, units: int) -> str:
         """Why an order may not have `units` in all."""
-        limit = self.limits.max_order_qty
+        key, limit = self.limits.cap("max_order_qty", instrument.exchange)
         if limit is None or instrument.unit_size * units <= limit:
             return ""
-        return f"risk.max_order_qty is {limit}, this order is {instrument.qty_text(units)}"
+        return f"{key} is {limit}, this order is {instrument.qty_text(units)}"
 
     def growth_refusal(self, instrument: Instrument, side: Side, units: int, exposure: int) -> str:
         """Why the exposure may not grow by `units`; what reduces it is never held back."""
-        limit = self.limits.max_position
+        key, limit = self.limits.cap("max_position", instrument.exchange)
         after = exposure + units * side.sign
         grows = abs(after) > abs(exposure) or (after > 0) != (exposure > 0)
         if limit is None or not grows or instrument.unit_size * abs(after) <= limit:
             return ""
-        return f"risk.max_position is {limit}, with this order {instrument} could reach {instrument.qty_text(after)}"
+        return f"{key} is {limit}, with this order {instrument} could reach {instrument.qty_text(after)}"
 
     def sent(self, ts: int) -> None:
         """Count an order that goes out."""

@@ -66,3 +66,36 @@ def test_what_only_the_second_says_of_the_shared_simulator_is_heard(bench: Bench
     assert ran.code == 0, ran.err
     # Three seconds at ten times the speed.
     assert (ran.json["started"], ran.json["stopped"][:19]) == ("2019-05-28T22:00:00.000Z", "2019-05-28T22:00:30")
+
+
+OTHER = """
+from dataclasses import replace
+
+from hbkit_bitmex import plugin
+
+from hbkit import hookimpl
+
+
+@hookimpl
+def hbkit_exchanges():
+    spec = plugin.hbkit_exchanges()["bitmex_perpetual"]
+    return {"other": replace(spec, name="other", connector="elsewhere:Exchange")}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("", "bitmex_perpetual (other) and bitmex (bitmex) are one account through two connectors"),
+        (", api_key: mine, api_secret: ${SECRET:-x}", ""),
+    ],
+    ids=["one", "two"],
+)
+def test_one_account_has_one_connector(bench: Bench, key: str, told: str) -> None:
+    bench.strategy(IDLE)
+    bench.write("other.py", OTHER)
+    second = f'{{plugin: other, mode: simulator{key}}}'.replace("${SECRET:-x}", '"${SECRET:-x}"')
+    config = CONFIG.format(first="{mode: simulator}", second=second)
+    bench.write("c.yaml", f"{config}plugins: {{load: [other.py]}}\n")
+    checked = bench.hbkit("check", "c.yaml")
+    assert (checked.code, told in checked.err) == (2 if told else 0, True)

@@ -112,7 +112,7 @@ def test_the_same_contract_of_another_size(far):
     assert rows(done)["qty counts"] == ("contract of 1 USD", "contract of 100 USD")
     assert rows(done)["tick"] == ("0.1", "0.5")
     assert rows(done)["lot"] == ("100", "1")
-    assert rows(done)["maker fee"] == ("0.0500 %", "0.0200 %")
+    assert rows(done)["maker fee"] == ("0.05 %", "0.02 %")
     assert rows(done)["highest leverage"] == ("100", "50")
     # 100 contracts of 1 USD are one of 100 USD.
     assert quantities(done)["qty"] == {
@@ -125,6 +125,31 @@ def test_the_same_contract_of_another_size(far):
         "exchanges.main: far:inverse has no mode simulator; write mode: paper; orders are then filled by hbkit's own "
         "engine",
         "one: write instruments: [BTC/USD:BTC] in place of XBTUSD",
+        "strategies.one.params.qty: 100 is 100 contracts of 100 USD: 10000 USD there; for as much as here write 1",
+        "strategies.one.params.max_position: 500 is 500 contracts of 100 USD: 50000 USD there; for as much as here "
+        "write 5",
+        "risk.max_position: 1000 is 1000 contracts of 100 USD: 100000 USD there; for as much as here write 10",
+    ]
+
+
+def test_a_config_that_was_changed_as_it_says_runs_there(far):
+    far.write("c.yaml", """
+    exchanges:
+      main: {plugin: "far:inverse", mode: paper}
+    strategies:
+      - use: one
+        instruments: [BTC/USD:BTC]
+        params: {qty: 1, max_position: 5}
+    risk: {max_position: 10}
+    """)  # fmt: skip
+    done = far.hbkit("check", "c.yaml", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["markets"] == [
+        {"strategy": "one", "exchange": "main", "mode": "paper", "symbol": "BTC-USD-SWAP", "unified": "BTC/USD:BTC",
+         "qty_counts": "contract of 100 USD", "tick": "0.5", "lot": "1", "least": "1"},
+    ]  # fmt: skip
+    assert far.hbkit("check", "c.yaml", "--exchange", "far:inverse", "--json").json["changes"] == [
+        "exchanges.main: write plugin: far:inverse"
     ]
 
 
@@ -297,3 +322,38 @@ def test_of_several_blocks_one_is_named(far):
         assert told in done.err
     done = far.hbkit("check", "c.yaml", "--exchange", "a=far:inverse", "--json")
     assert (done.code, [one["strategy"] for one in done.json["markets"]]) == (0, ["first"])
+
+
+# -- the same, of a config that is there already
+
+
+def test_sorts_of_orders_that_the_venue_has_not_are_warned_of_before_the_first_is_refused(far):
+    far.strategy(STRATEGY.replace("on_quote(self, quote)", "on_trade(self, quote)").replace(".bid", ".price"))
+    far.write("c.yaml", """
+    exchanges:
+      main: {plugin: "far:poor", mode: live}
+    strategies:
+      - use: one
+        instruments: [BTC/USD:BTC]
+    """)  # fmt: skip
+    done = far.hbkit("check", "c.yaml")
+    assert done.code == 0
+    assert [line.split("c.yaml:")[1] for line in done.err.splitlines()] == [
+        f"4:10 one uses {words}, which far:poor does not have: such orders are refused"
+        for words in ("post-only orders", "reduce-only orders", "orders with a trigger")
+    ]
+    assert far.hbkit("check", "c.yaml", "--mode", "paper").err == ""
+
+
+def test_a_sandbox_that_does_not_exist_has_a_way_out(far):
+    far.write("c.yaml", """
+    exchanges: {main: {plugin: "far:poor", mode: testnet}}
+    strategies: [{use: one, instruments: [BTC/USD:BTC]}]
+    """)  # fmt: skip
+    told = (
+        'far:poor has no mode "testnet"; it has paper, replay, live. No sandbox of it is known: mode paper trades on '
+        "its market without money"
+    )
+    done = far.hbkit("check", "c.yaml")
+    assert (done.code, done.err) == (2, f"error[HB205] c.yaml:1:46 {told}\n")
+    assert far.hbkit("connect", "far:poor", "--mode", "testnet").err == f"error[HB205] {told}\n"

@@ -7,7 +7,7 @@ import pytest
 
 from hbkit.clock import MINUTE
 from hbkit.model import Instrument, Side
-from hbkit.trading.risk import RiskGate, RiskLimits
+from hbkit.trading.risk import QtyLimits, RiskGate, RiskLimits
 
 # The instrument of conftest: one unit is one contract.
 BUY, SELL = Side.BUY, Side.SELL
@@ -48,6 +48,24 @@ def test_max_position(instrument: Instrument, side: Side, units: int, exposure: 
 def test_max_order_qty(instrument: Instrument, units: int, goes: bool) -> None:
     reason = refused(instrument, BUY, units, 0, max_order_qty=Decimal(100))
     assert reason == ("" if goes else "risk.max_order_qty is 100, this order is 101")
+
+
+@pytest.mark.parametrize(
+    ("own", "units", "reason"),
+    [
+        # The exchange's own caps stand in place of the run's, also where they are larger; the rest is the run's.
+        (QtyLimits(Decimal(50)), 51, "exchanges.venue.risk.max_position is 50, with this order ABC could reach 51"),
+        (QtyLimits(Decimal(500), Decimal(500)), 500, ""),
+        (QtyLimits(Decimal(500)), 101, "risk.max_order_qty is 100, this order is 101"),
+        (QtyLimits(max_order_qty=Decimal(7)), 8, "exchanges.venue.risk.max_order_qty is 7, this order is 8"),
+        (QtyLimits(), 101, "risk.max_order_qty is 100, this order is 101"),
+    ],
+)
+def test_an_exchange_may_have_caps_of_its_own(instrument: Instrument, own: QtyLimits, units: int, reason: str) -> None:
+    limits: dict[str, Any] = {"max_position": Decimal(100), "max_order_qty": Decimal(100)}
+    name = instrument.exchange
+    told = refused(instrument, BUY, units, 0, **limits, exchanges={name: own, "other": QtyLimits(Decimal(1))})
+    assert told == reason.replace("venue", name)
 
 
 def test_max_orders_per_minute_counts_a_sliding_minute(instrument: Instrument) -> None:

@@ -445,6 +445,11 @@ def leg(row: PositionRow) -> PositionSide:
     return _leg(known(row.strategy), None)
 
 
+def leg_of(word: Strategy | None) -> PositionSide:
+    """The leg that a row's `strategy` names; the net one where it names none."""
+    return _leg(word, None)
+
+
 def wallet(row: MarginRow | WalletRow, currencies: Mapping[str, Currency]) -> Wallet | None:
     """One currency of the account; None for a currency whose scale nobody told us: it is never guessed (2.2).
 

@@ -86,6 +86,8 @@ class Client:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._closed = False
+        self.frames = 0
+        """What sockets have told so far, frame by frame."""
         self._log = get_logger("ccxt")
         self.api: Any = _adapted(_class_of(venue), self)(self._settings())
         self._take_key()
@@ -116,11 +118,6 @@ class Client:
     def clock(self) -> Clock:
         """The machine's."""
         return self._connection.clock
-
-    @property
-    def frames(self) -> int:
-        """Frames of all open sockets."""
-        return sum(one.frames for one in self._sockets())
 
     def heard(self, url: str | None = None) -> float | None:
         """When a socket (None: any) told something last, on the loop's clock; None while there is none."""
@@ -405,7 +402,7 @@ def _adapted(base: Any, client: Client) -> type:
             made = super().client(url)
             if isinstance(made, Socket):
                 return made
-            return adopt(made, client.own, self._throttle_socket, lambda: client.session("sockets"))
+            return adopt(made, client, self._throttle_socket)
 
         async def _throttle_socket(self, cost: float) -> None:
             # Messages on a socket have limits of their own, which ccxt knows no costs of: they take part in the same.

@@ -52,6 +52,8 @@ HELD_SECONDS = 1.5
 AFTER_SECONDS = 2.0
 """How long after a connection is there again trades are asked for once more: what filled before a watch began anew."""
 _FIRST_LOOK = 10 * MINUTE
+_PRICE_LOOKS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds between looks for the price of a fill."""
 
 
 class CcxtExchange(Exchange):
@@ -90,6 +92,7 @@ class CcxtExchange(Exchange):
             self._instruments,
             connection.chance.fork("orders"),
             now=self._client.server_now,
+            price=self.reference_price,
             tell=self._tell_order,
             grown=self._on_grown,
             start=self._do,
@@ -105,6 +108,7 @@ class CcxtExchange(Exchange):
             start=self._do,
         )
         self._feeds: Feeds | None = None
+        self._heart: asyncio.Task[None] | None = None
         self._log = get_logger("ccxt")
 
     # -- life
@@ -116,6 +120,10 @@ class CcxtExchange(Exchange):
 
     async def open(self, listener: Listener) -> None:
         """Clock and markets first, then the account, whose answer proves the key; then the watches."""
+        if self._connection.dead_man_switch and self._client.has("cancelAllOrdersAfter") is not True:
+            raise ConfigError(
+                f"{self.name} has no dead man's switch, as far as ccxt knows; leave dead_man_switch out", code="HB110"
+            )
         self._listener = listener
         await self._client.load()
         self._feeds = Feeds(
@@ -136,7 +144,10 @@ class CcxtExchange(Exchange):
     async def shut(self) -> None:
         """Nothing is told from here on; when this returns every task and socket has ended."""
         self._leaving = True
-        if self._connection.dead_man_switch and self._connection.api_key:
+        if self._heart is not None:
+            # First the heartbeat ends, or it would arm the switch again.
+            self._heart.cancel()
+            await asyncio.gather(self._heart, return_exceptions=True)
             await self._disarm()
         self._listener = None
         tasks = list(self._tasks)
@@ -163,7 +174,7 @@ class CcxtExchange(Exchange):
             self._ask_balance()
         self._news.ask("terms", self._look_at_terms, MODE_SECONDS)
         if self._connection.dead_man_switch:
-            self._do(self._beat(self._connection.dead_man_switch / SECOND))
+            self._heart = self._do(self._beat(self._connection.dead_man_switch / SECOND))
 
     def _follow(self, instrument: Instrument) -> bool:
         """The account's news of one market; whether that is new."""
@@ -372,7 +383,7 @@ class CcxtExchange(Exchange):
         owner = self._desk.owner(exchange_id) if exchange_id else _NOBODY
         if owner is None and (name := self._lookup.name_of(row)).order_id:
             owner = self._desk.owner_by_id(name.order_id)
-        return owner
+        return owner or self._desk.owner_named(row, exchange_id)
 
     # -- acting
 
@@ -440,10 +451,6 @@ class CcxtExchange(Exchange):
             self._log.warning("the dead man's switch was not set", seconds=seconds, reason=error.message)
 
     async def _beat(self, seconds: float) -> None:
-        if self._client.has("cancelAllOrdersAfter") is not True:
-            raise ConfigError(
-                f"{self.name} has no dead man's switch, as far as ccxt knows; leave dead_man_switch out", code="HB110"
-            )
         while True:
             await self._arm(seconds)
             await asyncio.sleep(seconds / 4)
@@ -494,7 +501,7 @@ class CcxtExchange(Exchange):
 
     async def _look_at_mode(self) -> None:
         """The mode of an account is told by nobody: it is asked for now and then."""
-        if not self.capabilities.hedge_mode or self._asked_mode is not None:
+        if not self._client.has("fetchPositionMode") or self._asked_mode is not None:
             return
         previous = self._account.mode
         found = await self._account.read_mode()
@@ -582,7 +589,24 @@ class CcxtExchange(Exchange):
             self._news.poke("trades")
         elif (made := self._fills.difference(before, report, row, request)) is not None:
             self._tell("on_fill", made)
+        else:
+            self._do(self._ask_for_a_price(report, request))
         self._news.poke("balance")
+
+    async def _ask_for_a_price(self, report: OrderReport, request: OrderRequest | None) -> None:
+        """A venue that tells no trades may tell first how much of an order has filled, and later at which price."""
+        for pause in _PRICE_LOOKS:
+            await asyncio.sleep(pause)
+            if self._fills.is_booked(report):
+                return
+            try:
+                row = await self._lookup.by_exchange_id(report.exchange_id, report.instrument)
+            except ExchangeError:
+                continue  # it is out of reach, and asked again
+            if row is not None and (made := self._fills.difference(0, report, row, request)) is not None:
+                self._tell("on_fill", made)
+                return
+        self._log.error("a fill without a price cannot be booked", exchange=self.name, order=report.id)
 
     async def _poll_trades(self) -> None:
         """Trades since shortly before the last look."""

@@ -39,8 +39,8 @@ class _Part:
 
     __slots__ = ("fee", "units", "weight")
 
-    def __init__(self) -> None:
-        self.units = 0
+    def __init__(self, units: int) -> None:
+        self.units = units
         self.weight = Decimal(0)
         self.fee = 0
 
@@ -108,15 +108,15 @@ class Fills:
         The venue tells an order's mean price and its whole fee; those of the part are what is left of them.
         """
         instrument, side = report.instrument, report.side
-        grown = report.filled_units - before
+        told = self._parts.setdefault(report.exchange_id, _Part(before))
+        grown = report.filled_units - told.units
         mean = exact(row.get("average")) or exact(row.get("price"))
         if grown <= 0 or not mean:
             return None
-        told = self._parts.setdefault(report.exchange_id, _Part())
         size = instrument.unit_size * report.filled_units
         weight = size / mean if instrument.is_inverse else size * mean
         part = instrument.unit_size * grown
-        rest = weight - told.weight if told.units == before else None
+        rest = weight - told.weight if told.weight or not told.units else None
         price = mean if not rest or rest < 0 else (part / rest if instrument.is_inverse else rest / part)
         liquidity = _liquidity(row, request)
         cost = instrument.signed_cost(grown * side.sign, price)
@@ -143,6 +143,11 @@ class Fills:
         self.made.append(made)
         del self.made[:-KEPT]
         return made
+
+    def is_booked(self, report: OrderReport) -> bool:
+        """Whether all that a report says has filled was told as differences."""
+        told = self._parts.get(report.exchange_id)
+        return told is not None and told.units >= report.filled_units
 
     def funding(self, row: Row, instrument: Instrument, held: int, side: PositionSide) -> Execution | None:
         """A funding payment; ccxt's `amount` is what came in, negative when paid.

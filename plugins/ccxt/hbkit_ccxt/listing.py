@@ -167,7 +167,9 @@ def _is_stale(kept: _Kept, request: ListingRequest) -> bool:
 
 
 def _mend(request: ListingRequest) -> str:
-    return f"run `hbkit instruments {request.name}`"
+    # By hand the venue itself is asked; its sandbox is asked for a config.
+    words = "check CONFIG --connect" if request.feed == "testnet" else f"instruments {request.name}"
+    return f"run `hbkit {words}`"
 
 
 def _age(ns: int) -> str:

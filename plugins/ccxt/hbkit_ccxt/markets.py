@@ -78,6 +78,11 @@ def rows(api: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
     return sorted(found, key=lambda row: (row["unified"], row["id"])), left_out
 
 
+def has_steps(api: Any) -> bool:
+    """Whether prices lie on a grid; where they have a number of significant digits, the grid moves with the price."""
+    return api.precisionMode in (TICK_SIZE, DECIMAL_PLACES)
+
+
 def row_of(api: Any, market: Market) -> dict[str, Any]:
     """What an instrument needs of one market, as text; only of one that `rows` does not leave out."""
     limits = market.get("limits") or {}

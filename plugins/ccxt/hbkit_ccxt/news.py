@@ -203,14 +203,16 @@ class News:
         loop = asyncio.get_running_loop()
         end = loop.time() + CONNECT_SECONDS
         while loop.time() < end:
-            await asyncio.sleep(_STEP)
+            await asyncio.sleep(0)
             if self._broken:
                 return False
             if not self._watched:
                 return True  # the venue turned every watch down
             sockets = list((self._client.api.clients or {}).values())
-            if sockets and all(getattr(one, "isConnected", False) for one in sockets):
+            missing = [one.connected for one in sockets if not one.isConnected]
+            if sockets and not missing:
                 return True
+            await (asyncio.wait(missing, timeout=_STEP) if missing else asyncio.sleep(_STEP))
         self._log.debug("no socket in time", exchange=self._name)
         self._fine.clear()
         return False

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import ccxt
@@ -29,6 +29,7 @@ from hbkit.log import get_logger
 
 QUIET_SECONDS: Final = 10.0
 DEAD_SECONDS: Final = 10.0
+_SLACK: Final = 1e-6
 _CLOSE_SECONDS: Final = 2.0
 _TURNS: Final = 3
 """Steps of the loop that a watch needs from its answer to the next question: two through ccxt's race of several."""
@@ -36,16 +37,27 @@ _TOLD = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
 """ccxt's own `handle_message` has told everybody."""
 _OVER = (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
-Own = Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
 _log = get_logger("ccxt.socket")
+
+
+class Owner(Protocol):
+    """Whose socket it is."""
+
+    frames: int
+    """Counts them for all sockets."""
+
+    def own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task that somebody ends."""
+
+    def session(self, kind: str) -> aiohttp.ClientSession:
+        """The one to connect with, by its kind."""
 
 
 class Socket(CcxtSocket):  # type: ignore[misc]
     """See the top of this file; made by `adopt` only."""
 
     dial: asyncio.Task[Any] | None
-    own: Own
-    session: Callable[[], aiohttp.ClientSession]
+    owner: Owner
     connecting: bool
     heard: float
     frames: int
@@ -60,7 +72,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         del session
         if not self.connection and not self.connecting:
             self.connecting = True
-            self.dial = self.own(self.open(self.session(), backoff_delay))
+            self.dial = self.owner.own(self.open(self.owner.session("sockets"), backoff_delay))
         return self.connected
 
     def future(self, message_hash: str) -> Any:
@@ -74,7 +86,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
     def receive_loop(self) -> None:
         """Begin to read; ccxt calls it when it is connected."""
         self.heard = self.asyncio_loop.time()
-        self.own(self._read(self.connection))
+        self.owner.own(self._read(self.connection))
 
     def on_error(self, error: BaseException) -> None:
         """The connection is no good: tell everybody who waits, and let go of it."""
@@ -84,7 +96,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         self.reject(error)
         self.on_error_callback(self, error)
         if not self.closed():
-            self.own(self.aiohttp_close())
+            self.owner.own(self.aiohttp_close())
 
     def let_go(self, reason: str) -> None:
         """End the connection, or the try to make one; whoever watches hears why."""
@@ -97,7 +109,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         if not self.error:
             self.reject(ccxt.NetworkError(f"the connection was closed (code {code})"))
         self.on_close_callback(self, code)
-        self.own(self.aiohttp_close())
+        self.owner.own(self.aiohttp_close())
 
     async def aiohttp_close(self) -> None:
         """Stop the pings, say goodbye, and wait no longer than a moment for the answer."""
@@ -119,7 +131,8 @@ class Socket(CcxtSocket):  # type: ignore[misc]
         while not self.closed():
             due = self.heard + QUIET_SECONDS if asked is None else asked + DEAD_SECONDS
             await asyncio.sleep(max(0.0, min(next_ping, due) - loop.time()))
-            now = loop.time()
+            # A loop calls a timer up to its resolution early: what is left then would be waited for without end.
+            now = loop.time() + _SLACK
             if asked is not None and self.frames > frames:
                 asked = None
             elif asked is not None and now >= asked + DEAD_SECONDS:
@@ -149,6 +162,7 @@ class Socket(CcxtSocket):  # type: ignore[misc]
                 message = await connection.receive()
                 self.heard = loop.time()
                 self.frames += 1
+                self.owner.frames += 1
                 self.handle_message(message)
             except Exception as error:  # noqa: BLE001 - whatever it was, what the frame said is lost: begin anew
                 _log.error("a frame could not be used: a new connection", socket=_host(self.url), exc_info=error)
@@ -164,20 +178,13 @@ class Socket(CcxtSocket):  # type: ignore[misc]
             self.on_close(aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
 
 
-def adopt(
-    socket: Any,
-    own: Own,
-    throttle: Callable[[float], Awaitable[None]],
-    session: Callable[[], aiohttp.ClientSession],
-) -> Socket:
+def adopt(socket: Any, owner: Owner, throttle: Callable[[float], Awaitable[None]]) -> Socket:
     """Make a Socket of the client that ccxt has just made: it keeps what the venue needs, and is read as above.
 
-    :param own: starts a task that somebody ends.
     :param throttle: waits until a message may be sent.
-    :param session: the one to connect with.
     """
     socket.__class__ = Socket
-    socket.own, socket.throttle, socket.session, socket.dial = own, throttle, session, None
+    socket.owner, socket.throttle, socket.dial = owner, throttle, None
     socket.heard, socket.frames = socket.asyncio_loop.time(), 0
     return socket  # type: ignore[no-any-return]
 

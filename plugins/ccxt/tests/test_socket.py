@@ -145,6 +145,32 @@ def test_a_quiet_peer_that_answers_pings_is_kept(connection, served):
     assert played(connection, served, Answers(None), program) == pytest.approx(300, abs=1)
 
 
+def test_a_ping_that_is_nearly_due_does_not_come_round_for_ever(connection, served):
+    """Heard at 0.274 s the next ping is due at 10.274000000000001 s, which no whole nanosecond reaches."""
+    assert round(0.274 + sockets.QUIET_SECONDS, 9) < 0.274 + sockets.QUIET_SECONDS
+
+    class Chatty(Okx):
+        async def __call__(self, request):
+            wire = web.WebSocketResponse()
+            await wire.prepare(request)
+            talk = asyncio.ensure_future(self.talk(wire))
+            async for message in wire:
+                if message.data == "ping":
+                    await wire.send_str("pong")
+            talk.cancel()
+            return wire
+
+        async def talk(self, wire):
+            for number, at in enumerate((0.274, 15)):
+                await asyncio.sleep(at - asyncio.get_running_loop().time())
+                await wire.send_str(trade(number))
+
+    async def program(client, loop):
+        return await _told(client, 2), loop.time()
+
+    assert played(connection, served, Chatty(None), program) == ([0, 1], 15)
+
+
 def test_a_frame_that_ccxt_cannot_use_ends_the_connection_and_the_next_watch_begins_anew(connection, served):
     async def odd(wire, connects):
         await wire.send_str(trade(1) if connects == 2 else '{"arg": {"channel": "trades"}, "data": [7]}')

@@ -1,8 +1,16 @@
 """What a BitMEX account left behind in files of its owner, turned into a run: `hbkit import bitmex-archive`.
 
-files.py        any of the files as rows with their lines moments.py      times of the API, and those that a browser
-wrote cells.py        rows as wallet movements and executions, every fault with its place wallet.py       movements of
-several files put together, and held against the balances beside them trades.py       executions put together and
-booked sessions.py     both held against each other: what a day settled, and what the executions make of it outcome.py
-the result with its tables writing.py      the CSV files and the folder of the run command.py      the command
+files.py        any of the files as rows with their lines
+moments.py      times of the API, and those that a browser wrote
+cells.py        rows as wallet movements and executions, every fault with its place
+merging.py      rows of several files as one history, each once
+wallet.py       movements, held against the balances that stand beside them
+markets.py      the instruments that executions speak of
+trades.py       executions booked, and looked at for holes
+sessions.py     both held against each other: what a day settled, and what the executions make of it
+course.py       every movement with its moment
+outcome.py      the result with its tables
+writing.py      the CSV files and the folder of the run
+importing.py    from files to the run they make, in one call
+command.py      the command
 """

@@ -57,8 +57,7 @@ class Movement:
 
     row: Row
     ts: int
-    """When it was booked: `timestamp`, else `transactTime`; 0 for the pseudo rows of open profit, which have no "
-    "time."""
+    """When it was booked: `timestamp`, else `transactTime`; 0 for the pseudo rows of open profit, which have none."""
     transacted: int
     kind: str
     status: str

@@ -16,6 +16,7 @@ from hbkit.errors import UsageError
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("runs"), help="Where runs are kept.")
 @click.option("--name", default="bitmex-archive", show_default=True, help="What the run's id begins with.")
+@click.option("--strategy", metavar="NAME", default="", help="Whose the orders were: then `compare` can pair them.")
 @click.option("--zone", metavar="NAME", help="Zone of times that name none: Europe/Berlin; of the API's own it is UTC.")
 @click.option(
     "--date-order",
@@ -29,6 +30,7 @@ def command(
     files: Sequence[Path],
     folder: Path,
     name: str,
+    strategy: str,
     zone: str | None,
     date_order: str | None,
     currency: str,
@@ -45,7 +47,7 @@ def command(
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f'--name "{name}" is to be a folder; use letters, digits, - and _')
     told, result = import_account(
-        files, Choices(zone=_zone(zone), order=date_order or "", currency=currency, account=account), name
+        files, Choices(zone=_zone(zone), order=date_order or "", currency=currency, account=account), name, strategy
     )
     where, was_there = write(told, result, folder)
     say(summary(result, width=width(), colour=not is_plain(), ascii=is_ascii()))

@@ -77,6 +77,11 @@ def read(path: Path) -> HistoryFile:
     return file
 
 
+def printable(text: str) -> str:
+    """Text that holds cells of a file on its way to a terminal: control characters are shown, never sent."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def _is_empty(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and cell.strip() in _EMPTY)
 

@@ -86,8 +86,7 @@ class Times:
 
 
 def order_of(cells: Iterable[object]) -> str:
-    """The order of day and month that some date of a file proves: one number of it is above 12. Empty where none "
-    "does."""
+    """The order of day and month that some date of a file proves: one number of it is above 12. Empty: none does."""
     for cell in cells:
         found = _LOCAL.fullmatch(str(cell).translate(_BLANKS).strip())
         if found is not None and len(found["a"]) < 4:

@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from hbkit.clock import DAY, iso
 from hbkit.model import Currency, Instrument, PositionSide
-from hbkit.report.result import ExtraTable, FillRow, InstrumentRow, PositionRow, ProvenanceRow, RunResult
+from hbkit.report.result import ExtraTable, FillRow, InstrumentRow, PositionRow, ProvenanceRow, RunResult, StrategyRow
 from hbkit.runtime.record import Recorder
 from hbkit.version import VERSION
 from hbkit_bitmex.archive.cells import Sheet
@@ -65,8 +67,11 @@ class Account:
         return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
 
 
-def result(account: Account, name: str) -> RunResult:
-    """The result; its id follows from what is in the files, so that the same files make the same run."""
+def result(account: Account, name: str, strategy: str = "") -> RunResult:
+    """The result; its id follows from what is in the files, so that the same files make the same run.
+
+    :param strategy: whose the account's orders were; empty where nobody says.
+    """
     start, end = account.span
     identity = account.identity
     days = f"{iso(start)[:10]}-{iso(end)[:10]}".replace("-", "")
@@ -90,8 +95,9 @@ def result(account: Account, name: str) -> RunResult:
         positions=list(_positions(account.trades)),
         journal_hash=identity,
         equity_series=equity(courses, start, end),
-        fill_rows=list(_fill_rows(account.trades)),
-        order_rows=account.trades.orders,
+        strategies=[_strategy(account, strategy)] if strategy and has_fills else [],
+        fill_rows=list(_fill_rows(account.trades, strategy)),
+        order_rows=[msgspec.structs.replace(row, strategy=strategy) for row in account.trades.orders],
         provenance=[_provenance(sheet) for sheet in account.sheets],
         instruments=[_instrument(one) for one in account.trades.instruments],
         tables=[table for table in _tables(account, courses) if table.rows],
@@ -107,15 +113,24 @@ def result(account: Account, name: str) -> RunResult:
     )
 
 
-def _fill_rows(trades: Trades) -> Iterator[FillRow]:
-    """The booked executions as rows of the report; an order of the website has no client id and goes by the "
-    "exchange's."""
+def _strategy(account: Account, name: str) -> StrategyRow:
+    trades = account.trades
+    fills = sum(booked.execution.kind.moves_position for booked in trades.booked)
+    realized = {mine.currency.code: mine.realized for mine in account.books if mine.booked}
+    return StrategyRow(name=name, orders=len(trades.orders), fills=fills, realized_pnl=realized)
+
+
+def _fill_rows(trades: Trades, strategy: str) -> Iterator[FillRow]:
+    """The booked executions as rows of the report.
+
+    An order of the website has no client id and goes by the exchange's; what belongs to no order is no strategy's.
+    """
     recorder = Recorder()
     for booked in trades.booked:
         recorder.execution(None, booked.execution, booked.realized)
     for row, booked in zip(recorder.fills, trades.booked, strict=True):
         identity = row.order_id or (booked.line.values.orderID or "").replace(NIL_GUID, "")
-        yield FillRow(**{**{name: getattr(row, name) for name in row.__struct_fields__}, "order_id": identity})
+        yield msgspec.structs.replace(row, order_id=identity, strategy=strategy if identity else "")
 
 
 def _positions(trades: Trades) -> Iterator[PositionRow]:
@@ -142,6 +157,8 @@ def _instrument(market: Instrument) -> InstrumentRow:
         maker_fee=str(market.maker_fee) if market.quote else "",
         taker_fee=str(market.taker_fee) if market.quote else "",
         quote=market.quote,
+        unified=market.unified if market.quote else "",
+        contract_size=f"{market.contract_size:.15g}",
     )
 
 

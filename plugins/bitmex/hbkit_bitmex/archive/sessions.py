@@ -238,6 +238,11 @@ def notes(found: Sequence[Books], wallet: Wallet) -> Iterator[str]:
             yield f"note[HB519] {code}: the files tell nothing of open profit; the equity is the settled balance"
         elif any(one.currency == unit for one in wallet.open_profit):
             yield f"note[HB519] {code}: open profit as it stood when the file was made, in rows without a time"
+        if mine.spot:
+            yield (
+                f"note[HB519] {code}: what changed hands on spot stands among the transfers; no price is told to value "
+                "it at"
+            )
         if mine.booked and mine.settled:
             yield from _settled_notes(mine)
         if mine.purse is not None and mine.booked:

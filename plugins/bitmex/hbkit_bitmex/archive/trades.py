@@ -1,5 +1,4 @@
-"""The executions of one account out of several histories: none twice, booked one after the other, and looked at for
-holes.
+"""The executions of one account out of several histories: none twice, booked in order, and looked at for holes.
 
 Positions count from flat. Two things in the rows show where executions are missing, and both are told, never mended: a
 funding names the position it was paid on, and an order how much of it had filled.
@@ -7,19 +6,22 @@ funding names the position it was paid on, and an order how much of it had fille
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from hbkit.clock import iso
-from hbkit.errors import DataError, Fault
 from hbkit.model import Execution, ExecutionKind, Instrument, PositionMode, PositionSide
 from hbkit.report.result import OrderRow
 from hbkit.trading.ledger import Ledger
 from hbkit_bitmex.archive.cells import ExecutionLine, Sheet
 from hbkit_bitmex.archive.markets import Markets
-from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked
-from hbkit_bitmex.words import ExecType, OrdStatus, OrdType
+from hbkit_bitmex.archive.merging import merged
+from hbkit_bitmex.rows import ExecutionRow
+from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked, leg_of
+from hbkit_bitmex.words import BookSide, ExecType, OrdStatus, OrdType
 
 _FINAL = frozenset(
     {OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.DONE_FOR_DAY}
@@ -87,7 +89,7 @@ def trades(read: Sequence[Sheet], currency: str) -> Trades:
     holes: dict[str, list[str]] = defaultdict(list)
     for line in lines:
         market = markets.of(line)
-        booked = execution(line.values, market)
+        booked = execution(_with_side(line.values, market, told.ledger), market)
         if booked is None:
             if is_unbooked(line.values, market):
                 told.unbooked.append(line)
@@ -117,6 +119,16 @@ def trades(read: Sequence[Sheet], currency: str) -> Trades:
         )
     told.orders = _orders(lines, markets, told)
     return told
+
+
+def _with_side(row: ExecutionRow, market: Instrument, ledger: Ledger) -> ExecutionRow:
+    """A settlement ends the position: where its row names no side, the position that it ends tells it."""
+    if row.execType != ExecType.SETTLEMENT or row.side is not None:
+        return row
+    held = ledger.legs.get(market, leg_of(row.strategy)).units
+    if not held or abs(held) != abs(row.lastQty or 0):
+        return row  # executions are missing; the row stays unbooked and is told
+    return msgspec.structs.replace(row, side=BookSide.SELL if held > 0 else BookSide.BUY)
 
 
 def _rekeyed(ledger: Ledger, mode: PositionMode, line: ExecutionLine) -> list[Netted]:
@@ -149,47 +161,17 @@ def _guessed_notes(markets: Markets) -> Iterable[str]:
 
 def _merged(read: Sequence[Sheet], told: Trades) -> list[ExecutionLine]:
     """Every execution once, the oldest first."""
-    named: dict[str, ExecutionLine] = {}
-    kept: list[ExecutionLine] = []
-    nameless: list[list[ExecutionLine]] = []
-    twice: list[ExecutionLine] = []
-    faults: list[Fault] = []
-    for sheet in read:
-        rows = list(sheet.executions)
-        if len(rows) > 1 and rows[0].ts > rows[-1].ts:
-            rows.reverse()
-        rest = []
-        for one in rows:
-            if not one.id:
-                rest.append(one)
-                continue
-            before = named.setdefault(one.id, one)
-            if before is one:
-                kept.append(one)
-                continue
-            twice.append(one)
-            if _looks(before) != _looks(one):
-                message = (
-                    f"execID {one.id} is not the same in {before.row.place}; one of the files was changed, leave it out"
-                )
-                faults.append(Fault("HB514", message, one.row.file, one.row.line))
-        if rest:
-            nameless.append(rest)
-    if faults:
-        raise DataError(faults)
-    for rows in nameless:
-        have = Counter(map(_looks, kept))
-        for one in rows:
-            if have[_looks(one)] > 0:
-                have[_looks(one)] -= 1
-                twice.append(one)
-            else:
-                kept.append(one)
+    kept, twice = merged([sheet.executions for sheet in read], _looks, _contradiction)
     if twice:
-        told.notes.append(
-            f"note[HB515] {twice[0].row.place}: {len(twice):,} executions are there more than once and count once"
-        )
-    return sorted(kept, key=lambda one: one.ts)
+        place = twice[0].row.place
+        told.notes.append(f"note[HB515] {place}: {len(twice):,} executions are there more than once and count once")
+    return kept
+
+
+def _contradiction(one: ExecutionLine, before: ExecutionLine) -> str:
+    if _looks(one) == _looks(before):
+        return ""
+    return f"execID {one.id} is not the same in {before.row.place}; one of the files was changed, leave it out"
 
 
 def _looks(one: ExecutionLine) -> tuple[object, ...]:
@@ -228,7 +210,7 @@ def _orders(lines: Sequence[ExecutionLine], markets: Markets, told: Trades) -> l
             short.append((rows[-1], known, filled))
         status = last.ordStatus or OrdStatus("")
         told.rejects += status == OrdStatus.REJECTED
-        price = next((row.values.price for row in reversed(rows) if row.values.price), None)
+        prices = [row.values.price for row in rows if row.values.price] if last.ordType not in _WITHOUT_PRICE else []
         stop = next((row.values.stopPx for row in reversed(rows) if row.values.stopPx), None)
         qty = next((row.values.orderQty for row in reversed(rows) if row.values.orderQty), known or filled)
         orders.append(
@@ -237,15 +219,18 @@ def _orders(lines: Sequence[ExecutionLine], markets: Markets, told: Trades) -> l
                 ended_ts=rows[-1].ts if status in _FINAL or not status else None,
                 id=last.clOrdID or identity,
                 strategy="",
+                exchange=market.exchange,
                 instrument=market.symbol,
                 side=_SIDES.get(str(next((row.values.side for row in rows if row.values.side), "")), ""),
-                type=str(last.ordType or "").lower(),
-                price="" if price is None or last.ordType in _WITHOUT_PRICE else f"{price:.12g}",
+                type="market" if last.ordType in _WITHOUT_PRICE else "limit",
+                price=f"{prices[-1]:.12g}" if prices else "",
+                first_price=f"{prices[0]:.12g}" if prices else "",
                 qty=market.qty_text(qty),
                 filled=market.qty_text(filled),
                 status=_STATUS.get(status, str(status).lower() or "told by its fills"),
                 reason=last.ordRejReason or "",
                 trigger_price="" if stop is None else f"{stop:.12g}",
+                position_side=leg_of(last.strategy).value,
             )
         )
     if short:

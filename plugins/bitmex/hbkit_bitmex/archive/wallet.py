@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hbkit.clock import DAY, SECOND
-from hbkit.errors import DataError, Fault
 from hbkit.model import Currency
 from hbkit_bitmex.archive.cells import Movement, Sheet
+from hbkit_bitmex.archive.merging import merged
 
 TRADING = frozenset({"RealisedPNL", "Funding", "SpotTrade"})
 """What trading did; everything else that counts was paid in or out, or given."""
@@ -111,51 +111,22 @@ def _open_profit(read: Sequence[Sheet]) -> list[Movement]:
 
 
 def _merged(read: Sequence[Sheet], told: Wallet) -> list[Movement]:
-    """Every movement once, the oldest first."""
-    named: dict[str, Movement] = {}
-    nameless: list[list[Movement]] = []
-    twice: list[Movement] = []
-    faults: list[Fault] = []
-    for sheet in read:
-        rows = [one for one in sheet.movements if one.ts]
-        if len(rows) > 1 and rows[0].ts > rows[-1].ts:
-            rows.reverse()  # the exchange tells the newest first
-        rest = []
-        for one in rows:
-            if not one.id:
-                rest.append(one)
-                continue
-            before = named.get(one.id)
-            if before is None or (not before.counts and one.counts):
-                named[one.id] = one
-            if before is None:
-                continue
-            twice.append(one)
-            if before.counts and one.counts and (before.amount, before.currency) != (one.amount, one.currency):
-                message = (
-                    f"transactID {one.id}: {one.amount} {one.currency}, but {before.row.place} says {before.amount} "
-                    f"{before.currency}; one of the files was changed, leave it out"
-                )
-                faults.append(Fault("HB514", message, one.row.file, one.row.line))
-        if rest:
-            nameless.append(rest)
-    if faults:
-        raise DataError(faults)
-    kept = list(named.values())
-    for rows in nameless:
-        # Rows without an id: what one file has once more than those before is new. Equal rows of one file are two rows.
-        have = Counter(map(_looks, kept))
-        for one in rows:
-            if have[_looks(one)] > 0:
-                have[_looks(one)] -= 1
-                twice.append(one)
-            else:
-                kept.append(one)
+    """Every movement once, the oldest first; what was pending in an older file is booked by a newer one."""
+    files = [[one for one in sheet.movements if one.ts] for sheet in read]
+    kept, twice = merged(files, _looks, _contradiction, replaces=lambda new, old: new.counts and not old.counts)
     if twice:
-        told.notes.append(
-            f"note[HB515] {twice[0].row.place}: {len(twice):,} rows are there more than once and count once"
-        )
-    return sorted(kept, key=lambda one: one.ts)
+        place = twice[0].row.place
+        told.notes.append(f"note[HB515] {place}: {len(twice):,} rows are there more than once and count once")
+    return kept
+
+
+def _contradiction(one: Movement, before: Movement) -> str:
+    if not (before.counts and one.counts) or (before.amount, before.currency) == (one.amount, one.currency):
+        return ""
+    return (
+        f"transactID {one.id}: {one.amount} {one.currency}, but {before.row.place} says {before.amount} "
+        f"{before.currency}; one of the files was changed, leave it out"
+    )
 
 
 def _looks(one: Movement) -> tuple[object, ...]:

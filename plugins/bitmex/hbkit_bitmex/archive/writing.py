@@ -71,14 +71,14 @@ def _fills(account: Account, result: RunResult) -> Iterator[tuple[int, list[str]
         yield (
             line.ts,
             [
-                iso(line.ts), row.kind, row.instrument, row.side, row.position_side, row.qty, row.price, row.value,
-                row.liquidity, row.realized, fee, funding, unit.text(booked.net), unit.code, safe(row.order_id),
-                safe(line.id), line.row.short_place, _other(line.row, EXECUTION_COLUMNS),
+                iso(line.ts), row.kind, safe(row.instrument), row.side, row.position_side, row.qty, row.price,
+                row.value, row.liquidity, row.realized, fee, funding, unit.text(booked.net), unit.code,
+                safe(row.order_id), safe(line.id), line.row.short_place, _other(line.row, EXECUTION_COLUMNS),
             ],
         )  # fmt: skip
     for one in account.trades.unbooked:
         kind = f"not booked: {one.values.execType}"
-        yield one.ts, _plain(_FILL_HEADS, one.row, iso(one.ts), safe(kind), one.values.symbol or "")
+        yield one.ts, _plain(_FILL_HEADS, one.row, iso(one.ts), safe(kind), safe(one.values.symbol or ""))
     for netted in account.trades.netted:
         unit = netted.instrument.settle
         yield netted.line.ts, _settled(netted.line.ts, "netted", netted.instrument.symbol, unit, netted.net, "")

@@ -6,6 +6,7 @@ import csv
 import gzip
 from collections.abc import Callable
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,19 @@ import pytest
 from hbkit_bitmex.archive.importing import import_account
 from hbkit_bitmex.archive.writing import FILLS, write
 
+from hbkit import log
+from hbkit.chance import Chance
 from hbkit.clock import SECOND, parse_time
+from hbkit.config import load_config
+from hbkit.net.virtual import VirtualLoop, run_virtual
+from hbkit.plugins import Plugins
+from hbkit.report.comparison import compare
+from hbkit.report.result import RunResult
+from hbkit.run import make_plan
+from hbkit.run.live import LiveRun
 from plugins.bitmex.tests.archive.exported import History, as_csv, as_json, exporting
 from plugins.bitmex.tests.archive.ledger import money
-from plugins.bitmex.tests.connector.scene import CHURN, TAPE, play
+from plugins.bitmex.tests.connector.scene import CHURN, TAPE, Ground, play
 
 HERE = Path(__file__).parent
 Writer = Callable[[Path, list[dict[str, Any]]], Path]
@@ -72,7 +82,7 @@ def test_a_run_s_account_imports_as_the_run_reported_it(tmp_path: Path, route: s
     )  # fmt: skip
     wallet = write_rows(tmp_path / "wallet", history["wallet"])
     rows = write_rows(tmp_path / "rows", history[route])
-    account, result = import_account([wallet, rows])
+    account, result = import_account([wallet, rows], strategy="Legs")
     told = {row.currency: row for row in scene.result.money}
     for mine in result.money:
         run = told[mine.currency]
@@ -92,12 +102,63 @@ def test_a_run_s_account_imports_as_the_run_reported_it(tmp_path: Path, route: s
     assert mine_rows == theirs
     assert result.fills == scene.result.fills > 20
     assert not [line for line in result.warnings if line.startswith("warning")]
+    # Held against each other, order by order where the files have all orders, fill by fill in any case.
+    found = compare(scene.result, result)
+    assert (found.fills.same, found.orders.same) == (True, route == "executions")
     # The CSV adds up to what trading earned.
     folder, _ = write(account, result, tmp_path / "imported")
     with (folder / FILLS).open(encoding="utf-8", newline="") as file:
         net = sum(Decimal(row["net"]) for row in csv.DictReader(file))
     row = money(result)
     assert net.scaleb(8) == row.realized_pnl + row.funding - row.fees
+
+
+THREE_MARKETS = """
+run: {{name: scene, seed: 1, duration: 60s, dir: {folder}/runs}}
+state: {{dir: {folder}/state}}
+exchanges:
+  bitmex: {{mode: simulator, latency: 10ms}}
+  bitmex_perpetual: {{mode: simulator, latency: 10ms}}
+strategies:
+  - use: "{use}"
+    exchange: bitmex_perpetual
+    instruments: [XBTUSD, XBTUSDT, {{exchange: bitmex, symbol: XBT_USDT}}]
+"""
+
+
+def test_spot_linear_and_inverse_of_one_account_import_as_the_venue_booked_them(tmp_path: Path) -> None:
+    history: History = {}
+    path = tmp_path / "scene.yaml"
+    path.write_text(THREE_MARKETS.format(folder=tmp_path, use=f"{HERE / 'three_markets.py'}:ThreeMarkets"))
+    plan = make_plan(load_config(path, environ={}), Plugins(block=()))
+    grounds: list[Ground] = []
+
+    async def main(loop: VirtualLoop) -> RunResult:
+        grounds.append(exporting(history)(loop, Chance(1), None, start=TAPE + 180 * SECOND))
+        run = LiveRun(plan, grounds[0])
+        log.configure(level="info", stream=StringIO(), clock=run.clock, file=run.folder / "run.log")
+        try:
+            return await run.play()
+        finally:
+            log.close()
+
+    run = run_virtual(main, start=BEFORE_NOON)
+    wallet, rows = as_json(tmp_path / "wallet", history["wallet"]), as_csv(tmp_path / "rows", history["trades"])
+    _, result = import_account([wallet, rows], strategy="ThreeMarkets")
+    (venue,) = grounds[0].running.simulator.venue.accounts.values()
+    for row in result.money:
+        # What was settled and what was earned since, as the venue has it; spot moved both of its currencies.
+        assert row.equity - row.unrealized_pnl == venue.cash[row.currency]
+        assert row.gap == 0
+    for told in run.money:
+        mine = money(result, told.currency)
+        for line in ("realized_pnl", "fees", "funding"):
+            assert getattr(mine, line) == getattr(told, line), (told.currency, line)
+    assert {row.instrument for row in result.fill_rows} == {"XBTUSD", "XBTUSDT", "XBT_USDT"}
+    assert money(result, "USDT").funding != 0
+    assert compare(run, result).fills.same
+    assert not [line for line in result.warnings if line.startswith("warning")]
+    assert any("what changed hands on spot stands among the transfers" in line for line in result.warnings)
 
 
 def test_rows_that_are_missing_in_the_export_of_a_run_are_found(tmp_path: Path) -> None:

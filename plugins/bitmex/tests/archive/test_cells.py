@@ -58,6 +58,12 @@ def test_a_cell_of_an_execution_that_cannot_be_read(tmp_path: Path, changes: dic
     assert told in refused(tmp_path, [row])
 
 
+def test_a_cell_cannot_send_codes_to_the_terminal(tmp_path: Path) -> None:
+    text = refused(tmp_path, [{**paid(1, 5, 5), "amount": "\x1b[2J5"}])
+    assert "\\x1b[2J5" in text
+    assert text.replace("\n", "").isprintable()
+
+
 def test_all_faults_of_all_files_are_told_at_once_and_many_are_counted(tmp_path: Path) -> None:
     bad = [{**paid(1, 5, 5), "amount": "x"} for _ in range(30)]
     text = refused(tmp_path, [paid(2, 5, 5, fee="y")], bad)

@@ -92,6 +92,13 @@ class ServedVenue(FakeVenue):
         more = {"oid": order.exchange_id if order is not None else ""}
         return {**row, **more} if self._tells_fees else {**row, **more, "fee": None}
 
+    def _price(self, row: Any) -> None:
+        """The mean price of an order's fills."""
+        if isinstance(row, dict) and "state" in row:
+            done = [one for one in self._fills if one.order_id == row["cid"]]
+            units = sum(one.units for one in done)
+            row["avg"] = sum(one.price * one.units for one in done) / units if units else None
+
     def _do_book(self, sent: Row) -> Row:
         del sent
         return {"all": [self._level(*one) for one in self._levels()], "ts": self.clock.now()}
@@ -119,6 +126,8 @@ class ServedVenue(FakeVenue):
             return self._broken(request)
         except Refused as refused:
             return _refusal(refused.word, str(refused))
+        for row in answer if isinstance(answer, list) else [answer]:
+            self._price(row)
         return web.json_response({"answer": answer})
 
     async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -162,6 +171,7 @@ class ServedVenue(FakeVenue):
         try:
             while True:
                 row = await stream.read()
+                self._price(row)
                 await socket.send_json(self.named(row) if row["type"] == "fill" else row)
         except (Lost, ConnectionError):
             if request.transport is not None:
