@@ -24,6 +24,7 @@ from hbkit.report.wording import percent, plural, signed
 from hbkit.run.live import LiveRun
 from hbkit.run.news import Item
 from hbkit.runtime.host import Host
+from hbkit.runtime.money import Money
 from hbkit.trading.view import MarketView
 
 DEPTH = 5
@@ -87,6 +88,7 @@ class View:
             return
         settled = {view.instrument.settle.code for host in run.hosts for view in host.desk.markets}
         money = list(_money([row for row in run.money.rows() if not row.is_idle or row.currency in settled], columns))
+        money += _together(run.money, columns)
         foot = list(self._foot(columns, cost)) if rows >= LOW else []
         left = rows - len(top) - len(money) - len(foot) - bool(stage)
         if stage:
@@ -192,6 +194,22 @@ def _money(rows: Sequence[MoneyRow], columns: int) -> Iterator[Text]:
         for fact in _fitting(facts, columns - len(text)):
             text.append(f" · {fact}", style=_DIM)
         yield text
+
+
+def _together(money: Money, columns: int) -> Iterator[Text]:
+    """Everything in the reporting currency, where there is one and it can be valued."""
+    booked = money.booked_equity()
+    worth = money.reported(booked)
+    if worth is None or money.valuation is None or money.valuation.started is None:
+        return
+    paid = money.transfers()
+    profit = worth - (money.reported(paid) or 0.0 if paid else 0.0) - money.valuation.started
+    unit = money.valuation.unit(money.rows())
+    equity, gained = (unit.text(round(amount * 10**unit.scale)) for amount in (worth, profit))
+    text = _styled("everything " if columns >= NARROW else "all ", _DIM)
+    text.append(equity, style="bold").append(f" {unit}", style=_DIM)
+    text.append("  profit " if columns >= NARROW else "  ", style=_DIM)
+    yield text.append(signed(gained), style=_UP if profit > 0 else _DOWN if profit else "")
 
 
 # -- markets

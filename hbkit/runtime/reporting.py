@@ -72,6 +72,11 @@ class Valuation:
         if self._first is None and (total := self.value(amounts, ())) is not None:
             self._first = self._clock.now(), total
 
+    @property
+    def started(self) -> float | None:
+        """What the run began with, None while that is not known."""
+        return None if self._first is None else self._first[1]
+
     def row(self, money: Sequence[MoneyRow], ts: Sequence[int], series: Sequence[float | None]) -> Reporting:
         """The figure at the end, with all that it rests on, and its course."""
         self.look()

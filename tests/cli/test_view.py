@@ -112,6 +112,15 @@ def test_the_picture_shows_market_position_money_and_orders(bench):
     assert line_with(lines, "loop lag 0.0 ms", "4 orders, 1 fill, 1 refused", "drawing", "Ctrl-C stops")
 
 
+def test_the_picture_shows_everything_in_the_reporting_currency(bench):
+    (lines,) = filmed(bench, QUOTES_DEEP, (5, 80, 30), config=f"{CONFIG}report: {{currency: USD}}\n")
+    equity = Decimal(re.match(r"equity (\S+) XBT", lines[1])[1])
+    told = re.fullmatch(r"everything (\d+\.\d\d) USD  profit ([+-]?\d+\.\d\d)", lines[2])
+    mark = Decimal(re.search(r"mark ([\d.,]+)", lines[3])[1].replace(",", ""))
+    # An XBT or so at the mark; what the mark itself did since the start is in the profit.
+    assert abs(Decimal(told[1]) - equity * mark) < Decimal("0.1")
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 24), (30, 8), (200, 60)])
 def test_the_picture_fits(bench, columns, rows):
     (lines,) = filmed(bench, QUOTES_DEEP, (5, columns, rows))

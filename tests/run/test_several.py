@@ -277,7 +277,8 @@ def test_one_that_is_lost_for_good_ends_the_run_and_the_other_is_left_empty(tmp_
         assert (result.exit_code, result.stop_reason) == (4, "beta is gone")
         assert town.open_orders("alpha") == []
         # What stands at the one that is gone is said.
-        assert any("1 orders may still stand" in line for line in result.warnings)
+        (line,) = [line for line in result.warnings if "1 orders may still stand" in line]
+        assert " at beta; look before you leave" in line
 
     in_town(tmp_path, test)
 
@@ -335,5 +336,30 @@ def test_each_exchange_has_caps_in_its_own_unit_and_one_count_of_orders(tmp_path
         # One purchase at alpha and two bids are three orders; what was refused was none.
         assert refused[-1] == ("alpha", "risk.max_orders_per_minute is 3")
         assert (town.held("alpha"), town.held("beta")) == (1, 0)
+
+    in_town(tmp_path, test)
+
+
+def test_a_price_of_the_one_out_of_reach_stays_with_its_time(tmp_path: Path) -> None:
+    async def script(town: Town) -> None:
+        for name in ("alpha", "beta"):
+            town.move(name, 100, 104)
+        await asyncio.sleep(2)
+        town["alpha"].fall()
+        town["alpha"].mark(150)  # nobody hears it
+
+    async def test(town: Town) -> None:
+        result = await town.play(Holder, script, seconds=8, report={"currency": "COIN"})
+        told = result.reporting
+        assert told is not None
+        # Two accounts of 1,000,000 dollars at 102, the mark that was heard last, are 19,607.84 coins.
+        assert (told.unit.text(told.equity or 0), told.reason) == ("19607.84", "")
+        (row,) = told.rates
+        (pair,) = row.pairs
+        assert (row.currency, pair.exchange, pair.instrument, pair.price) == ("USD", "alpha", "COIN", "102")
+        # A second after the start the market moved, two seconds later nobody answered any more; the run took eight.
+        began, ended = told.ts[0], told.ts[-1]
+        assert 2 <= (pair.ts - began) / 1e9 <= 3.1
+        assert (ended - began) / 1e9 >= 8
 
     in_town(tmp_path, test)

@@ -11,7 +11,8 @@ Sections are those of the project's BitMEX protocol reference.
 * The quantities of an inverse contract's order are contracts, as those of the others; ccxt divides them by the price.
 * Conditions (8.2) go into one `execInst`, which ccxt's own would be replaced by; words are BitMEX's; no broker stands
   in an order's text.
-* What fundings paid is among the executions (10.3).
+* What fundings paid is among the executions (10.3), each funding in a table of its own, the number of trades in a
+  candle, and the position mode of the account in its row of `/user` (13.1); ccxt has none of these.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _QUOTES: Final = "quote"
+_FUNDING: Final = "funding"
+_HEDGED: Final = "MultiWay"
 _BOOKS: Final = ("orderBookL2", "orderBookL2_25")
 _TIMES: Final = {"IOC": "ImmediateOrCancel", "FOK": "FillOrKill", "GTC": "GoodTillCancel", "DAY": "Day"}
 _PRICES: Final = {"mark": "MarkPrice", "last": "LastPrice", "index": "IndexPrice"}
@@ -37,7 +40,12 @@ def completed(base: Any) -> type:
 
         def describe(self) -> Any:
             more = {
-                "has": {"watchBidsAsks": True, "fetchFundingHistory": True},
+                "has": {
+                    "watchBidsAsks": True,
+                    "fetchFundingHistory": True,
+                    "fetchPositionMode": True,
+                    "watchFundings": True,
+                },
                 "options": {"watchOrderBookLevel": "orderBookL2_25"},
             }
             return self.deep_extend(super().describe(), more)
@@ -140,6 +148,15 @@ def completed(base: Any) -> type:
                 "amount": -fee["cost"],
             }
 
+        def parse_ohlcv(self, ohlcv: Mapping[str, Any], market: Any = None) -> list[Any]:
+            """With the number of trades behind the volume."""
+            return [*super().parse_ohlcv(ohlcv, market), self.safe_integer(ohlcv, "trades")]
+
+        async def fetch_position_mode(self, symbol: Any = None, params: Any = None) -> dict[str, Any]:
+            """The account's; it is the same for all markets."""
+            user = await self.privateGetUser(params or {})
+            return {"info": user, "hedged": user.get("positionMode") == _HEDGED}
+
         # -- the socket
 
         async def watch_bids_asks(self, symbols: Sequence[str], params: Any = None) -> dict[str, Any]:
@@ -152,11 +169,24 @@ def completed(base: Any) -> type:
             ticker = await self.watch_multiple(self.urls["api"]["ws"], names, request, topics)
             return {ticker["symbol"]: ticker}
 
+        async def watch_fundings(self, symbol: str, params: Any = None) -> list[dict[str, Any]]:
+            """The next funding of a market, as in the history of funding rates; none of those before."""
+            if self.markets is None:
+                await self.load_markets()
+            topic, name = f"{_FUNDING}:{self.market(symbol)['id']}", f"{_FUNDING}:{self.symbol(symbol)}"
+            request = {"op": "subscribe", "args": [topic], **(params or {})}
+            told = await self.watch_multiple(self.urls["api"]["ws"], [name], request, [topic])
+            return [told]
+
         def handle_message(self, client: Any, message: Any) -> None:
             table = message.get("table") if isinstance(message, dict) else None
             if table == _QUOTES:
                 for row in message.get("data") or ():
                     self._hear_quote(client, row)
+            elif table == _FUNDING and message.get("action") == "insert":
+                for row in message.get("data") or ():
+                    told = self.parse_funding_rate_history(row)
+                    client.resolve(told, f"{_FUNDING}:{told['symbol']}")
             elif table in _BOOKS and message.get("action") != "partial":
                 rows = [
                     row for row in message.get("data") or () if self.safe_symbol(row.get("symbol")) in self.orderbooks

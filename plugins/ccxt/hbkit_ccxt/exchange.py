@@ -382,7 +382,7 @@ class CcxtExchange(Exchange):
         owner = self._desk.owner(exchange_id) if exchange_id else _NOBODY
         if owner is None and (name := self._lookup.name_of(row)).order_id:
             owner = self._desk.owner_by_id(name.order_id)
-        return owner
+        return owner or self._desk.owner_named(row, exchange_id)
 
     # -- acting
 
@@ -500,7 +500,7 @@ class CcxtExchange(Exchange):
 
     async def _look_at_mode(self) -> None:
         """The mode of an account is told by nobody: it is asked for now and then."""
-        if not self.capabilities.hedge_mode or self._asked_mode is not None:
+        if not self._client.has("fetchPositionMode") or self._asked_mode is not None:
             return
         previous = self._account.mode
         found = await self._account.read_mode()

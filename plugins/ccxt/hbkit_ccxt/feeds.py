@@ -7,7 +7,7 @@
 | book | watchOrderBook | fetchOrderBook |
 | candle | (never: see closing.py) | fetchOHLCV after each close |
 | mark | watchMarkPrice, else watchTicker where it tells one | fetchMarkPrice, fetchFundingRate |
-| funding | | fetchFundingRateHistory after each funding, else fetchFundingRate |
+| funding | (BitMEX: its own table) | fetchFundingRateHistory after each funding, else fetchFundingRate |
 
 What is told: each trade once and none from before it was asked for; books whole, never crossed; quotes when they
 change; candles once they are closed. A watch that breaks puts the market out of reach (`on_down`) until the venue
@@ -388,7 +388,30 @@ class Feeds:
     def _follow_fundings(self, market: _Market) -> None:
         if market.instrument.is_spot or market.instrument.expiry is not None:
             return
-        self._ask(f"funding of {market.instrument.unified}", lambda: self._look_for_funding(market), FUNDING_SECONDS)
+        name = f"funding of {market.instrument.unified}"
+
+        def instead() -> None:
+            self._ask(name, lambda: self._look_for_funding(market), FUNDING_SECONDS)
+
+        if self._client.has("watchFundings") is True:
+            # Not ccxt's: a class that was taught to (BitMEX) tells each funding when it takes place.
+            self._watch("watch_fundings", market, lambda rows: self._hear_fundings(market, rows), instead)
+        else:
+            instead()
+
+    def _hear_fundings(self, market: _Market, rows: list[Row], coming: int = 0) -> None:
+        """Rows of the history of funding rates, news alone.
+
+        :param coming: when the next one is due, ns; 0 where that is not told.
+        """
+        for row in sorted(rows, key=lambda row: row["timestamp"]):
+            ts = int(row["timestamp"]) * MILLISECOND
+            after = coming if coming > ts else ts + market.instrument.funding_interval
+            amount = self._amount_of(market.instrument, ts) if self._amount_of is not None else 0.0
+            funding = values.funding(row, market.instrument, after, amount)
+            market.funded = ts
+            if funding is not None and not self._closed:
+                self._listener.on_funding(funding)
 
     async def _look_for_funding(self, market: _Market) -> None:
         now, symbol = self._now(), market.instrument.unified
@@ -410,14 +433,7 @@ class Feeds:
             return
         rows = await self._client.call("fetch_funding_rate_history", symbol, market.funded // MILLISECOND + 1)
         new = [row for row in rows if int(row.get("timestamp") or 0) * MILLISECOND > market.funded]
-        for row in sorted(new, key=lambda row: row["timestamp"]):
-            ts = int(row["timestamp"]) * MILLISECOND
-            after = coming if coming > ts else ts + market.instrument.funding_interval
-            amount = self._amount_of(market.instrument, ts) if self._amount_of is not None else 0.0
-            funding = values.funding(row, market.instrument, after, amount)
-            market.funded = ts
-            if funding is not None and not self._closed:
-                self._listener.on_funding(funding)
+        self._hear_fundings(market, new, coming)
         # What is due and not in the history yet is asked for again, for as long as it takes to be sure.
         if new or now > due + 30 * 60 * SECOND:
             market.next_funding = following

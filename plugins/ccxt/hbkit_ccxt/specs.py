@@ -96,5 +96,6 @@ SIMULATOR: dict[str, Any] = {
     "simulator_factory": "hbkit_bitmex.simulator:hosted",
     "simulator_routes": ("/api/v1", "/realtime"),
     "simulator_key": ("demo", "demo-secret"),
+    "contract": "hbkit_ccxt.compliance:CcxtBitmexContract",
 }
 """What hbkit-bitmex brings: its simulator, which ccxt cannot tell from the venue."""

@@ -115,7 +115,8 @@ def fill(book: OrderBook, bids: Mapping[int, int], asks: Mapping[int, int], ts: 
 def candle(row: Sequence[Any], instrument: Instrument, interval: str, length: int) -> Candle | None:
     """A row of time, open, high, low, close and volume; None where a price is missing.
 
-    ccxt does not tell how many trades there were: 0 where nothing was traded, else -1.
+    ccxt does not tell how many trades there were: 0 where nothing was traded, else -1. Where it was taught to (BitMEX),
+    the number stands behind the volume.
 
     :param length: of the interval, ns.
     """
@@ -127,7 +128,7 @@ def candle(row: Sequence[Any], instrument: Instrument, interval: str, length: in
     opened = int(row[0]) * MILLISECOND
     told = number(row[5]) if len(row) > 5 else math.nan
     volume = 0.0 if math.isnan(told) else told
-    trades = 0 if told == 0 else -1
+    trades = int(row[6]) if len(row) > 6 and row[6] is not None else 0 if told == 0 else -1
     end = opened + length
     return Candle(end, opened, end, instrument, interval, first, high, low, last, volume, trades)
 

@@ -191,6 +191,26 @@ def test_fundings_are_found_among_the_executions(asked):
     assert query["startTime"] == "2019-05-28T00:00:00.000Z"
 
 
+@pytest.mark.parametrize(("word", "hedged"), [("MultiWay", True), ("OneWay", False), (None, False)])
+def test_the_position_mode_is_in_the_row_of_the_user(word, hedged, asked):
+    async def program(client):
+        return (await client.call("fetch_position_mode"))["hedged"]
+
+    found, seen = asked(program, {"id": 1, "positionMode": word})
+    assert found is hedged
+    assert seen[0][:2] == ("GET", "/api/v1/user")
+
+
+def test_a_candle_tells_how_many_trades_it_holds(asked):
+    row = {"timestamp": "2019-05-28T00:01:00.000Z", "symbol": "XBTUSD", "open": 1, "high": 3, "low": 1, "close": 2,
+           "trades": 7, "volume": 100}  # fmt: skip
+
+    async def program(client):
+        return await client.call("fetch_ohlcv", BTC, "1m")
+
+    assert asked(program, [row])[0] == [[START, 1.0, 3.0, 1.0, 2.0, 100.0, 7]]
+
+
 class Wire:
     """A socket that plays frames when it is asked for something."""
 
@@ -235,6 +255,27 @@ def test_each_change_of_the_best_prices_is_told_once(connection, served):
     found = watched(connection, served, frames, program)
     assert [(one["bid"], one["bidVolume"]) for one in found] == [(8000, 5), (8000, 6), (7999.5, 1)]
     assert {(one["ask"], one["askVolume"], one["timestamp"]) for one in found} == {(8001, 7, START + 1000)}
+
+
+def test_a_funding_is_told_when_it_takes_place_and_those_before_are_not(connection, served):
+    def funding(action, stamp, rate):
+        row = {
+            "timestamp": stamp,
+            "symbol": "XBTUSD",
+            "fundingInterval": "2000-01-01T08:00:00.000Z",
+            "fundingRate": rate,
+        }
+        return {"table": "funding", "action": action, "data": [row]}
+
+    async def program(client):
+        return await client.call("watch_fundings", BTC)
+
+    frames = [
+        funding("partial", "2019-05-27T20:00:00.000Z", 0.0001),
+        funding("insert", "2019-05-28T04:00:00.000Z", 0.0002),
+    ]
+    (told,) = watched(connection, served, frames, program)
+    assert (told["symbol"], told["fundingRate"], told["timestamp"]) == (BTC, 0.0002, START + 4 * 3_600_000)
 
 
 def test_rows_of_a_book_before_its_first_state_are_left_aside(connection, served):

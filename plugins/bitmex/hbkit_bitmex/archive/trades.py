@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from hbkit.clock import iso
 from hbkit.model import Execution, ExecutionKind, Instrument, PositionMode, PositionSide
 from hbkit.report.result import OrderRow
@@ -17,8 +19,9 @@ from hbkit.trading.ledger import Ledger
 from hbkit_bitmex.archive.cells import ExecutionLine, Sheet
 from hbkit_bitmex.archive.markets import Markets
 from hbkit_bitmex.archive.merging import merged
+from hbkit_bitmex.rows import ExecutionRow
 from hbkit_bitmex.wire import NIL_GUID, execution, is_unbooked, leg_of
-from hbkit_bitmex.words import ExecType, OrdStatus, OrdType
+from hbkit_bitmex.words import BookSide, ExecType, OrdStatus, OrdType
 
 _FINAL = frozenset(
     {OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.DONE_FOR_DAY}
@@ -86,7 +89,7 @@ def trades(read: Sequence[Sheet], currency: str) -> Trades:
     holes: dict[str, list[str]] = defaultdict(list)
     for line in lines:
         market = markets.of(line)
-        booked = execution(line.values, market)
+        booked = execution(_with_side(line.values, market, told.ledger), market)
         if booked is None:
             if is_unbooked(line.values, market):
                 told.unbooked.append(line)
@@ -116,6 +119,16 @@ def trades(read: Sequence[Sheet], currency: str) -> Trades:
         )
     told.orders = _orders(lines, markets, told)
     return told
+
+
+def _with_side(row: ExecutionRow, market: Instrument, ledger: Ledger) -> ExecutionRow:
+    """A settlement ends the position: where its row names no side, the position that it ends tells it."""
+    if row.execType != ExecType.SETTLEMENT or row.side is not None:
+        return row
+    held = ledger.legs.get(market, leg_of(row.strategy)).units
+    if not held or abs(held) != abs(row.lastQty or 0):
+        return row  # executions are missing; the row stays unbooked and is told
+    return msgspec.structs.replace(row, side=BookSide.SELL if held > 0 else BookSide.BUY)
 
 
 def _rekeyed(ledger: Ledger, mode: PositionMode, line: ExecutionLine) -> list[Netted]:

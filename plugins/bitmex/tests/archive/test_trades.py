@@ -133,6 +133,22 @@ def test_one_id_with_two_prices_is_refused(tmp_path: Path) -> None:
         imported(tmp_path, [BUY], [{**BUY, "lastPx": 50_001.0}])
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_settlement_ends_the_position_whether_its_row_names_the_side_or_not(tmp_path: Path, named: bool) -> None:
+    # 1,000 bought at 50,000 end at 62,500: 400,000 earned, a fee of 1,000.
+    end = {**SELL, "execType": "Settlement", "orderID": None, "execComm": 0, "side": "Sell" if named else ""}
+    _, result = imported(tmp_path, [WALLET[0], settled(2, 399_000, 10_399_000)], [BUY, end])
+    assert (money(result).realized_pnl, money(result).fees) == (400_000, 1_000)
+    assert (result.positions, holes(result)) == ([], [])
+    assert [row.kind for row in result.fill_rows] == ["trade", "settlement"]
+
+
+def test_a_settlement_of_another_position_than_the_executions_make_is_not_guessed_at(tmp_path: Path) -> None:
+    end = {**SELL, "execType": "Settlement", "orderID": None, "side": "", "lastQty": 500}
+    _, result = imported(tmp_path, [BUY, end])
+    assert any("1 executions could not be booked (Settlement)" in line for line in result.warnings)
+
+
 def test_a_contract_that_nobody_knows_is_booked_from_what_its_executions_say(tmp_path: Path) -> None:
     # An old dated contract: a buyer's cost is negative, so it is inverse; 1,000 at 50,000 are worth 0.02 XBT.
     old = {"symbol": "XBTM17"}
