@@ -96,6 +96,8 @@ SIMULATOR: dict[str, Any] = {
     "simulator_factory": "hbkit_bitmex.simulator:hosted",
     "simulator_routes": ("/api/v1", "/realtime"),
     "simulator_key": ("demo", "demo-secret"),
+    "default_data": "bitmex-2019-05-29",
+    "beside": ("bitmex",),
     "contract": "hbkit_ccxt.compliance:CcxtBitmexContract",
 }
-"""What hbkit-bitmex brings: its simulator, which ccxt cannot tell from the venue."""
+"""What hbkit-bitmex brings: its simulator, which ccxt cannot tell from the venue, and a recorded day."""

@@ -27,7 +27,6 @@ strategies:
     params: {spread_bps: 8, qty: 100}
 risk: {max_position: 1000}
 run: {duration: 45s, seed: 7}
-plugins: {load: [bitmex]}
 """
 
 
@@ -62,7 +61,7 @@ def test_paper_fills_as_the_simulator_does(tmp_path, monkeypatch):
 def test_a_tape_of_another_plugin_is_replayed_as_this_exchange(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = plan_of(
-        "mode: replay, balances: {BTC: 1}, replay: {data: bitmex-2019-05-29, to: 2019-05-29T00:05:00Z}", may_ask=False
+        "mode: replay, balances: {BTC: 1}, replay: {to: 2019-05-29T00:05:00Z}", may_ask=False
     )
     assert plan.exchanges["main"].spec.name == "ccxt:bitmex"
     assert plan.exchanges["main"].instruments["XBTUSD"].unified == "BTC/USD:BTC"
