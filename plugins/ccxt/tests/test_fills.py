@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hbkit_ccxt.fills import Fills, Owner, all_since
 
+from hbkit import log
 from hbkit.model import Execution, InstrumentKind, Liquidity, OrderReport, OrderStatus, PositionSide, Side
 from hbkit.net.virtual import run_virtual
 from hbkit.testing.fake import COIN
@@ -43,6 +44,7 @@ def test_a_rebate_is_negative_and_several_fees_are_added_up() -> None:
 
 def test_without_a_fee_the_instruments_rate_is_booked_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     # Takers pay 0.05 percent of 50 USD: 0.025 USD; makers get 0.01 percent: 0.005 USD.
+    log.close()  # an earlier test's lines went to the stderr of that test
     several = fills()
     assert booked(several.execution({**ROW, "fee": None}, COIN, OWNER)).fee == 250
     made = {**ROW, "id": "t2", "fee": {"cost": None, "currency": None}, "takerOrMaker": "maker"}
