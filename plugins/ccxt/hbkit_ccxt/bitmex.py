@@ -70,9 +70,9 @@ def completed(base: Any) -> type:
             number = None if price is None else self.parse_to_numeric(self.price_to_precision(symbol, price))
             return await super().edit_order(id, symbol, type, side, amount, number, words)
 
-        async def cancel_all_orders_after(self, timeout: int, params: Any = None) -> Any:
+        async def cancel_all_orders_after(self, milliseconds: int, params: Any = None) -> Any:
             """All orders of the account go unless this is called again within so many milliseconds; 0 for never."""
-            return await self.privatePostOrderCancelAllAfter({"timeout": int(timeout), **(params or {})})
+            return await self.privatePostOrderCancelAllAfter({"timeout": int(milliseconds), **(params or {})})
 
         def _words(self, params: dict[str, Any], side: str) -> dict[str, Any]:
             conditions = [
