@@ -27,7 +27,10 @@ hookimpl = pluggy.HookimplMarker("hbkit")
 
 @hookspec
 def hbkit_exchanges() -> Mapping[str, ExchangeSpec]:  # type: ignore[empty-body]
-    """Offer exchanges: config name to spec. Importing the module that answers must not load aiohttp."""
+    """Offer exchanges: config name to spec. Importing the module that answers must not load aiohttp.
+
+    Where there are very many the answer is a `hbkit.exchange.Bridge`: a spec of it is made when it is asked for.
+    """
 
 
 @hookspec

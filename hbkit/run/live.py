@@ -391,7 +391,9 @@ class LiveRun:
             ],
             fault=self._fault,
             standing=[
-                ticket.request.id for host in self.hosts for ticket in host.trader.tracker.open.values()
+                f"{ticket.request.id} at {ticket.request.instrument.exchange}" if len(plans) > 1 else ticket.request.id
+                for host in self.hosts
+                for ticket in host.trader.tracker.open.values()
             ],
         )
         money, accounts = session.money, session.accounts or session.money.accounts(open_profit_of_exchange=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import urllib.request
 
 import pytest
 
-from tests.workbench import environment
+from tests.cli.serving import simulator
 
 ACCOUNTS = """
 accounts:
@@ -24,15 +22,8 @@ def base(tmp_path_factory):
     """A simulator that knows a key besides its own."""
     accounts = tmp_path_factory.mktemp("accounts") / "accounts.yaml"
     accounts.write_text(ACCOUNTS)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "hbkit", "simulator", "bitmex", "--account", f"@{accounts}"],
-        env=environment(), stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        yield child.stdout.readline().split()[1].removeprefix("rest=").removesuffix("/api/v1")
-    finally:
-        child.terminate()
-        child.communicate(timeout=10)
+    with simulator("--account", f"@{accounts}") as there:
+        yield there
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import pty
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +15,7 @@ import keyring
 import pytest
 from keyring.backends import fail
 
+from tests.cli.serving import simulator
 from tests.workbench import environment
 
 KEY, SECRET = "canary-key-of-mine-7q", "canary-secret-of-mine"
@@ -39,15 +39,8 @@ def url(tmp_path_factory):
     """A simulator that knows our keys."""
     accounts = tmp_path_factory.mktemp("accounts") / "accounts.yaml"
     accounts.write_text(ACCOUNTS)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "hbkit", "simulator", "bitmex", "--account", f"@{accounts}"],
-        env=environment(), stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        yield child.stdout.readline().split()[1].removeprefix("rest=").removesuffix("/api/v1")
-    finally:
-        child.terminate()
-        child.communicate(timeout=10)
+    with simulator("--account", f"@{accounts}") as there:
+        yield there
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from hbkit.data.files import FileSource
 from hbkit.model import OrderRequest, OrderType, PositionSide, Side
 from hbkit.plugins import Plugins
 from hbkit.run.visit import plan_visit, visit
+from tests.cli.serving import simulator
 from tests.workbench import environment
 
 ADVICE = "error[HB437] BitMEX closed on 2026-09-23: trade against its simulator"
@@ -29,14 +30,8 @@ ADVICE = "error[HB437] BitMEX closed on 2026-09-23: trade against its simulator"
 @pytest.fixture(scope="module")
 def url():
     """A simulator that runs, with the market at its default pace."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "hbkit", "simulator", "bitmex"], env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield child.stdout.readline().split()[1].removeprefix("rest=").removesuffix("/api/v1")
-    finally:
-        child.terminate()
-        child.communicate(timeout=10)
+    with simulator() as there:
+        yield there
 
 
 @pytest.fixture(scope="module")

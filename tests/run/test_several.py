@@ -277,7 +277,8 @@ def test_one_that_is_lost_for_good_ends_the_run_and_the_other_is_left_empty(tmp_
         assert (result.exit_code, result.stop_reason) == (4, "beta is gone")
         assert town.open_orders("alpha") == []
         # What stands at the one that is gone is said.
-        assert any("1 orders may still stand" in line for line in result.warnings)
+        (line,) = [line for line in result.warnings if "1 orders may still stand" in line]
+        assert " at beta; look before you leave" in line
 
     in_town(tmp_path, test)
 

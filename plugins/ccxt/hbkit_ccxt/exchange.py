@@ -382,7 +382,7 @@ class CcxtExchange(Exchange):
         owner = self._desk.owner(exchange_id) if exchange_id else _NOBODY
         if owner is None and (name := self._lookup.name_of(row)).order_id:
             owner = self._desk.owner_by_id(name.order_id)
-        return owner
+        return owner or self._desk.owner_named(row, exchange_id)
 
     # -- acting
 

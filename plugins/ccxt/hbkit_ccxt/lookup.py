@@ -189,6 +189,15 @@ class Lookup:
             "info": {},
         }
 
+    async def filled(self, exchange_id: str, instrument: Instrument, since: int) -> int:
+        """Units that the account's trades say have filled of an order; 0 where there is no history of them."""
+        if not self.has("fetchMyTrades"):
+            return 0
+        start = max(0, since - EARLIER) // MILLISECOND
+        rows = await self._client.call("fetch_my_trades", instrument.unified, start)
+        ours = {str(row.get("id")): row for row in rows if str(row.get("order")) == exchange_id}
+        return sum(units(instrument, row.get("amount")) or 0 for row in ours.values())
+
     def name_of(self, row: Row) -> Name:
         """What the client order id of a row says; nothing where it has none."""
         text = row.get("clientOrderId")

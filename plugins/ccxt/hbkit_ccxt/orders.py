@@ -26,7 +26,7 @@ from hbkit.log import get_logger
 from hbkit.model import Instrument, OrderReport, OrderRequest, OrderStatus, OrderType, PositionSide, TimeInForce
 from hbkit.net.http import may_have_arrived
 from hbkit_ccxt.errors import DuplicateOrder, OrderNotFound
-from hbkit_ccxt.fills import Owner
+from hbkit_ccxt.fills import Owner, named
 from hbkit_ccxt.ids import Ids
 from hbkit_ccxt.lookup import Lookup
 from hbkit_ccxt.numbers import sent, units
@@ -40,6 +40,8 @@ ccxt sets no common expiry. The windows in which venues accept a signed request 
 (Binance's `recvWindow` goes up to 60,000 ms); where there is none, a request that is still on its way after a minute is
 past every gateway's own timeout.
 """
+FORGOTTEN_SECONDS = 60
+"""For so long an order that a venue does not list may be one that it does not list yet."""
 EXPIRY_MARGIN = 5 * SECOND
 KEPT = 10_000
 STASHED = 1_000
@@ -176,6 +178,20 @@ class OrderDesk:
         """The same by our id."""
         order = self._orders.get(order_id)
         return None if order is None else Owner(order.report.id, order.report.position_side, order.request)
+
+    def owner_named(self, row: Row, exchange_id: str) -> Owner | None:
+        """The same for a trade that names one of our ids in the venue's own fields, where an answer was lost."""
+        if self._ids.none:
+            return None
+        for order in self.standing:
+            if (
+                order.placed
+                and not order.exchange_id
+                and any(named(row, text) for text in self._client_id(order).values())
+            ):
+                self._learn(order, exchange_id)
+                return self.owner(exchange_id)
+        return None
 
     def learn(self, row: Row) -> None:
         """An order that was looked up for its trades' sake; nothing is told of it."""
@@ -680,6 +696,8 @@ class OrderDesk:
         order = self._orders.get(order_id)
         if order is not None and order.exchange_id:
             row = await self._lookup.by_exchange_id(order.exchange_id, order.report.instrument, waits=order.waits)
+            if row is None:
+                row = await self._forgotten(order)
             if row is not None:
                 self._take(row, order)
             # The venue has told of it, so it is there or was, even where it forgets what has ended.
@@ -693,6 +711,27 @@ class OrderDesk:
                 found = self._orders.get(order_id)
                 return found.report if found is not None else None
         return None
+
+    async def _forgotten(self, order: Standing) -> dict[str, Any] | None:
+        """What became of an order that the venue had and does not list any more: it has ended, as its trades say.
+
+        Only after a while: some venues list an order later than they answer it.
+        """
+        report = order.report
+        known_since = max(order.placed, report.ts)
+        if report.status.is_final or report.status in _NEVER_SEEN or not self._lookup.has("fetchOpenOrders"):
+            return None
+        if self._now() - known_since < FORGOTTEN_SECONDS * SECOND:
+            return None
+        filled = await self._lookup.filled(order.exchange_id, report.instrument, order.placed or known_since)
+        filled = max(report.filled_units - order.carried, filled)
+        whole = report.units - order.carried
+        return {
+            "id": order.exchange_id,
+            "status": "closed" if filled >= whole else "canceled",
+            "filled": report.instrument.qty_text(filled),
+            "info": {"reason": "the exchange lists it no more"},
+        }
 
     def _candidates(self, order: Standing | None) -> Iterable[Instrument]:
         if order is not None:
@@ -759,9 +798,10 @@ class OrderDesk:
         for order in expected:
             same = asked.get(id(order)) == order.exchange_id
             if same and not order.report.status.is_final and not order.lock.locked():
-                found = await self._lookup.by_exchange_id(order.exchange_id, order.report.instrument, waits=order.waits)
-                if found is not None:
-                    self.hear(found, order)
+                before = order.report
+                report = await self._search(before.id or order.exchange_id)
+                if report is not None and report is not before:
+                    self._tell(report)
 
     # -- inside
 

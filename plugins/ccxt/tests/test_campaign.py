@@ -12,7 +12,7 @@ from plugins.ccxt.tests.fake.venue import register
 
 
 @pytest.mark.parametrize("seed", [1, 7])
-@pytest.mark.parametrize("venue", ["hbkitfake", "hbkitpolled", "hbkitfixed", "hbkituntold"])
+@pytest.mark.parametrize("venue", ["hbkitfake", "hbkitpolled", "hbkitfixed", "hbkituntold", "hbkitforgetful"])
 def test_the_books_equal_the_venue_when_it_is_quiet_again(
     venue: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
 from hbkit_ccxt.fills import Fills, Owner, all_since
 
 from hbkit import log
+from hbkit.clock import WallClock
 from hbkit.model import Execution, InstrumentKind, Liquidity, OrderReport, OrderStatus, PositionSide, Side
 from hbkit.net.virtual import run_virtual
 from hbkit.testing.fake import COIN
@@ -42,14 +44,18 @@ def test_a_rebate_is_negative_and_several_fees_are_added_up() -> None:
     assert booked(fills().execution(row, COIN, OWNER)).fee == -50
 
 
-def test_without_a_fee_the_instruments_rate_is_booked_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_fee_the_instruments_rate_is_booked_and_said_once() -> None:
     # Takers pay 0.05 percent of 50 USD: 0.025 USD; makers get 0.01 percent: 0.005 USD.
-    log.close()  # an earlier test's lines went to the stderr of that test
-    several = fills()
-    assert booked(several.execution({**ROW, "fee": None}, COIN, OWNER)).fee == 250
-    made = {**ROW, "id": "t2", "fee": {"cost": None, "currency": None}, "takerOrMaker": "maker"}
-    assert booked(several.execution(made, COIN, OWNER)).fee == -50
-    assert capsys.readouterr().err.count("tells no fee") == 1
+    said = StringIO()
+    log.configure(level="warning", stream=said, clock=WallClock())
+    try:
+        several = fills()
+        assert booked(several.execution({**ROW, "fee": None}, COIN, OWNER)).fee == 250
+        made = {**ROW, "id": "t2", "fee": {"cost": None, "currency": None}, "takerOrMaker": "maker"}
+        assert booked(several.execution(made, COIN, OWNER)).fee == -50
+    finally:
+        log.close()
+    assert said.getvalue().count("tells no fee") == 1
 
 
 def test_a_fee_in_the_coin_that_was_bought_is_booked_at_the_trades_price() -> None:

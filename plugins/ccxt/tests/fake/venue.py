@@ -464,9 +464,22 @@ class hbkituntold(hbkitfake):
         return {**super()._order(row), "average": row["avg"]}
 
 
+class hbkitforgetful(hbkitpolled):
+    """A venue that forgets an order as soon as it has ended."""
+
+    def describe(self) -> Row:
+        return self.deep_extend(super().describe(), {"has": {"fetchClosedOrders": False}})
+
+    async def fetch_order(self, id: str, symbol: Any = None, params: Any = None) -> Row:
+        found = await super().fetch_order(id, symbol, params)
+        if found["status"] != "open":
+            raise ccxt.OrderNotFound(f"{self.id} no such order")
+        return found
+
+
 def register(patch: pytest.MonkeyPatch) -> None:
     """Make them known to ccxt for a while, under ids that it does not have."""
-    own = {one.__name__: one for one in (hbkitfake, hbkitpolled, hbkitfixed, hbkituntold)}
+    own = {one.__name__: one for one in (hbkitfake, hbkitpolled, hbkitfixed, hbkituntold, hbkitforgetful)}
     for module in (ccxt.pro, ccxt.async_support):
         patch.setattr(module, "exchanges", [*module.exchanges, *own])
         for name, one in own.items():
