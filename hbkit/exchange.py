@@ -532,6 +532,8 @@ class ExchangeSpec:
     advice: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     """Rows for `hbkit exchanges NAME`."""
+    beside: tuple[str, ...] = ()
+    """Installed plugins that are loaded with it, such as the one whose data `default_data` names."""
 
 
 class Bridge(Mapping[str, ExchangeSpec]):

@@ -229,6 +229,9 @@ class Plugins:
             found = self._exchange(name)
         if found is None:
             raise PluginError(self._unknown_exchange(name, wanted), code="HB201")
+        for other in found.beside:
+            if other in self.installed and other not in self._block:
+                self.load(other)
         return found
 
     def _exchange(self, name: str) -> ExchangeSpec | None:

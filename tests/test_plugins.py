@@ -243,6 +243,23 @@ def test_one_exchange_of_many_is_made_once_and_alone(far):
     assert made() == ["far:fernk"]
 
 
+def test_what_an_exchange_uses_of_another_plugin_is_loaded_with_it(far, site):
+    plant(site, "tape-dist", "tape", """
+    from hbkit import hookimpl
+
+    @hookimpl
+    def hbkit_data_sources():
+        return {"far-day": None}
+    """, "tape")  # fmt: skip
+    (site / "far.py").write_text(BRIDGE.replace('"nowhere:load",', '"nowhere:load", beside=("tape", "not_there"),'))
+    plugins = Plugins()
+    plugins.exchange("far:fernk")
+    assert "far-day" in plugins.data_sources()
+    blocked = Plugins(block=["tape"])
+    blocked.exchange("far:fernk")
+    assert "far-day" not in blocked.data_sources()
+
+
 def test_names_are_listed_and_counted_without_making_any(far):
     plugins = Plugins(["far"])
     assert [name for name in plugins.exchanges() if name.startswith("far:")] == list(sys.modules["far"].names)

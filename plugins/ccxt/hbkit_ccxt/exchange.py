@@ -92,6 +92,7 @@ class CcxtExchange(Exchange):
             self._instruments,
             connection.chance.fork("orders"),
             now=self._client.server_now,
+            price=self.reference_price,
             tell=self._tell_order,
             grown=self._on_grown,
             start=self._do,

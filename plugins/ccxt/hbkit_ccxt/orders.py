@@ -31,7 +31,7 @@ from hbkit_ccxt.ids import Ids
 from hbkit_ccxt.lookup import Lookup
 from hbkit_ccxt.numbers import sent, units
 from hbkit_ccxt.reports import Row, order_report, update_stamp
-from hbkit_ccxt.requests import Terms, features_of, order_call, trigger_params
+from hbkit_ccxt.requests import Terms, at_once, buys_by_cost, features_of, order_call, trigger_params
 
 LOST_SECONDS = 60
 """After so long a request that was not answered can no longer be taken.
@@ -127,12 +127,14 @@ class OrderDesk:
         chance: Chance,
         *,
         now: Callable[[], int],
+        price: Callable[[Instrument], float | None],
         tell: Callable[[OrderReport], None],
         grown: Callable[[OrderReport, int, Row, OrderRequest | None], None],
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         """
         :param now: the venue's clock, ns.
+        :param price: what a market stands at now.
         :param tell: hears the news.
         :param grown: hears of a filled quantity that has grown, with what it was before and the row that says so.
         :param start: begins a task and owns it.
@@ -143,6 +145,7 @@ class OrderDesk:
         self._lookup = lookup
         self._chance = chance
         self._now = now
+        self._price = price
         self._tell = tell
         self._grown = grown
         self._start = start
@@ -215,8 +218,11 @@ class OrderDesk:
         order = Standing(_blank(request, self._now()), request)
         self._orders[request.id] = order
         try:
-            terms = Terms(request.units, request.ticks, request.trigger_ticks)
-            call = order_call(request, terms, self._client.api, self._client_id(order))
+            sent_as = request
+            if buys_by_cost(request, self._client.api):
+                sent_as = at_once(request, self._client.api, self._price(request.instrument))
+            terms = Terms(sent_as.units, sent_as.ticks, sent_as.trigger_ticks)
+            call = order_call(sent_as, terms, self._client.api, self._client_id(order))
         except Unsupported as error:
             self._end_soon(order, OrderStatus.REJECTED, error.message, "submit")
             return
@@ -292,12 +298,12 @@ class OrderDesk:
         self._learn(order, str(row.get("id") or ""))
         self.hear(row, order)
         request = order.request
-        at_once = (
+        ends_soon = (
             request is not None
             and not request.waits
             and (request.type is OrderType.MARKET or request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK))
         )
-        if at_once and not order.report.status.is_final:
+        if ends_soon and not order.report.status.is_final:
             self._look_soon(order)
 
     async def _send(self, call: Any) -> Row:

@@ -7,7 +7,10 @@ on to the venue, and there they may mean anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from hbkit.errors import Unsupported
 from hbkit.model import Instrument, OrderRequest, OrderType, PositionSide, Side, TimeInForce, TriggerBy, TriggerKind
@@ -23,6 +26,10 @@ _RAW_LEGS = frozenset({"xt", "woo"})
 """Venues of which ccxt takes the leg as the venue's own parameter and has no `hedged`."""
 _SHOWN = {"bitmex": "displayQty"}
 """How the part of an order that others see is called, where it is not `icebergAmount`."""
+
+
+BEYOND = Decimal("0.01")
+"""How far above the price of now a market order to buy may pay, where it has to be a limit order."""
 
 
 class Call(NamedTuple):
@@ -78,6 +85,29 @@ def order_call(request: OrderRequest, terms: Terms, api: Any, client_id: Mapping
     params |= trigger_params(request, terms, features, api.id)
     price = None if terms.ticks is None else sent(one.price_text(terms.ticks))
     return Call(one.unified, request.type.value, request.side.value, sent(one.qty_text(terms.units)), price, params)
+
+
+def buys_by_cost(request: OrderRequest, api: Any) -> bool:
+    """Whether the venue takes a market order to buy as an amount of money, and not of coins."""
+    plain = request.type is OrderType.MARKET and not request.waits
+    return (
+        plain
+        and request.instrument.is_spot
+        and request.side is Side.BUY
+        and bool(features_of(api, request.instrument).get("marketBuyRequiresPrice"))
+    )
+
+
+def at_once(request: OrderRequest, api: Any, price: float | None) -> OrderRequest:
+    """A market order to buy as a limit order that ends at once, `BEYOND` above the price of now: so many coins, not so
+    much money. Raises Unsupported where there is no price, or no such limit order."""
+    one = request.instrument
+    if price is None:
+        raise Unsupported(f"{api.id} buys {one} for an amount of money only, and no price of it is known yet")
+    if not (features_of(api, one).get("timeInForce") or {}).get("IOC"):
+        raise Unsupported(f"{api.id} buys {one} at the market for an amount of money only; use a limit order")
+    ticks = one.ticks(Decimal(repr(price)) * (1 + BEYOND))
+    return replace(request, type=OrderType.LIMIT, ticks=ticks, time_in_force=TimeInForce.IOC)
 
 
 def leg_params(request: OrderRequest, venue: str) -> dict[str, Any]:

@@ -97,6 +97,7 @@ SIMULATOR: dict[str, Any] = {
     "simulator_routes": ("/api/v1", "/realtime"),
     "simulator_key": ("demo", "demo-secret"),
     "default_data": "bitmex-2019-05-29",
+    "beside": ("bitmex",),
     "contract": "hbkit_ccxt.compliance:CcxtBitmexContract",
 }
 """What hbkit-bitmex brings: its simulator, which ccxt cannot tell from the venue, and a recorded day."""

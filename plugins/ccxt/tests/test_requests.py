@@ -8,7 +8,7 @@ from typing import Any
 
 import ccxt
 import pytest
-from hbkit_ccxt.requests import Terms, order_call, trigger_prices
+from hbkit_ccxt.requests import Terms, at_once, buys_by_cost, order_call, trigger_prices
 from hbkit_ccxt.requests import features_of as features
 
 from hbkit.errors import Unsupported
@@ -101,3 +101,16 @@ def test_what_a_venue_does_not_declare_is_refused_before_the_wire(venue: str, mo
 def test_the_prices_of_triggers_are_those_that_ccxt_names() -> None:
     assert trigger_prices(features(ccxt.binance(), SWAP)) == {TriggerBy.MARK, TriggerBy.LAST}
     assert trigger_prices(features(ccxt.kraken(), SPOT)) == frozenset()
+
+
+def test_a_market_buy_of_coins_is_a_limit_order_where_the_venue_takes_money_only() -> None:
+    gate = ccxt.gate()
+    buy = request(instrument=SPOT, type=OrderType.MARKET, ticks=None, units=5)
+    assert buys_by_cost(buy, gate)
+    assert not buys_by_cost(request(instrument=SPOT, type=OrderType.MARKET, ticks=None, side=Side.SELL), gate)
+    assert not buys_by_cost(buy, ccxt.okx())
+    # One percent above 100 is 101: 10,100,000,000 ticks of 0.00000001.
+    sent = at_once(buy, gate, 100.0)
+    assert (sent.type, sent.ticks, sent.time_in_force) == (OrderType.LIMIT, 10_100_000_000, TimeInForce.IOC)
+    with pytest.raises(Unsupported, match="no price"):
+        at_once(buy, gate, None)
