@@ -64,7 +64,7 @@ def _lane(pair: LanePair) -> dict[str, Any]:
     counts = {
         "orders": pair.count(lambda lane: len(lane.orders)),
         "refused": pair.count(lambda lane: sum(order.is_refused for order in lane.orders)),
-        "fills": pair.count(lambda lane: lane.fills),
+        "fills": pair.count(lambda lane: len(lane.fills)),
     }
     symbols = ["" if lane is None else f"{lane.market.symbol} ({lane.market.exchange})" for lane in (pair.a, pair.b)]
     return {
@@ -72,6 +72,7 @@ def _lane(pair: LanePair) -> dict[str, Any]:
         "symbols": {"a": symbols[0], "b": symbols[1]},
         **{name: {"a": a, "b": b} for name, (a, b) in counts.items()},
         "orders_alike": pair.alike,
+        "fills_alike": pair.fills,
         "orders_in_both": pair.common,
     }
 

@@ -30,8 +30,8 @@ from hbkit.report.pairing import (
     earliest,
     equal,
     fill_gaps,
+    fills_in_step,
     plain,
-    same_fills,
     signature,
     sized,
 )
@@ -74,6 +74,8 @@ class LanePair:
     b: Lane | None
     alike: int = 0
     """Orders that went the same way in both, paired by their sequence."""
+    fills: int = 0
+    """Fills that are the same in both, of whichever orders, before the first that is not."""
     common: int = 0
     """Orders of the same side, price and quantity in both, at whatever place."""
 
@@ -139,6 +141,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     """How the comparison was made, where that is not as usual."""
     fills_alike: bool = True
+    """Whether the fills are the same in their sequence, or order by order."""
     has_journal: tuple[bool, bool] = (True, True)
 
     @property
@@ -268,14 +271,13 @@ class _Comparer:
                 self._compare_details(pair, at + 1, one, other)
             else:
                 self._found.differences.append(difference)
-                if not same_fills(one.fills, other.fills, measures):
-                    self._found.fills_alike = False
         keys = [
             Counter(signature(order, measure) for order in orders)
             for orders, measure in ((orders_a, measures[0]), (orders_b, measures[1]))
         ]
         pair.common = (keys[0] & keys[1]).total()
         self._compare_forced(pair, measures)
+        self._compare_fills(pair, measures)
         self._compare_payments(pair)
 
     def _only(self, pair: LanePair, number: int, one: OrderCourse | None, other: OrderCourse | None) -> None:
@@ -283,8 +285,6 @@ class _Comparer:
         assert there is not None
         ts = there.ts if one is not None else there.ts + self._found.shift
         self._found.differences.append(Difference(kind="only", ts=ts, key=pair.key, number=number, a=one, b=other))
-        if there.fills:
-            self._found.fills_alike = False
 
     def _measures(self, pair: LanePair) -> tuple[Measure, Measure]:
         """How quantities are counted: as they are where a 1 is the same in both, else in what a contract is of."""
@@ -343,7 +343,6 @@ class _Comparer:
             gaps = fill_gaps(one, other, measures)
             if gaps:
                 ts = earliest(one.ts if one else None, other.ts + self._found.shift if other else None)
-                self._found.fills_alike = False
                 self._found.differences.append(
                     Difference(
                         kind="forced", ts=ts, key=pair.key, number=0, part=at + 1, did_a=one, did_b=other, gaps=gaps
@@ -352,6 +351,18 @@ class _Comparer:
             elif one is not None and other is not None:
                 self._time(pair, 0, one.kind, one.ts, other.ts)
                 self._compare_fee(pair, 0, one, other)
+
+    def _compare_fills(self, pair: LanePair, measures: tuple[Measure, Measure]) -> None:
+        """The fills as they came, of whichever orders: an imported run may not know all of its orders."""
+        fills_a = pair.a.fills if pair.a is not None else []
+        fills_b = pair.b.fills if pair.b is not None else []
+        pair.fills = fills_in_step(fills_a, fills_b, measures)
+        if pair.fills == len(fills_a) == len(fills_b):
+            return
+        if len(fills_a) == len(fills_b) and not any(one.key == pair.key for one in self._found.differences):
+            pair.fills = len(fills_a)  # of two orders, in one moment, told in another order
+            return
+        self._found.fills_alike = False
 
     def _compare_payments(self, pair: LanePair) -> None:
         payments_a = pair.a.payments if pair.a is not None else []

@@ -94,11 +94,8 @@ class Lane:
     """Fills of no order of ours: liquidations, settlements."""
     payments: list[FillRow] = field(default_factory=list)
     """Fundings and what else moves money alone."""
-
-    @property
-    def fills(self) -> int:
-        """How many there were."""
-        return len(self.forced) + sum(len(order.fills) for order in self.orders)
+    fills: list[FillRow] = field(default_factory=list)
+    """All fills, of whichever order, as they came."""
 
     @property
     def is_inverse(self) -> bool:
@@ -222,11 +219,13 @@ class _Reader:
         order.status, order.reason, order.filled, order.ended_ts = row.status, row.reason, row.filled, row.ended_ts
 
     def _fill(self, row: FillRow) -> None:
-        if row.order_id in self._orders:
-            self._orders[row.order_id].fills.append(row)
+        home = self._homes.get(row.order_id, (row.strategy, row.exchange, row.instrument, row.position_side))
+        lane = self._lane(*home)
+        if not ExecutionKind(row.kind).moves_position:
+            lane.payments.append(row)
             return
-        lane = self._lane(row.strategy, row.exchange, row.instrument, row.position_side)
-        (lane.forced if ExecutionKind(row.kind).moves_position else lane.payments).append(row)
+        lane.fills.append(row)
+        (self._orders[row.order_id].fills if row.order_id in self._orders else lane.forced).append(row)
 
     def _market(self, exchange: str, symbol: str) -> InstrumentRow:
         found = self._markets.get((exchange, symbol)) or self._markets.get(("", symbol))

@@ -172,8 +172,10 @@ def signature(order: OrderCourse, measure: Measure) -> tuple[object, ...]:
     return order.side, order.type, number_of(order.price), measure(order.qty, order.price), order.is_refused
 
 
-def same_fills(a: Sequence[FillRow], b: Sequence[FillRow], measures: tuple[Measure, Measure]) -> bool:
-    return len(a) == len(b) and not any(fill_gaps(one, other, measures) for one, other in zip(a, b, strict=True))
+def fills_in_step(a: Sequence[FillRow], b: Sequence[FillRow], measures: tuple[Measure, Measure]) -> int:
+    """How many fills are the same before the first that is not."""
+    pairs = zip(a, b, strict=False)
+    return next((at for at, pair in enumerate(pairs) if fill_gaps(*pair, measures)), min(len(a), len(b)))
 
 
 def fill_gaps(one: FillRow | None, other: FillRow | None, measures: tuple[Measure, Measure]) -> tuple[Gap, ...]:

@@ -81,7 +81,7 @@ def _counts(page: Page, found: Comparison) -> None:
             rows.append((f"{pair.key.strategy or 'account'}, {_market(pair)}", "", "", ""))
         rows.append(("  Orders", *_both(pair, lambda lane: len(lane.orders)), f"{pair.alike:,}"))
         rows.append(("  Refused", *_both(pair, lambda lane: sum(one.is_refused for one in lane.orders)), ""))
-        rows.append(("  Fills", *_both(pair, lambda lane: lane.fills), ""))
+        rows.append(("  Fills", *_both(pair, lambda lane: len(lane.fills)), f"{pair.fills:,}"))
         apart = max(pair.count(lambda lane: len(lane.orders))) > pair.alike
         if apart and pair.a is not None and pair.b is not None:
             rows.append(("  In both, at any place", "", "", f"{pair.common:,}"))

@@ -58,7 +58,10 @@ def run(*orders: OrderCourse, lane: InstrumentRow | None = None, strategy: str =
     parts: dict[str, Any] = {name: changes.pop(name) for name in ("forced", "payments") if name in changes}
     key = Key(strategy, row.unified, changes.pop("leg", "net"))
     given = {"strategies": [StrategyRow(name=strategy)], "instruments": [row], **changes}
-    lanes = {key: Lane(key, row, list(orders), **parts)} if orders or parts else {}
+    fills = sorted(
+        [*(one for order in orders for one in order.fills), *parts.get("forced", ())], key=lambda one: one.ts
+    )
+    lanes = {key: Lane(key, row, list(orders), fills=fills, **parts)} if orders or parts else {}
     return Course(make_result(**given), lanes, has_journal=True)
 
 
@@ -192,6 +195,21 @@ def test_a_liquidation_that_only_one_suffered() -> None:
     assert kinds(found) == ["forced"]
     assert (found.alike["orders"], found.alike["fills"]) == (True, False)
     assert why(found)[0] == "B has no such event"
+
+
+def test_fills_are_the_same_in_their_sequence_whatever_is_known_of_the_orders() -> None:
+    a = run(order(1, fills=[fill(2)]), order(3), order(5, fills=[fill(6)]))
+    b = run(order(1, fills=[fill(2)]), order(5, fills=[fill(6)]))  # imported: orders without a fill are not told
+    found = compare(a, b)
+    assert (found.alike["orders"], found.alike["fills"]) == (False, True)
+    assert [(pair.alike, pair.fills) for pair in found.lanes] == [(1, 2)]
+    assert not compare(a, run(order(1, fills=[fill(2)]))).alike["fills"]
+    # Two orders that fill in one moment may be told in either order.
+    first, second = fill(2, price="8701"), fill(2)
+    a = run(order(1, price="8701", fills=[first]), order(1.5, fills=[second]))
+    b = run(order(1, price="8701", fills=[first]), order(1.5, fills=[second]))
+    next(iter(b.lanes.values())).fills.reverse()
+    assert compare(a, b).same
 
 
 def test_what_was_late_before_the_parting_is_evidence() -> None:

@@ -85,7 +85,7 @@ def test_money_without_a_position_and_what_was_forced_stand_apart(maker: Callabl
         make_fill(3, "sell", kind="liquidation", order_id=""),
     ]
     (lane,) = course_of(maker(instruments=[XBTUSD], order_rows=[make_order(1)], fill_rows=fills), None).lanes.values()
-    assert [len(lane.orders[0].fills), len(lane.payments), len(lane.forced), lane.fills] == [1, 1, 1, 2]
+    assert [len(lane.orders[0].fills), len(lane.payments), len(lane.forced), len(lane.fills)] == [1, 1, 1, 2]
 
 
 def test_a_market_that_stands_at_two_exchanges_is_two_lanes(maker: Callable[..., RunResult]) -> None:

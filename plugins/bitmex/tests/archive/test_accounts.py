@@ -21,6 +21,7 @@ from hbkit.config import load_config
 from hbkit.net.virtual import VirtualLoop, run_virtual
 from hbkit.plugins import Plugins
 from hbkit.report.comparison import compare
+from hbkit.report.course import course_of
 from hbkit.report.result import RunResult
 from hbkit.run import make_plan
 from hbkit.run.live import LiveRun
@@ -103,8 +104,8 @@ def test_a_run_s_account_imports_as_the_run_reported_it(tmp_path: Path, route: s
     assert result.fills == scene.result.fills > 20
     assert not [line for line in result.warnings if line.startswith("warning")]
     # Held against each other, order by order where the files have all orders, fill by fill in any case.
-    found = compare(scene.result, result)
-    assert (found.fills.same, found.orders.same) == (True, route == "executions")
+    found = compare(course_of(scene.result, None), course_of(result, None))
+    assert (found.alike["fills"], found.alike["orders"]) == (True, route == "executions")
     # The CSV adds up to what trading earned.
     folder, _ = write(account, result, tmp_path / "imported")
     with (folder / FILLS).open(encoding="utf-8", newline="") as file:
@@ -156,7 +157,7 @@ def test_spot_linear_and_inverse_of_one_account_import_as_the_venue_booked_them(
             assert getattr(mine, line) == getattr(told, line), (told.currency, line)
     assert {row.instrument for row in result.fill_rows} == {"XBTUSD", "XBTUSDT", "XBT_USDT"}
     assert money(result, "USDT").funding != 0
-    assert compare(run, result).fills.same
+    assert compare(course_of(run, None), course_of(result, None)).alike["fills"]
     assert not [line for line in result.warnings if line.startswith("warning")]
     assert any("what changed hands on spot stands among the transfers" in line for line in result.warnings)
 
