@@ -11,6 +11,7 @@ Sections are those of the project's BitMEX protocol reference.
 * The quantities of an inverse contract's order are contracts, as those of the others; ccxt divides them by the price.
 * Conditions (8.2) go into one `execInst`, which ccxt's own would be replaced by; words are BitMEX's; no broker stands
   in an order's text.
+* The dead man's switch takes milliseconds (5.6); ccxt divides them by a thousand, and orders would be gone at once.
 * What fundings paid is among the executions (10.3), each funding in a table of its own, the number of trades in a
   candle, and the position mode of the account in its row of `/user` (13.1); ccxt has none of these.
 """
@@ -68,6 +69,10 @@ def completed(base: Any) -> type:
                 words.pop(name, None)  # an order keeps those
             number = None if price is None else self.parse_to_numeric(self.price_to_precision(symbol, price))
             return await super().edit_order(id, symbol, type, side, amount, number, words)
+
+        async def cancel_all_orders_after(self, milliseconds: int, params: Any = None) -> Any:
+            """All orders of the account go unless this is called again within so many milliseconds; 0 for never."""
+            return await self.privatePostOrderCancelAllAfter({"timeout": int(milliseconds), **(params or {})})
 
         def _words(self, params: dict[str, Any], side: str) -> dict[str, Any]:
             conditions = [

@@ -114,6 +114,13 @@ def test_an_amend_of_a_trigger_changes_the_trigger_and_nothing_that_stays(asked)
     ]
 
 
+def test_the_dead_mans_switch_is_armed_for_as_long_as_was_asked(asked):
+    async def program(client):
+        await client.call("cancel_all_orders_after", 60_000)
+
+    assert asked(program)[1] == [("POST", "/api/v1/order/cancelAllAfter", {"timeout": 60_000})]
+
+
 def test_quantities_of_an_inverse_order_are_contracts(asked):
     row = {
         "orderID": "1",

@@ -33,6 +33,7 @@ strategies:
 risk: {max_position: 1000, max_drawdown: 5%}
 run: {duration: 60s, seed: 7}
 """
+EXAMPLES = ("quickstart", "bitmex_through_ccxt")
 STEP_NS = 1_000_000
 """One step of the simulator's clock: times on the wire are in milliseconds."""
 
@@ -94,3 +95,13 @@ def test_only_the_exchange_block_differs_and_orders_and_fills_are_the_same(strat
         mine.funding,
     )
     assert own.warnings == through_ccxt.warnings == []
+
+
+def test_the_example_differs_from_the_quickstart_in_the_exchange_block_and_the_symbol_alone():
+    quick, example = (load_config(ROOT / "configs" / f"{name}.yaml", environ={}).settings for name in EXAMPLES)
+    (mine,), (theirs,) = quick.exchanges.values(), example.exchanges.values()
+    assert theirs.model_copy(update={"plugin": mine.plugin}) == mine
+    (strategy,), (other,) = quick.strategies, example.strategies
+    assert (other.use, other.params) == (strategy.use, strategy.params)
+    assert example.risk == quick.risk
+    make_plan(load_config(ROOT / "configs" / f"{EXAMPLES[1]}.yaml", environ={}), Plugins([], []), None)
