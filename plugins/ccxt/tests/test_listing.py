@@ -190,7 +190,7 @@ def test_a_venue_that_nothing_of_can_be_traded_says_why(request_for, venue):
 
 def test_an_answer_that_ccxt_cannot_read_is_told_as_that(request_for, venue):
     venue.pairs = {"XBTUSDT": {"altname": 5}}
-    with pytest.raises(ExchangeError, match="did not tell its instruments|nothing that hbkit can trade"):
+    with pytest.raises(ExchangeError, match=r"did not tell its instruments|nothing that hbkit can trade"):
         listed(request_for())
 
 
