@@ -26,6 +26,8 @@ _WITH_OPEN_PROFIT = frozenset(
 """Venues whose total, as ccxt tells it, holds what open positions are worth."""
 _MARGIN_NEEDS_LEVERAGE = frozenset({"okx", "okxus", "myokx", "bybit", "bybiteu", "bybitid"})
 """Venues that set margin mode and leverage in one."""
+_PURSES_BY_PAYOFF = frozenset({"binance", "htx"})
+"""Venues that keep the money of linear and inverse contracts apart."""
 _PAID = frozenset({"transfer", "deposit", "withdrawal", "transaction"})
 _SKIPPED = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 
@@ -87,7 +89,14 @@ class Account:
             ("spot" if one.is_spot else "future" if one.expiry else "swap", "" if one.is_spot else _sub(one)): None
             for one in markets
         }
-        return [{"type": kind, **({"subType": sub} if sub else {})} for kind, sub in kinds] or [{}]
+        told = self._client.venue in _PURSES_BY_PAYOFF
+        asked = {(kind, sub if told else ""): None for kind, sub in kinds}
+        return [{"type": kind, **({"subType": sub} if sub else {})} for kind, sub in asked] or [{}]
+
+    @property
+    def has_one_purse(self) -> bool:
+        """Whether a question for money, or a watch of it, needs no kind of market."""
+        return self._kinds() == [{}]
 
     def hear(self, row: Row) -> list[Wallet]:
         """A balance as ccxt tells it; the wallets that have changed."""

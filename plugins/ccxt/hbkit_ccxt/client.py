@@ -110,9 +110,9 @@ class Client:
         return self._connection.clock.now() + self._offset
 
     def market_now(self) -> int:
-        """The market's clock, which a simulator may have elsewhere than the machine's: ns."""
-        there = self._connection.market_clock
-        return self.server_now() if there is self._connection.clock else there.now()
+        """The market's clock, ns: the venue's, or the simulator's, which may stand elsewhere than the machine's."""
+        here = self._connection
+        return here.market_clock.now() if here.feed == "simulator" else self.server_now()
 
     @property
     def clock(self) -> Clock:

@@ -168,7 +168,8 @@ class CcxtExchange(Exchange):
         for instrument in list(self._lookup.traded) or [self._instruments[key] for key in list(self._instruments)[:10]]:
             if self._lookup.traded or len(self._instruments) <= 10:
                 self._follow(instrument)
-        if self._client.has("watchBalance") is True:
+        # Which purse a watch tells of is settled when it begins, before anybody has said what is traded.
+        if self._client.has("watchBalance") is True and self._account.has_one_purse:
             self._news.watch("watch_balance", None, self._hear_balance, self._ask_balance)
         else:
             self._ask_balance()

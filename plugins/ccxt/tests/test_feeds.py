@@ -15,7 +15,7 @@ from hbkit_ccxt.feeds import Feeds
 from hbkit_ccxt.listing import listed
 
 from hbkit.chance import Chance
-from hbkit.clock import MINUTE
+from hbkit.clock import MINUTE, SECOND, ShiftedClock
 from hbkit.errors import Unsupported
 from hbkit.exchange import Channel, ListingRequest, SimulatorOptions
 from hbkit.log import Secret
@@ -114,6 +114,21 @@ def test_every_channel_of_a_market_comes_over_bitmexs_wire(connection):
     assert all(after.open_time == before.close_time for before, after in pairwise(past))
     assert reference == listener.all("on_mark")[-1].price
     assert last == trades[-1].price
+
+
+@pytest.mark.parametrize(("feed", "behind"), [("live", 5), ("testnet", 5), ("simulator", -3600)])
+def test_a_market_is_timed_by_its_own_clock_and_not_by_a_machine_that_is_wrong(connection, feed, behind):
+    async def main(loop):
+        ahead = ShiftedClock(loop.clock, loop.clock.now() + 3600 * SECOND)
+        client = Client("okx", connection(loop.clock, "nowhere", feed=feed, market_clock=ahead))
+        now = loop.clock.now()
+        # The machine is 5 s ahead of the venue: a candle must not be taken for closed before it is.
+        client.server.sample(now - 5 * SECOND, now, now)
+        told = client.market_now()
+        await client.close()
+        return (now - told) / SECOND
+
+    assert run_virtual(main) == behind
 
 
 # -- trades

@@ -189,8 +189,9 @@ def test_a_venue_that_nothing_of_can_be_traded_says_why(request_for, venue):
 
 
 def test_an_answer_that_ccxt_cannot_read_is_told_as_that(request_for, venue):
-    venue.pairs = {"XBTUSDT": {"altname": 5}}
-    with pytest.raises(ExchangeError, match=r"did not tell its instruments|nothing that hbkit can trade"):
+    venue.pairs = {"XBTUSDT": 5}
+    # Later releases of ccxt leave such a row out.
+    with pytest.raises(ExchangeError, match=r"did not tell its instruments|it told none; choose"):
         listed(request_for())
 
 

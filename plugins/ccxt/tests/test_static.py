@@ -16,13 +16,18 @@ from typing import Any
 
 import pytest
 from hbkit_ccxt import values
+from hbkit_ccxt.account import Account
 from hbkit_ccxt.fills import Fills, Owner
+from hbkit_ccxt.ids import ids_of
+from hbkit_ccxt.lookup import Lookup
 from hbkit_ccxt.markets import exact, instruments, rows
 from hbkit_ccxt.reports import order_report
 
 from hbkit.data.candles import interval_ns
 from hbkit.model import Instrument, PositionSide
+from hbkit.net.virtual import run_virtual
 from plugins.ccxt.tests import static
+from plugins.ccxt.tests.script import Script
 from plugins.ccxt.tests.static import VENUES, Case, api_of, asked, cases
 
 PLACE = static.folder()
@@ -181,12 +186,24 @@ def check_fill(row: Any, beside: Any, market: Instrument) -> int:
 
 
 def check_position(row: Any, beside: Any, market: Instrument) -> int:
+    async def held(loop: Any) -> list[Any]:
+        client = Script(loop, {"fetchPositions": True}, {"fetch_positions": [row]})
+        client.api.options = {}
+        markets = {market.symbol: market}
+        account = Account(client, "main", Lookup(client, ids_of("okx"), markets), markets, lambda work: None)
+        return await account.positions()
+
+    found = run_virtual(held)
     if not beside.get("contracts"):
+        assert found == []
         return 0
-    size = exact(row["contracts"])
-    assert size is not None
-    assert same(float(size), beside["contracts"])
-    assert row["side"] in ("long", "short")
+    (holding,) = found
+    assert same(abs(market.qty(holding.units)), beside["contracts"])
+    assert (holding.units < 0) is (beside["side"] == "short")
+    if beside.get("entryPrice"):
+        # A cost is whole minor units: the price comes back to within one of them.
+        mean = market.entry_price(holding.units, holding.cost)
+        assert abs(mean / float(beside["entryPrice"]) - 1) < 1e-6
     return 1
 
 
@@ -287,11 +304,37 @@ HELD = {
 }  # fmt: skip
 
 
+FUTURE = {
+    **MARKET, "id": "LTCUSDTM", "symbol": "LTC/USDT:USDT", "base": "LTC", "quote": "USDT", "settle": "USDT",
+    "type": "swap", "spot": False, "swap": True, "contract": True, "linear": True, "inverse": False,
+    "contractSize": 0.1, "precision": {"amount": 1, "price": 0.01},
+}  # fmt: skip
+SHORT = {
+    "id": "1", "symbol": "LTCUSDTM", "currentQty": -3, "avgEntryPrice": 72.5, "markPrice": 72.6, "realLeverage": 1,
+    "crossMode": False, "currentTimestamp": 1700137680000, "unrealisedPnl": -0.03, "isOpen": True,
+    "settleCurrency": "USDT",
+}  # fmt: skip
+HELD_THERE = {
+    "methods": {
+        "fetchPositions": [{
+            "description": "a short one", "input": [["LTC/USDT:USDT"]],
+            "httpResponse": {"code": "200000", "data": [SHORT]},
+            "parsedResponse": [{"contracts": 3, "side": "short", "entryPrice": 72.5}],
+        }],
+    },
+}  # fmt: skip
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    for kind, held in (("markets", {"BTC/USD": MARKET}), ("response", HELD)):
-        (tmp_path / kind).mkdir()
-        (tmp_path / kind / "kraken.json").write_text(json.dumps(held))
+    files = {
+        "markets/kraken": {"BTC/USD": MARKET}, "response/kraken": HELD,
+        "markets/kucoinfutures": {"LTC/USDT:USDT": FUTURE}, "response/kucoinfutures": HELD_THERE,
+    }  # fmt: skip
+    for name, held in files.items():
+        file = tmp_path / f"{name}.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(held))
     return tmp_path
 
 
@@ -301,6 +344,8 @@ def test_answers_written_here_are_read_and_held_against_what_stands_beside_them(
         "fetchTrades", "fetchOHLCV", "fetchOrderBook", "fetchOpenOrders", "fetchMyTrades",
     ]  # fmt: skip
     assert [check(one, asked(one, place), known(one, place)) for one in found] == [1, 1, 1, 1, 1]
+    (position,) = cases("kucoinfutures", place)
+    assert check(position, asked(position, place), known(position, place)) == 1
 
 
 @pytest.mark.parametrize(
@@ -313,10 +358,13 @@ def test_answers_written_here_are_read_and_held_against_what_stands_beside_them(
         ("fetchOpenOrders", (0, "filled"), 0.005),
         ("fetchOpenOrders", (0, "status"), "closed"),
         ("fetchMyTrades", (0, "takerOrMaker"), "taker"),
+        ("fetchPositions", (0, "side"), "long"),
+        ("fetchPositions", (0, "contracts"), 4),
+        ("fetchPositions", (0, "entryPrice"), 72.51),
     ],
 )
 def test_a_number_that_differs_is_found(place, method, path, wrong):
-    (case,) = [one for one in cases("kraken", place) if one.method == method]
+    (case,) = [one for venue in VENUES for one in cases(venue, place) if one.method == method]
     node = case.parsed
     for step in path[:-1]:
         node = node[step]
