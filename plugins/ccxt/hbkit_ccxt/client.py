@@ -283,6 +283,8 @@ class Client:
         story = _story.get()
         if story is not None and story.requests:
             story.requests[-1].status = status
+        if self._throttle is not None:
+            self._throttle.hear(lowered)
         if status in (418, 429):
             seconds = _seconds(lowered.get("retry-after", ""))
             if story is not None:

@@ -1,12 +1,13 @@
 """How fast ccxt may ask: its own costs of each call, counted on the loop's clock, cancels first.
 
 ccxt spaces requests evenly, which makes the second half of a two-sided quote late. Here the same rate has a burst of
-one second's worth and a fifth more, which is kept for cancels, as `hbkit.net.limits` does for every connector.
+one second's worth, a fifth of which is kept for cancels, as `hbkit.net.limits` does for every connector.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 from hbkit.net.limits import Bucket, LoopClock, RateBudget, TokenBucket
@@ -16,6 +17,8 @@ _SHARE: Final = 100
 _BY_THE_MINUTE: Final = {"bitmex": 120}
 """Calls of any kind a minute, where ccxt makes of such a limit a cost of several for calls that do not order: those
 take part in this one alone, and orders in both. BitMEX's: its protocol reference, section 6."""
+_OF_THE_ADDRESS: Final = "30"
+"""The limit that BitMEX names in answers to unsigned calls: it is not the key's (section 6 there)."""
 _LONGEST: Final = 300.0
 
 
@@ -29,7 +32,7 @@ class Throttle:
         """
         clock = LoopClock()
         rate = 1000 / milliseconds if milliseconds > 0 else 1000.0
-        capacity = math.ceil(max(1.0, rate) * _SHARE / (1 - reserve))
+        capacity = math.ceil(max(1.0, rate) * _SHARE)
         buckets: dict[str, Bucket] = {"cost": TokenBucket(capacity, rate * _SHARE, clock)}
         if venue in _BY_THE_MINUTE:
             count = _BY_THE_MINUTE[venue]
@@ -49,6 +52,15 @@ class Throttle:
             piece = min(left, self._most)
             await self._budget.take("cost", count=piece, urgent=urgent)
             left -= piece
+
+    def hear(self, headers: Mapping[str, str]) -> None:
+        """What an answer says of the account's own counters, which others may use too; names in lower case."""
+        if not self._by_minute or headers.get("x-ratelimit-limit") == _OF_THE_ADDRESS:
+            return
+        if (left := headers.get("x-ratelimit-remaining", "")).isdigit():
+            self._budget.sync("minute", float(left))
+        if (left := headers.get("x-ratelimit-remaining-1s", "")).isdigit():
+            self._budget.sync("cost", float(left) * _SHARE)
 
     def pause(self, seconds: float) -> None:
         """The venue asks to wait."""

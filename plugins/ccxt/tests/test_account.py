@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import ccxt
+import pytest
 from hbkit_ccxt.account import Account
 from hbkit_ccxt.ids import ids_of
 from hbkit_ccxt.lookup import Lookup
@@ -15,6 +16,7 @@ from hbkit.model import InstrumentKind, PositionMode, PositionSide
 from hbkit.testing.fake import COIN
 
 SWAP = replace(COIN, symbol="COINUSD", unified="COIN/USD:USD")
+needs_bitmex = pytest.mark.skipif("bitmex" not in ccxt.exchanges, reason="this ccxt has no bitmex: 4.5.83 was the last")
 SPOT = replace(COIN, symbol="COIN", unified="COIN/USD", kind=InstrumentKind.SPOT)
 INVERSE = replace(COIN, symbol="COINUSD_I", unified="COIN/USD:COIN", kind=InstrumentKind.INVERSE)
 
@@ -47,6 +49,7 @@ def account(client: Client, *markets: Any, traded: bool = True) -> Account:
     return Account(client, "main", lookup, instruments, lambda work: work.close())
 
 
+@needs_bitmex
 def test_money_is_asked_for_where_the_traded_markets_keep_it() -> None:
     client = Client("binance", fetch_balance={"USD": {"total": 10.0, "free": 4.0}})
     ours = account(client, SWAP, INVERSE, SPOT)
@@ -67,6 +70,7 @@ def test_a_total_that_holds_open_profit_is_taken_apart() -> None:
     assert (wallet.balance, wallet.equity, wallet.available) == (95_000, 120_000, 80_000)
 
 
+@needs_bitmex
 def test_where_rows_tell_settled_money_beside_the_whole_that_is_believed() -> None:
     rows = [{"currency": "USD", "walletBalance": 9_000, "marginBalance": 10_000}]
     client = Client("bitmex", fetch_balance={"info": rows, "USD": {"total": 10.0, "free": 10.0}})
