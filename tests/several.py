@@ -194,6 +194,8 @@ class Town:
                 await moving
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
+                assert self.run._router is not None
+                self.run._router._journal._db.close()  # as the end of a process does
                 return None  # type: ignore[return-value]
             result = await playing
             if moving.done():
