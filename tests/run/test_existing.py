@@ -92,12 +92,18 @@ class Town:
         config = load_config(self._config, overrides=overrides, environ={})
         return LiveRun(make_plan(config, Plugins()), self._ground)
 
-    async def killed_bot(self) -> None:
-        """One that buys 200, quotes, and is killed."""
-        task = asyncio.ensure_future(self.bot(seconds=600).play())
-        await asyncio.sleep(3)
+    async def kill(self, run: LiveRun, after: float) -> None:
+        """Let it play for so long, then take it away as the end of a process does: its file is let go of."""
+        task = asyncio.ensure_future(run.play())
+        await asyncio.sleep(after)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        assert run._router is not None
+        run._router._journal._db.close()
+
+    async def killed_bot(self) -> None:
+        """One that buys 200, quotes, and is killed."""
+        await self.kill(self.bot(seconds=600), after=3)
         assert len(self.open_orders()) == 2
         assert self.position() == 200
 
@@ -230,10 +236,7 @@ class Patient(Strategy):
 def test_orders_that_wait_for_a_trigger_are_taken_up_with_it(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         (tmp_path / "strategies" / "patient.py").write_text(WAITING)
-        task = asyncio.ensure_future(town.bot(seconds=600).play())
-        await asyncio.sleep(3.5)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await town.kill(town.bot(seconds=600), after=3.5)
         before = _rows(town)
         assert [row["ordType"] for row in before] == ["Stop", "StopLimit", "Limit"]
         run = town.bot("adopt")
